@@ -1,0 +1,274 @@
+"""The frozen specs that plugins declare: corpora, vocabularies, model sizes, tasks, recipes.
+
+A spec is data plus, where something must be read or learned, a callable. Specs check themselves when they are made,
+so a wrong field fails where the plugin is loaded. Declaring one must be cheap: import heavy libraries inside the
+callable. `version` rises whenever the bytes or numbers that a spec produces change; it is part of every artifact's
+identity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from domainlm.api.problems import ProblemLog
+from domainlm.api.records import Document, TokenExample
+from domainlm.errors import SpecError
+
+TaskKind = Literal["token"]
+"""The kinds of task: "token" labels every word."""
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+Architecture = Literal["megatron", "bert"]
+"""Layer normalisation: "megatron" before each sub-layer (pre-LN, Shoeybi et al. 2019), "bert" after it (post-LN)."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*/[a-z0-9][a-z0-9._+-]*")
+
+
+def check_spec_name(name: object, where: str) -> None:
+    """Raise `SpecError` unless `name` is of the form `namespace/name`."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise SpecError(
+            "not a spec name",
+            where=where,
+            given=repr(name),
+            allowed='"namespace/name" in lower-case letters, digits and . _ + -',
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleWriter:
+    """Writes a small synthetic data set in the format that the spec's reader reads.
+
+    Attributes:
+        write: `write(folder, seed, num_documents)` writes files below `folder` and returns them by split
+            ("train", "dev", "test" for tasks; "text" for corpora). The same arguments give the same bytes.
+        description: what the sample is made of, saying that it is synthetic.
+    """
+
+    write: Callable[[Path, int, int], Mapping[str, tuple[Path, ...]]]
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spec:
+    name: str
+    description: str
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        where = f"{type(self).__name__} {self.name!r}"
+        check_spec_name(self.name, where)
+        if not isinstance(self.description, str) or not self.description.strip():
+            raise SpecError("needs a description", where=where, remedy="say in one line what it is")
+        if not isinstance(self.version, int) or isinstance(self.version, bool) or self.version < 1:
+            raise SpecError("wrong version", where=where, given=repr(self.version), allowed="a whole number from 1")
+        self._check(where)
+
+    def _check(self, where: str) -> None:
+        """Check the fields of the concrete spec; raise `SpecError`."""
+
+    @property
+    def reference(self) -> str:
+        """Name with version, `namespace/name@version`: what an artifact records."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSpec(_Spec):
+    """A format of pretraining text and the reader for it.
+
+    Attributes:
+        read: `read(path, problems)` streams the documents of one file; what it skips goes to `problems`.
+        patterns: file-name patterns to take where a recipe gives a folder.
+        sample: writes a synthetic sample, where the spec ships one; its files come under the key "text".
+        source: where the real data comes from, and under which licence.
+    """
+
+    read: Callable[[Path, ProblemLog], Iterator[Document]]
+    patterns: tuple[str, ...] = ("*",)
+    sample: SampleWriter | None = None
+    source: str = ""
+
+    def _check(self, where: str) -> None:
+        _check_callable(self.read, "read", where)
+        _check_strings(self.patterns, "patterns", where)
+        _check_sample(self.sample, where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VocabularySettings:
+    """What a vocabulary is learned by, after recipe and spec are merged.
+
+    Attributes:
+        size: number of entries, special tokens included.
+        cased: keep capitals and accents; uncased lower-cases and strips accents as BERT does.
+        min_frequency: pieces seen less often are not merged.
+    """
+
+    size: int
+    cased: bool
+    min_frequency: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VocabularySpec(_Spec):
+    """A subword vocabulary: learned from the recipe's corpus, or read from a file.
+
+    Attributes:
+        algorithm: "wordpiece" learns one; "file" reads a BERT vocab.txt or a tokenizer.json; "custom" calls `learn`.
+        size: number of entries, special tokens included; the recipe must give it where it is None and one is learned.
+        cased: keep capitals; the recipe may override it.
+        file: the file to read; the recipe must give one where it is None and `algorithm` is "file".
+        learn: for "custom": `learn(sentences, settings)` returns the text of a `tokenizer.json`.
+    """
+
+    algorithm: Literal["wordpiece", "file", "custom"]
+    size: int | None = None
+    cased: bool = True
+    file: Path | None = None
+    learn: Callable[[Iterator[str], VocabularySettings], str] | None = None
+
+    def _check(self, where: str) -> None:
+        _check_choice(self.algorithm, ("wordpiece", "file", "custom"), "algorithm", where)
+        if self.size is not None:
+            _check_positive(self.size, "size", where)
+        if self.algorithm == "custom":
+            _check_callable(self.learn, "learn", where)
+        if not isinstance(self.cased, bool):
+            raise SpecError("wrong cased", where=where, given=repr(self.cased), allowed="True or False")
+        if self.file is not None and not isinstance(self.file, Path):
+            raise SpecError("wrong file", where=where, given=repr(self.file), allowed="a pathlib.Path or None")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSizeSpec(_Spec):
+    """The shape of an encoder.
+
+    Attributes:
+        layers: number of Transformer layers.
+        hidden: width of the hidden states.
+        heads: attention heads; divides `hidden`.
+        feed_forward: width of the feed-forward sub-layer; `4 * hidden` where None.
+        max_positions: longest sequence in sub-tokens.
+        architecture: order of layer normalisation.
+        dropout: of hidden states and attention.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    feed_forward: int | None = None
+    max_positions: int = 512
+    architecture: Architecture = "megatron"
+    dropout: float = 0.1
+
+    def _check(self, where: str) -> None:
+        for key in ("layers", "hidden", "heads", "max_positions"):
+            _check_positive(getattr(self, key), key, where)
+        if self.feed_forward is not None:
+            _check_positive(self.feed_forward, "feed_forward", where)
+        if self.hidden % self.heads:
+            raise SpecError(
+                f"hidden {self.hidden} is not divisible by heads {self.heads}",
+                where=where,
+                remedy=f"choose heads among the divisors of {self.hidden}",
+            )
+        _check_choice(self.architecture, get_args(Architecture), "architecture", where)
+        if not 0.0 <= self.dropout < 1.0:
+            raise SpecError("wrong dropout", where=where, given=self.dropout, allowed="from 0.0 to below 1.0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec(_Spec):
+    """A downstream data set: its kind, its reader and how it is usually trained.
+
+    Attributes:
+        kind: "token" labels words.
+        read: `read(path, problems)` streams the examples of one file.
+        types: the entity types to label; empty takes those of the training file.
+        files: file names of each split below the folder that a recipe gives; the first that exists is taken, also
+            with `.gz` added.
+        defaults: fine-tuning settings of this task (keys of the recipe's `[finetuning]`), below the recipe's own.
+        sample: writes a synthetic sample, where the spec ships one.
+        source: where the real data comes from, and under which licence.
+    """
+
+    kind: TaskKind
+    read: Callable[[Path, ProblemLog], Iterator[TokenExample]]
+    types: tuple[str, ...] = ()
+    files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    sample: SampleWriter | None = None
+    source: str = ""
+
+    def _check(self, where: str) -> None:
+        _check_choice(self.kind, get_args(TaskKind), "kind", where)
+        _check_callable(self.read, "read", where)
+        _check_strings(self.types, "types", where)
+        for split, names in self.files.items():
+            _check_choice(split, SPLITS, "files", where)
+            _check_strings(names, f"files[{split!r}]", where)
+        _check_sample(self.sample, where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeSpec(_Spec):
+    """A recipe that ships with a plugin.
+
+    Attributes:
+        path: its TOML file.
+    """
+
+    path: Path
+
+    def _check(self, where: str) -> None:
+        if not isinstance(self.path, Path):
+            raise SpecError("wrong path", where=where, given=repr(self.path), allowed="a pathlib.Path")
+
+
+Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec
+
+
+def spec_fields(spec: Spec) -> dict[str, str]:
+    """The spec's fields as text, callables by their qualified name: for `plugins show` and snapshots."""
+    shown: dict[str, str] = {}
+    for entry in fields(spec):
+        value = getattr(spec, entry.name)
+        if callable(value):
+            shown[entry.name] = f"{value.__module__}.{getattr(value, '__qualname__', type(value).__name__)}"
+        elif isinstance(value, SampleWriter):
+            shown[entry.name] = value.description
+        elif value is not None:
+            shown[entry.name] = str(value)
+    return shown
+
+
+def _check_positive(value: object, key: str, where: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a whole number from 1")
+
+
+def _check_choice(value: object, choices: tuple[str, ...], key: str, where: str) -> None:
+    if value not in choices:
+        raise SpecError(f"wrong {key}", where=where, given=value, allowed=choices)
+
+
+def _check_callable(value: object, key: str, where: str) -> None:
+    if not callable(value):
+        raise SpecError(f"{key} must be callable", where=where, given=repr(value))
+
+
+def _check_strings(value: object, key: str, where: str) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(entry, str) and entry for entry in value):
+        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a tuple of non-empty strings")
+
+
+def _check_sample(value: object, where: str) -> None:
+    if value is not None and not isinstance(value, SampleWriter):
+        raise SpecError("wrong sample", where=where, given=repr(value), allowed="a SampleWriter or None")

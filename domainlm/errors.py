@@ -1,0 +1,129 @@
+"""One tree of user errors: where it happened, what was given, what is allowed, the nearest name, the remedy.
+
+Everything a user can cause raises a `UserError`; the command line prints it without a traceback and exits with
+code 2. Anything else that escapes is a bug of ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_MAX_ALLOWED_SHOWN = 20
+
+
+def nearest_name(name: str, choices: Iterable[str]) -> str | None:
+    """Return the choice most like `name`, or None where none is like it."""
+    names = list(choices)
+    by_folded = {choice.casefold(): choice for choice in reversed(names)}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.5)
+    return by_folded[close[0]] if close else None
+
+
+class UserError(ValueError):
+    """Something the user can mend.
+
+    Args:
+        problem: one clause saying what is wrong, without a full stop.
+        where: the place: a file with its line, a dotted recipe key, a plugin with its version.
+        given: the offending value.
+        allowed: what would have been right: a sentence, or the list of valid names.
+        nearest: the valid name most like the given one. Worked out from `given` where `allowed` is a list of names.
+        remedy: what to do about it.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str | Path | None = None,
+        given: object = None,
+        allowed: str | Sequence[str] | None = None,
+        nearest: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.where = None if where is None else str(where)
+        self.given = given
+        self.allowed = allowed
+        if nearest is None and isinstance(given, str) and allowed is not None and not isinstance(allowed, str):
+            nearest = nearest_name(given, allowed)
+        self.nearest = nearest
+        self.remedy = remedy
+        super().__init__(self._render())
+
+    def _render(self) -> str:
+        head = f"{self.where}: {self.problem}" if self.where else self.problem
+        lines = [head]
+        if self.given is not None:
+            lines.append(f"  given:   {self.given}")
+        if self.allowed is not None:
+            lines.append(f"  allowed: {_render_allowed(self.allowed)}")
+        if self.nearest is not None:
+            lines.append(f"  nearest: {self.nearest}")
+        if self.remedy is not None:
+            lines.append(f"  remedy:  {self.remedy}")
+        return "\n".join(lines)
+
+
+def _render_allowed(allowed: str | Sequence[str]) -> str:
+    if isinstance(allowed, str):
+        return allowed
+    if not allowed:
+        return "(none)"
+    shown = ", ".join(allowed[:_MAX_ALLOWED_SHOWN])
+    rest = len(allowed) - _MAX_ALLOWED_SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+class RecipeError(UserError):
+    """A recipe that cannot be read, resolved or run as it stands."""
+
+
+class PluginError(UserError):
+    """A plugin that cannot be loaded, or that breaks a rule of the plugin interface."""
+
+
+class SpecError(UserError):
+    """A declared spec (corpus, vocabulary, model size, task, recipe) with a wrong field or an unknown name."""
+
+
+class DataError(UserError):
+    """An input file that is missing, empty, damaged or not in the stated format."""
+
+
+class VocabularyError(UserError):
+    """A vocabulary that cannot be learned, loaded or used."""
+
+
+class ModelError(UserError):
+    """A model folder or checkpoint that cannot be loaded, or settings no model can be built from."""
+
+
+class StorageError(UserError):
+    """A folder that cannot be written: disk full, read-only, locked, or holding something else."""
+
+
+class MachineError(UserError):
+    """Something this machine or this installation lacks: a device, memory, a library."""
+
+
+_STORAGE_REMEDIES = {
+    errno.ENOSPC: ("the disk is full", "free some space or choose another folder, then run the same command again"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then run the same command again"),
+    errno.EROFS: ("the file system is read-only", "choose a folder that can be written, with --out or --store"),
+    errno.EACCES: ("permission denied", "choose a folder you may write to, or change its permissions"),
+    errno.EPERM: ("operation not permitted", "choose a folder you may write to, or change its permissions"),
+    errno.EFBIG: ("the file would be larger than this system allows", "raise the limit (ulimit -f), then run it again"),
+}
+
+
+def storage_error(error: OSError, folder: str | Path | None = None) -> StorageError | None:
+    """Translate an operating-system error about writing into a `StorageError`; None where it is something else."""
+    known = _STORAGE_REMEDIES.get(error.errno or 0)
+    if known is None:
+        return None
+    problem, remedy = known
+    return StorageError(problem, where=error.filename or folder, remedy=remedy)

@@ -1,0 +1,1 @@
+"""Recipes: schema, loading, resolving names to specs, the lock record."""

@@ -1,0 +1,155 @@
+"""From a recipe file and overrides to typed settings, one set for each cell of the study."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.errors import RecipeError
+from domainlm.recipe.overrides import parse_override, with_values
+from domainlm.recipe.schema import Recipe
+from domainlm.recipe.toml_source import RecipeSource, Table, anchor_paths, map_all_paths, read_source
+from domainlm.recipe.validate import validate_recipe
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One combination of the study's axes.
+
+    Attributes:
+        axes: dotted key and value of each axis; empty where nothing is varied.
+        recipe: the settings with these values.
+    """
+
+    axes: Mapping[str, Any]
+    recipe: Recipe
+
+    @property
+    def label(self) -> str:
+        """Short name: the last part of each key with its value; the recipe's name where nothing is varied."""
+        parts = [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in self.axes.items()]
+        return ", ".join(parts) or self.recipe.name
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRecipe:
+    """A recipe as given, with its cells.
+
+    Attributes:
+        path: the file it came from.
+        recipe: the settings as they stand, before the axes.
+        cells: one for each combination of the axes.
+        source: the merged tables and where each key came from.
+        overrides: the `--set` texts, as given.
+    """
+
+    path: Path
+    recipe: Recipe
+    cells: tuple[Cell, ...]
+    source: RecipeSource
+    overrides: tuple[str, ...]
+
+
+def load_recipe(
+    path: Path, overrides: Sequence[str] = (), find_shipped: Callable[[str], Path] | None = None
+) -> LoadedRecipe:
+    """Read, extend, override and check a recipe.
+
+    Args:
+        path: its TOML file. Paths in it are relative to the file; those in overrides and in environment variables
+            to the current folder.
+        overrides: `dotted.key=value` texts; later ones win.
+        find_shipped: gives the file of a recipe that ships with a plugin, for `extends`.
+
+    Raises:
+        RecipeError: anything wrong with the recipe, with its file and dotted key.
+    """
+    source = read_source(path, find_shipped)
+    _apply_overrides(source, overrides)
+    _apply_environment(source, overrides)
+    tables = source.tables
+    recipe = _finish(tables, source)
+    cells = tuple(_cells(tables, recipe, source))
+    return LoadedRecipe(path, recipe, cells, source, tuple(overrides))
+
+
+def _apply_overrides(source: RecipeSource, overrides: Sequence[str]) -> None:
+    for text in overrides:
+        keys, value = parse_override(text)
+        if keys == ("extends",):
+            raise RecipeError("extends cannot be set here", where="--set", remedy="write it into the recipe")
+        if keys[0] == "variables" and isinstance(value, str):
+            value = _absolute_where_it_exists(value)
+        changed = with_values(source.tables, {keys: value}, "--set")
+        anchor_paths(changed, Path.cwd())
+        source.tables = changed
+        source.origins[".".join(keys)] = "--set"
+
+
+def _apply_environment(source: RecipeSource, overrides: Sequence[str]) -> None:
+    set_by_hand = {parse_override(text)[0] for text in overrides}
+    variables = source.tables.get("variables")
+    if not isinstance(variables, dict):
+        return
+    for name in variables:
+        value = os.environ.get(f"DOMAINLM_{name.upper()}")
+        if value and ("variables", name) not in set_by_hand:
+            variables[name] = _absolute_where_it_exists(value)
+            source.origins[f"variables.{name}"] = f"environment variable DOMAINLM_{name.upper()}"
+
+
+def _absolute_where_it_exists(value: str) -> str:
+    path = Path(value).expanduser()
+    return str(path.absolute()) if path.exists() else value
+
+
+def _cells(tables: Table, recipe: Recipe, source: RecipeSource) -> list[Cell]:
+    axes = recipe.study.axes
+    if not axes:
+        return [Cell({}, recipe)]
+    cells = []
+    for values in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, values, strict=True))
+        for dotted in chosen:
+            if dotted.split(".")[0] in ("study", "seeds", "variables", "requires", "format", "name"):
+                raise RecipeError(
+                    "not something to vary", where=f"{source.origin('study.axes')}: study.axes", given=dotted
+                )
+        varied = with_values(tables, {tuple(key.split(".")): value for key, value in chosen.items()}, "study.axes")
+        cells.append(Cell(chosen, _finish(varied, source)))
+    return cells
+
+
+def _finish(tables: Table, source: RecipeSource) -> Recipe:
+    """Put the variables into the paths and check everything against the schema."""
+    filled = with_values(tables, {}, "")
+    variables = filled.get("variables", {})
+    folder = source.files[0].parent
+
+    def fill(value: object) -> object:
+        if not isinstance(value, str) or not isinstance(variables, dict) or "${" not in value:
+            return value
+        return str(folder.absolute() / _VARIABLE.sub(lambda match: _variable(match[1], variables, source), value))
+
+    map_all_paths(filled, fill)
+    return validate_recipe(filled, source.origin)
+
+
+def _variable(name: str, variables: Mapping[str, Any], source: RecipeSource) -> str:
+    if name not in variables:
+        raise RecipeError("unknown variable", where=source.files[0], given=name, allowed=list(variables))
+    value = variables[name]
+    if not isinstance(value, str) or not value:
+        raise RecipeError(
+            f"the variable {name!r} needs a value",
+            where=source.files[0],
+            remedy=f"add --set variables.{name}=... or set the environment variable DOMAINLM_{name.upper()}",
+        )
+    return value

@@ -1,0 +1,97 @@
+"""The lock record: everything a run used, by version and hash."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from domainlm.api import Spec
+from domainlm.plugin.registry import Registry
+from domainlm.recipe.resolve import Resolved, ResolvedCell
+from domainlm.recipe.toml_source import map_all_paths
+
+_PACKAGES = (
+    "domainlm",
+    "torch",
+    "fairscale",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scikit-learn",
+    "pluggy",
+    "pydantic",
+)
+
+
+def lock_record(
+    resolved: Resolved, registry: Registry, hash_of: Callable[[Path], str], hardware: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What this run uses, as JSON values; the same for the same recipe, data, software and kind of hardware.
+
+    Args:
+        resolved: the recipe, names and files found.
+        registry: says which plugin gave each spec.
+        hash_of: gives the sha256 of a file.
+        hardware: kind of hardware, as in the identity of trained artifacts.
+    """
+    folder = resolved.loaded.path.absolute().parent
+    return {
+        "python": platform.python_version(),
+        "packages": {name: installed for name in _PACKAGES if (installed := _version(name)) is not None},
+        "hardware": dict(hardware),
+        "specs": _specs(resolved, registry),
+        "files": {
+            os.path.relpath(path, folder): {"sha256": hash_of(path), "bytes": path.stat().st_size}
+            for path in sorted(set(_files(resolved)))
+        },
+    }
+
+
+def portable_recipe(resolved: Resolved) -> dict[str, Any]:
+    """The recipe as it was run, with every default, as JSON values; paths relative to the recipe's folder."""
+    folder = resolved.loaded.path.absolute().parent
+
+    def relative(value: object) -> object:
+        return os.path.relpath(value, folder) if isinstance(value, str) and Path(value).is_absolute() else value
+
+    tables: dict[str, Any] = resolved.loaded.recipe.model_dump(mode="json")
+    map_all_paths(tables, relative)
+    tables["variables"] = {name: relative(value) for name, value in tables["variables"].items()}
+    return tables
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _specs(resolved: Resolved, registry: Registry) -> dict[str, dict[str, Any]]:
+    used = {spec.name: spec for cell in resolved.cells for spec in _cell_specs(cell)}
+    return {
+        name: {"version": spec.version, "provider": str(registry.provider(spec))} for name, spec in sorted(used.items())
+    }
+
+
+def _cell_specs(cell: ResolvedCell) -> Iterator[Spec]:
+    yield cell.corpus.spec
+    yield cell.vocabulary.spec
+    yield cell.size
+    for task in cell.tasks:
+        yield task.spec
+
+
+def _files(resolved: Resolved) -> Iterator[Path]:
+    yield from resolved.loaded.source.files
+    for cell in resolved.cells:
+        yield from cell.corpus.files
+        if cell.vocabulary.file is not None:
+            yield cell.vocabulary.file
+        for task in cell.tasks:
+            for files in task.files.values():
+                yield from files

@@ -1,0 +1,47 @@
+"""Checks that what a recipe requires is installed, in a version that fits."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, distributions, version
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from domainlm.errors import RecipeError, nearest_name
+from domainlm.recipe.schema import RequiresSettings
+
+
+def check_requires(requires: RequiresSettings, path: Path) -> None:
+    """Raise `RecipeError` where a distribution is missing, has the wrong version, or is asked for in a wrong form."""
+    wanted = dict(requires.plugins)
+    if requires.domainlm is not None:
+        wanted["domainlm"] = requires.domainlm
+    for name, specifier in wanted.items():
+        _check(name, specifier, f"{path}: requires: {name}")
+
+
+def _check(name: str, specifier: str, where: str) -> None:
+    try:
+        allowed = SpecifierSet(specifier)
+    except InvalidSpecifier:
+        raise RecipeError(
+            "not a version specifier", where=where, given=specifier, allowed='PEP 440, as in ">=0.1,<1"'
+        ) from None
+    try:
+        installed = version(name)
+    except PackageNotFoundError:
+        names = {str(entry.metadata["Name"]) for entry in distributions()}
+        raise RecipeError(
+            "this recipe needs a distribution that is not installed",
+            where=where,
+            given=name,
+            nearest=nearest_name(name, sorted(n for n in names if n.startswith("domainlm"))),
+            remedy=f"pip install {name}{specifier and repr(specifier)}",
+        ) from None
+    if not allowed.contains(installed, prereleases=True):
+        raise RecipeError(
+            f"version {installed} of {name} is installed",
+            where=where,
+            allowed=specifier,
+            remedy=f"pip install '{name}{specifier}'",
+        )

@@ -1,0 +1,96 @@
+"""Tables to a typed recipe, and pydantic's findings to one clear error with the dotted path and the nearest key."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from domainlm.errors import RecipeError, nearest_name
+from domainlm.recipe.schema import Recipe
+from domainlm.recipe.toml_source import Table
+
+S = TypeVar("S", bound=BaseModel)
+_MAX_FURTHER = 5
+
+
+def validate_recipe(tables: Table, origin: Callable[[str], str | None]) -> Recipe:
+    """Check `tables` against the schema.
+
+    Args:
+        tables: merged tables of the recipe.
+        origin: names the file that gave a dotted key.
+
+    Raises:
+        RecipeError: the first thing wrong in full, the others by their keys.
+    """
+    return validate_settings(Recipe, tables, origin)
+
+
+def validate_settings(kind: type[S], tables: Table, origin: Callable[[str], str | None]) -> S:
+    """Check `tables` against one settings class; raises `RecipeError` as `validate_recipe` does."""
+    try:
+        return kind.model_validate(tables)
+    except ValidationError as error:
+        raise _recipe_error(kind, error, origin) from None
+
+
+def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callable[[str], str | None]) -> RecipeError:
+    # A misspelled key usually shows as "missing" and "unknown" at once: the unknown one says what to mend.
+    found = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
+    first = found[0]
+    dotted = _dotted(first["loc"])
+    further = [_dotted(entry["loc"]) for entry in found[1:]]
+    where = f"{origin(dotted)}: {dotted}" if dotted else origin("")
+    remedy = None
+    if further:
+        more = ", ".join(dict.fromkeys(further[:_MAX_FURTHER]))
+        remedy = f"look at these too: {more}" + (" ..." if len(further) > _MAX_FURTHER else "")
+    if first["type"] == "extra_forbidden":
+        keys = _keys_at(kind, first["loc"][:-1])
+        name = str(first["loc"][-1])
+        return RecipeError(
+            "unknown key", where=where, given=name, allowed=keys, nearest=nearest_name(name, keys), remedy=remedy
+        )
+    if first["type"] == "missing":
+        return RecipeError("this key is missing", where=where, remedy=remedy or "add it to the recipe")
+    given = None if isinstance(first["input"], dict) else repr(first["input"])
+    message = first["msg"].removeprefix("Value error, ")
+    return RecipeError(_lower_first(message), where=where, given=given, remedy=remedy)
+
+
+def _lower_first(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _keys_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Keys of the settings class at `location` below `kind`; numbers step into lists."""
+    current: type[BaseModel] = kind
+    for part in location:
+        if isinstance(part, int):
+            continue
+        entry = current.model_fields.get(part)
+        inner = None if entry is None else _settings_class(entry.annotation)
+        if inner is None:
+            return []
+        current = inner
+    keys = list(current.model_fields)
+    return [*keys, "extends"] if current is Recipe else keys
+
+
+def _settings_class(annotation: object) -> type[BaseModel] | None:
+    """The settings class within `X`, `X | None`, `tuple[X, ...]` or `Annotated[...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType, tuple) or get_args(annotation):
+        for argument in get_args(annotation):
+            found = _settings_class(argument)
+            if found is not None:
+                return found
+    return None

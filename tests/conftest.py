@@ -1,0 +1,20 @@
+"""Fixtures for the whole suite."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_DATA_MARKER = "SHA256SUMS"
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real public data sets; the test is skipped where it is not at hand."""
+    named = os.environ.get("DOMAINLM_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / _DATA_MARKER).is_file():
+        pytest.skip(f"needs the real data sets: set DOMAINLM_DATA to their folder (looked in {folder})")
+    return folder

@@ -1,0 +1,36 @@
+"""The models of a run, copied to where their user looks for them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from domainlm.study.graph import Graph
+from domainlm.study.results import Artifacts
+
+
+def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
+    """Copy every cell's language model and fine-tuned models below `folder`.
+
+    `CELL/language-model/` and `CELL/DATASET-seed-N/`; a folder that is there already is replaced whole.
+    """
+    for cell in graph.cells:
+        target = folder / _file_name(cell.cell.cell.label)
+        _copy(artifacts[cell.model.key].folder / "model", target / "language-model")
+        for stage in cell.finetuning:
+            _copy(artifacts[stage.key].folder / "model", target / f"{_file_name(stage.name)}-seed-{stage.seed}")
+
+
+def _copy(model: Path, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(model, temporary)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def _file_name(label: str) -> str:
+    """`label` as the name of a folder: letters, digits and `._=-`, everything else an underscore."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "_", label).strip("._") or "model"

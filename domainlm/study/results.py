@@ -1,0 +1,113 @@
+"""Finished artifacts to OUT/results.json: the recipe, the lock, a row per score, the curves, what was skipped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from domainlm.recipe.lock import portable_recipe
+from domainlm.recipe.resolve import Resolved
+from domainlm.study.files import read_json, write_atomically
+from domainlm.study.graph import CellStages, Graph
+from domainlm.study.stage import Stage
+from domainlm.study.store import Artifact
+
+Artifacts = Mapping[str, Artifact]
+"""Finished artifacts by the key of their stage."""
+
+LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
+
+
+def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything a report needs, as JSON values; the same bytes for the same run, however often it was stopped."""
+    return {
+        "recipe": portable_recipe(resolved),
+        "lock": dict(lock),
+        "rows": [row for cell in graph.cells for row in _rows(cell, artifacts)],
+        "curves": [curve for cell in graph.cells for curve in _curves(cell)],
+        "problems": list(_problems(graph, artifacts)),
+    }
+
+
+def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
+    """Copy the metrics of every training stage to where the curves of results.json name them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for cell in graph.cells:
+        for stage in _trained(cell):
+            source = artifacts[stage.key].folder / "metrics.jsonl"
+            write_atomically(folder / _log_name(stage), source.read_bytes())
+
+
+def _trained(cell: CellStages) -> list[Stage]:
+    return [*([cell.pretraining] if cell.pretraining is not None else []), *cell.finetuning]
+
+
+def _log_name(stage: Stage) -> str:
+    return f"{stage.kind}-{stage.key[:12]}.jsonl"
+
+
+def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
+    common = _common(cell, artifacts)
+    recipe = cell.cell.cell.recipe
+    scores = read_json(artifacts[cell.language_model_score.key].folder / "scores.json")
+    for metric, value in scores.items():
+        yield {
+            "stage": "lm-score",
+            "task": "",
+            "dataset": common["corpus"],
+            "split": "held-out",
+            "metric": metric,
+            "protocol": LANGUAGE_MODEL_PROTOCOL,
+            "value": value,
+            "seed": recipe.pretraining.seed,
+            **common,
+        }
+    for stage in cell.finetuning:
+        for score in read_json(artifacts[stage.key].folder / "scores.json")["scores"]:
+            yield {
+                "stage": "finetune",
+                "task": stage.spec.name,
+                "dataset": stage.name,
+                **score,
+                "seed": stage.seed,
+                **common,
+            }
+
+
+def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
+    """What all rows of one cell say about the model."""
+    start = artifacts[cell.start.key].manifest["facts"]
+    vocabulary = artifacts[cell.vocabulary.key].manifest["facts"]
+    recipe = cell.cell.cell.recipe
+    return {
+        "model": cell.cell.cell.label,
+        "size": cell.cell.size.name,
+        "parameters": start["parameters"],
+        "architecture": start["model"]["architecture"],
+        "vocabulary": cell.cell.vocabulary.spec.name,
+        "vocabulary_size": vocabulary["size"],
+        "corpus": cell.cell.corpus.spec.name,
+        "start": recipe.start.kind,
+        "steps": recipe.pretraining.num_steps,
+        "cell": dict(cell.cell.cell.axes),
+    }
+
+
+def _curves(cell: CellStages) -> Iterator[dict[str, Any]]:
+    common = {"model": cell.cell.cell.label, "cell": dict(cell.cell.cell.axes)}
+    if cell.pretraining is not None:
+        seed = cell.cell.cell.recipe.pretraining.seed
+        file = f"logs/{_log_name(cell.pretraining)}"
+        yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file}
+    for stage in cell.finetuning:
+        file = f"logs/{_log_name(stage)}"
+        yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}
+
+
+def _problems(graph: Graph, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
+    for stage in graph.ordered():
+        found = artifacts[stage.key].manifest["problems"]
+        if found["counts"]:
+            yield {"stage": stage.kind, "where": stage.label, **found}

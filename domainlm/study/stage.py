@@ -1,0 +1,78 @@
+"""What a stage is: an identity that names its artifact, its inputs, and how to make it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from domainlm.api import ProblemLog
+from domainlm.train.observer import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext:
+    """What a stage may use while it is made.
+
+    Attributes:
+        folder: where to write. It is kept when the run is stopped, so that the next run can go on from it.
+        inputs: the folders of the input artifacts, by their role.
+        problems: what was skipped or mended; it goes into the manifest.
+        observer: hears of steps and checkpoints.
+    """
+
+    folder: Path
+    inputs: Mapping[str, Path]
+    problems: ProblemLog
+    observer: Observer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(ABC):
+    """One node of the graph. Two stages with the same key are the same stage.
+
+    Attributes:
+        label: for people: what it works on ("bc5cdr, seed 0").
+        inputs: the stages it reads, by their role.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int] = 1
+    """Rises whenever the same settings give other bytes."""
+
+    label: str = field(compare=False)
+    inputs: Mapping[str, Stage]
+
+    @abstractmethod
+    def identity(self) -> Mapping[str, Any]:
+        """Everything besides the inputs that decides the bytes of the artifact, as JSON values."""
+
+    @abstractmethod
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Write the artifact's files into `context.folder`; return facts for the manifest, as JSON values."""
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of kind, version, identity and the keys of the inputs."""
+        content = {
+            "kind": self.kind,
+            "version": self.version,
+            "identity": self.identity(),
+            "inputs": {role: stage.key for role, stage in self.inputs.items()},
+        }
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def with_inputs(self) -> list[Stage]:
+        """This stage and all below it, inputs first."""
+        found: dict[str, Stage] = {}
+        for stage in self.inputs.values():
+            for below in stage.with_inputs():
+                found.setdefault(below.key, below)
+        found.setdefault(self.key, self)
+        return list(found.values())

@@ -1,0 +1,1 @@
+"""One module per kind of stage; each writes one kind of artifact."""

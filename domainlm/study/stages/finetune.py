@@ -1,0 +1,56 @@
+"""Fine-tuning on a task, once per seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from domainlm.api import SPLITS, Split, TaskSpec
+from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
+from domainlm.study.stage import Stage, StageContext
+from domainlm.study.stages.sources import InputFile, sample_files
+from domainlm.tasks.finetune import finetune
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneStage(Stage):
+    """Trains on a task's training split and scores its dev and test splits."""
+
+    kind: ClassVar[str] = "finetune"
+
+    spec: TaskSpec
+    name: str
+    files: Mapping[Split, tuple[InputFile, ...]]
+    settings: FinetuningSettings
+    runtime: RuntimeSettings
+    seed: int
+    hardware: Mapping[str, Any]
+
+    def identity(self) -> Mapping[str, Any]:
+        """The data, the settings, the seed and what computes."""
+        return {
+            "spec": self.spec.reference,
+            "files": {split: [file.sha256 for file in files] for split, files in self.files.items()},
+            "settings": self.settings.model_dump(),
+            "seed": self.seed,
+            "hardware": dict(self.hardware),
+        }
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Train and score; leaves model/, predictions, scores.json and metrics.jsonl."""
+        paths = {split: tuple(file.path for file in files) for split, files in self.files.items()}
+        if "sample" in context.inputs:
+            sample = sample_files(context.inputs["sample"])
+            paths = {split: sample[split] for split in SPLITS if split in sample}
+        scores = finetune(
+            task=self.spec,
+            files=paths,
+            settings=self.settings,
+            runtime=self.runtime,
+            seed=self.seed,
+            start=context.inputs["model"] / "model",
+            work=context.folder,
+            observer=context.observer,
+        )
+        return {"num_scores": len(scores)}

@@ -1,0 +1,115 @@
+"""The stages of the language model: its start, its pretraining, its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from domainlm.api import ModelSizeSpec
+from domainlm.model.config import ModelConfig
+from domainlm.recipe.schema import ModelSettings, PretrainingSettings, RuntimeSettings
+from domainlm.study.files import write_json
+from domainlm.study.stage import Stage, StageContext
+from domainlm.study.stages.sources import empty_folder
+from domainlm.train.assemble import create_start, pretrain, score_language_model
+from domainlm.vocab.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartStage(Stage):
+    """Fresh weights for a vocabulary."""
+
+    kind: ClassVar[str] = "start"
+
+    size: ModelSizeSpec
+    settings: ModelSettings
+    sentence_order: bool
+    seed: int
+    hardware: Mapping[str, Any]
+
+    def identity(self) -> Mapping[str, Any]:
+        """The model's shape, its heads and the seed of its weights."""
+        return {
+            "size": self.size.reference,
+            "settings": self.settings.model_dump(exclude={"size"}),
+            "sentence_order": self.sentence_order,
+            "seed": self.seed,
+            "torch": self.hardware["torch"],
+        }
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Draw the weights and write the model folder."""
+        vocabulary_folder = context.inputs["vocabulary"] / "vocabulary"
+        config = ModelConfig.from_spec(
+            self.size,
+            vocabulary_size=Vocabulary.load(vocabulary_folder).size,
+            vocabulary_multiple=self.settings.vocabulary_multiple,
+            architecture=self.settings.architecture,
+            dropout=self.settings.dropout,
+        )
+        create_start(
+            config,
+            sentence_order=self.sentence_order,
+            seed=self.seed,
+            vocabulary=vocabulary_folder,
+            folder=empty_folder(context.folder / "model"),
+        )
+        return {"parameters": config.num_parameters, "model": config.as_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainStage(Stage):
+    """Masked-language-model pretraining; goes on from its last checkpoint when it was stopped."""
+
+    kind: ClassVar[str] = "pretrain"
+
+    settings: PretrainingSettings
+    runtime: RuntimeSettings
+    hardware: Mapping[str, Any]
+
+    def identity(self) -> Mapping[str, Any]:
+        """The settings that decide the weights, and what computes them."""
+        kept = self.settings.model_dump(exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
+        return {"settings": kept, "hardware": dict(self.hardware)}
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Train; leaves model/ and metrics.jsonl."""
+        pretrain(
+            settings=self.settings,
+            runtime=self.runtime,
+            start=context.inputs["start"] / "model",
+            tokens=context.inputs["tokens"] / "tokens" / "train",
+            vocabulary=context.inputs["vocabulary"] / "vocabulary",
+            work=context.folder,
+            observer=context.observer,
+        )
+        return {"steps": self.settings.num_steps}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelScoreStage(Stage):
+    """Scores of the masked-language model on held-out documents."""
+
+    kind: ClassVar[str] = "lm-score"
+
+    settings: PretrainingSettings
+    runtime: RuntimeSettings
+    hardware: Mapping[str, Any]
+
+    def identity(self) -> Mapping[str, Any]:
+        """What decides the sequences and the masks, and what computes the scores."""
+        kept = self.settings.model_dump(include={"max_tokens", "second_objective", "masking"})
+        return {"settings": kept, "hardware": dict(self.hardware)}
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Score; leaves scores.json."""
+        scores = score_language_model(
+            settings=self.settings,
+            runtime=self.runtime,
+            model=context.inputs["model"] / "model",
+            tokens=context.inputs["tokens"] / "tokens" / "held_out",
+            vocabulary=context.inputs["vocabulary"] / "vocabulary",
+        )
+        write_json(context.folder / "scores.json", scores)
+        return scores

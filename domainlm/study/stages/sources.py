@@ -1,0 +1,71 @@
+"""Where a stage's input files come from: the recipe's files, or a synthetic sample written by an earlier stage."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.errors import PluginError
+from domainlm.study.files import FileHashes, read_json, write_json
+from domainlm.study.stage import Stage, StageContext
+
+_FILES = "files.json"
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file outside the store, with the hash of its bytes."""
+
+    path: Path
+    sha256: str
+
+    @staticmethod
+    def all_of(paths: Iterable[Path], hashes: FileHashes) -> tuple[InputFile, ...]:
+        """The files at `paths`, hashed."""
+        return tuple(InputFile(path, hashes.of(path)) for path in paths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleStage(Stage):
+    """Writes the synthetic sample of a corpus or task."""
+
+    kind: ClassVar[str] = "sample"
+
+    spec: CorpusSpec | TaskSpec
+    num_documents: int
+    seed: int
+
+    def identity(self) -> Mapping[str, Any]:
+        """The spec, and what its sample is asked for."""
+        return {"spec": self.spec.reference, "num_documents": self.num_documents, "seed": self.seed}
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Let the spec write its files, and remember which file is of which split."""
+        if self.spec.sample is None:
+            raise PluginError("writes no sample", where=self.spec.name)
+        folder = empty_folder(context.folder / "data")
+        files = self.spec.sample.write(folder, self.seed, self.num_documents)
+        names = {
+            split: [path.relative_to(context.folder).as_posix() for path in paths] for split, paths in files.items()
+        }
+        write_json(context.folder / _FILES, names)
+        return {
+            "description": self.spec.sample.description,
+            "splits": {key: len(value) for key, value in names.items()},
+        }
+
+
+def sample_files(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The files of a sample artifact, by split."""
+    return {split: tuple(folder / name for name in names) for split, names in read_json(folder / _FILES).items()}
+
+
+def empty_folder(folder: Path) -> Path:
+    """Make `folder` anew: stages that are quick start over when a run was stopped."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

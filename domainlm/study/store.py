@@ -1,0 +1,138 @@
+"""Content-addressed artifacts: a folder for each stage, named by the hash of what decides its bytes.
+
+```
+STORE/KIND/KEY/             finished: the stage's files and manifest.json, which is written last
+STORE/KIND/KEY.partial/     in work, or left by a run that was stopped; the next run goes on from it
+STORE/KIND/KEY.lock         held while somebody works on it
+```
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from domainlm.errors import StorageError, storage_error
+from domainlm.study.files import read_json, sha256_of, sync_folder, write_json
+
+_log = logging.getLogger(__name__)
+_MANIFEST = "manifest.json"
+_KEY_CHARACTERS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A finished stage.
+
+    Attributes:
+        folder: its files.
+        manifest: identity, inputs, facts, problems and the size and hash of every file.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+
+class Store:
+    """The artifacts below one folder. Several runs, also at the same time, may share it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def prepare(self) -> None:
+        """Make the folder and check that it can be written; raises `StorageError`."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".probe-{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except (FileExistsError, NotADirectoryError) as error:
+            raise StorageError(
+                "is a file, not a folder", where=error.filename, remedy="choose another folder"
+            ) from None
+        except OSError as error:
+            raise storage_error(error, self.root) or error from error
+
+    def folder(self, kind: str, key: str) -> Path:
+        """Where the finished artifact stands or will stand."""
+        return self.root / kind / key[:_KEY_CHARACTERS]
+
+    def find(self, kind: str, key: str) -> Artifact | None:
+        """The finished artifact, or None. One whose files are not what its manifest says is set aside and named."""
+        folder = self.folder(kind, key)
+        if not folder.is_dir():
+            return None
+        problem, manifest = _inspect(folder, key)
+        if problem is None:
+            return Artifact(folder, manifest)
+        aside = folder.with_name(f"{folder.name}.damaged")
+        _log.warning("%s: %s; it is set aside as %s and made again", folder, problem, aside.name)
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        return None
+
+    @contextmanager
+    def work(self, kind: str, key: str) -> Iterator[Path | None]:
+        """Hold the artifact's lock and give its work folder, kept from a stopped run; None where it is finished.
+
+        Waits, and says so, while another run works on the same artifact.
+        """
+        folder = self.folder(kind, key)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{folder}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _log.warning("waiting: another run is making %s", folder)
+            lock.acquire()
+        try:
+            if self.find(kind, key) is not None:
+                yield None
+            else:
+                partial = folder.with_name(f"{folder.name}.partial")
+                partial.mkdir(exist_ok=True)
+                yield partial
+        finally:
+            lock.release()
+
+    def finish(self, partial: Path, manifest: Mapping[str, Any]) -> Artifact:
+        """Seal a work folder: hash its files, write the manifest last, rename. The caller holds the lock."""
+        complete = {**manifest, "files": _describe_files(partial)}
+        write_json(partial / _MANIFEST, complete)
+        folder = partial.with_name(partial.name.removesuffix(".partial"))
+        sync_folder(partial)
+        partial.rename(folder)
+        sync_folder(folder.parent)
+        return Artifact(folder, complete)
+
+
+def _inspect(folder: Path, key: str) -> tuple[str | None, Mapping[str, Any]]:
+    """What is wrong with an artifact (None: nothing), and its manifest. Sizes are checked, not every byte."""
+    try:
+        manifest = read_json(folder / _MANIFEST)
+    except (OSError, ValueError):
+        return "its manifest is missing or damaged", {}
+    if not isinstance(manifest, dict) or manifest.get("key") != key:
+        return "its manifest belongs to another artifact", {}
+    for name, facts in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing", {}
+        if path.stat().st_size != facts["bytes"]:
+            return f"{name} has {path.stat().st_size} bytes instead of {facts['bytes']}", {}
+    return None, manifest
+
+
+def _describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
+    return {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in files
+    }

@@ -1,0 +1,163 @@
+"""The artifact store: whole or not there, never computed twice, safe to share."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domainlm.errors import StorageError
+from domainlm.study.files import FileHashes, write_atomically
+from domainlm.study.stage import Stage, StageContext
+from domainlm.study.store import Store
+
+KEY = "a" * 64
+
+
+def make(store: Store, content: bytes = b"cargo", key: str = KEY) -> bool:
+    """Make the artifact unless it is there; says whether it was made."""
+    with store.work("hold", key) as folder:
+        if folder is None:
+            return False
+        (folder / "bale.txt").write_bytes(content)
+        store.finish(folder, {"key": key})
+        return True
+
+
+def test_an_artifact_is_made_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.find("hold", KEY) is None
+    assert make(store)
+    assert not make(store)
+    artifact = store.find("hold", KEY)
+    assert artifact is not None
+    assert artifact.manifest["files"]["bale.txt"]["bytes"] == 5
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_work_left_by_a_stopped_run_is_handed_on(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(KeyboardInterrupt), store.work("hold", KEY) as folder:
+        assert folder is not None
+        (folder / "half.txt").write_text("half", encoding="utf-8")
+        raise KeyboardInterrupt
+    assert store.find("hold", KEY) is None
+    with store.work("hold", KEY) as again:
+        assert again is not None
+        assert (again / "half.txt").read_text(encoding="utf-8") == "half"
+
+
+@pytest.mark.parametrize("damage", ["shorter", "missing", "no manifest", "foreign manifest"])
+def test_a_damaged_artifact_is_set_aside_and_made_again(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path)
+    make(store)
+    folder = store.folder("hold", KEY)
+    if damage == "shorter":
+        (folder / "bale.txt").write_bytes(b"carg")
+    elif damage == "missing":
+        (folder / "bale.txt").unlink()
+    elif damage == "no manifest":
+        (folder / "manifest.json").write_text("{", encoding="utf-8")
+    else:
+        (folder / "manifest.json").write_text('{"key": "b"}', encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        assert store.find("hold", KEY) is None
+    assert "set aside" in caplog.text
+    assert folder.with_name(f"{folder.name}.damaged").is_dir()
+    assert make(store)
+
+
+def _make_slowly(root: Path, results: multiprocessing.Queue[bool]) -> None:
+    store = Store(root)
+    with store.work("hold", KEY) as folder:
+        results.put(folder is not None)
+        if folder is not None:
+            time.sleep(0.3)
+            store.finish(folder, {"key": KEY})
+
+
+def test_of_two_processes_one_makes_and_one_waits(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[bool] = context.Queue()
+    workers = [context.Process(target=_make_slowly, args=(tmp_path, results)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    made = sorted(results.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    assert made == [False, True]
+    assert Store(tmp_path).find("hold", KEY) is not None
+
+
+def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        Store(tmp_path / "taken").prepare()
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        Store(tmp_path / "taken" / "below").prepare()
+
+
+def test_an_atomic_write_leaves_nothing_behind_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "results.json"
+    write_atomically(target, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"abc")
+    cache = tmp_path / "hashes.json"
+    # FIPS 180-2, appendix B.1: the hash of "abc".
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert FileHashes(cache).of(path) == expected
+    with monkeypatch.context() as patched:
+        patched.setattr("domainlm.study.files.sha256_of", lambda _: pytest.fail("hashed again"))
+        assert FileHashes(cache).of(path) == expected
+    path.write_bytes(b"abcd")
+    assert FileHashes(cache).of(path) != expected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading(Stage):
+    """A stage for the tests of keys."""
+
+    kind: ClassVar[str] = "loading"
+    cargo: str
+    tons: int
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"cargo": self.cargo, "tons": self.tons}
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        return {"folder": str(context.folder)}
+
+
+@given(st.text(), st.integers(), st.text(), st.integers())
+def test_keys_follow_the_identity_and_the_inputs_but_not_the_label(a: str, m: int, b: str, n: int) -> None:
+    one = Loading(label="x", inputs={}, cargo=a, tons=m)
+    same = Loading(label="y", inputs={}, cargo=a, tons=m)
+    other = Loading(label="x", inputs={}, cargo=b, tons=n)
+    assert one.key == same.key
+    assert (one.key == other.key) == ((a, m) == (b, n))
+    above = Loading(label="x", inputs={"below": one}, cargo=a, tons=m)
+    assert above.key != one.key
+    assert [stage.key for stage in above.with_inputs()] == [one.key, above.key]

@@ -25,9 +25,6 @@ from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files
 
-_FINETUNING_BASE: Table = {"optimizer": {"learning_rate": 5e-5}}
-
-
 @dataclass(frozen=True, slots=True)
 class ResolvedCorpus:
     """A corpus with its reader and its files (none where a sample is written)."""
@@ -190,7 +187,7 @@ def _task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Spli
 def _finetuning(settings: TaskSettings, spec: TaskSpec, recipe: Recipe, where: str) -> FinetuningSettings:
     """Schema defaults < the task spec's own < the recipe's [finetuning] < the task's own."""
     merged: Table = {}
-    layers: list[Table] = [_FINETUNING_BASE, dict(spec.defaults), recipe.finetuning.model_dump(exclude_unset=True)]
+    layers: list[Table] = [dict(spec.defaults), recipe.finetuning.model_dump(exclude_unset=True)]
     if settings.finetuning is not None:
         layers.append(settings.finetuning.model_dump(exclude_unset=True))
     for layer in layers:

@@ -116,6 +116,13 @@ class OptimizerSettings(Settings):
     """Gradients are scaled down to this global norm; inf never scales them."""
 
 
+class FinetuningOptimizerSettings(OptimizerSettings):
+    """AdamW for fine-tuning (Shin et al. 2020, section 4)."""
+
+    learning_rate: Annotated[float, Field(gt=0.0)] = 5e-5
+    """Peak learning rate."""
+
+
 class ScheduleSettings(Settings):
     """Learning rate over the steps of a phase."""
 
@@ -201,8 +208,8 @@ class FinetuningSettings(Settings):
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
     head: HeadSettings = Field(default_factory=HeadSettings)
     """The classifier."""
-    optimizer: OptimizerSettings = Field(default_factory=lambda: OptimizerSettings(learning_rate=5e-5))
-    """The optimizer of this phase; its learning rate is 5e-5 where not given."""
+    optimizer: FinetuningOptimizerSettings = Field(default_factory=FinetuningOptimizerSettings)
+    """The optimizer of this phase."""
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
     choose: Literal["best_dev", "last"] = "best_dev"

@@ -37,7 +37,7 @@ class Stage(ABC):
     """One node of the graph. Two stages with the same key are the same stage.
 
     Attributes:
-        label: for people: what it works on ("bc5cdr, seed 0").
+        label: for people: what it works on ("contracts, seed 0").
         inputs: the stages it reads, by their role.
     """
 

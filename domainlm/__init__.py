@@ -1,0 +1,107 @@
+"""Adapt BERT-style language models to a domain, and measure what helps.
+
+The public interface: `run` a recipe, `load` a model, `hookimpl` to write a plugin, `UserError` for everything that
+the caller can mend. Importing this package is cheap: heavy libraries are imported when something is run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domainlm.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from domainlm.api import RunSummary
+    from domainlm.plugin.marker import hookimpl
+    from domainlm.tasks.load import Tagger
+
+__version__ = "0.1.0"
+
+__all__ = ["UserError", "__version__", "hookimpl", "load", "run"]
+
+
+def run(
+    recipe: str | Path,
+    *,
+    out: str | Path,
+    set: Mapping[str, object] | Sequence[str] = (),  # the command line's --set
+    store: str | Path | None = None,
+) -> RunSummary:
+    """Run a recipe, as `domainlm run` does.
+
+    Args:
+        recipe: a recipe file, or the name of a recipe that a plugin ships.
+        out: folder for results.json, report and models; made where it is not there.
+        set: values above the recipe's own: `{"pretraining.num_steps": 200}`, or `["pretraining.num_steps=200"]`.
+        store: folder of artifacts that several runs may share; the usual one where not given.
+
+    Returns:
+        How the run ended and where its results are.
+
+    Raises:
+        UserError: for everything the caller can mend: the recipe, its files, plugins, the machine.
+    """
+    from pathlib import Path
+
+    from domainlm.plugin import load_plugins
+    from domainlm.study.run import run_recipe
+
+    return run_recipe(
+        recipe,
+        out=Path(out),
+        store=None if store is None else Path(store),
+        overrides=_override_texts(set),
+        plugins=load_plugins(),
+    )
+
+
+def load(path: str | Path) -> Tagger:
+    """Load a fine-tuned model from its folder; `.tag(texts)` labels texts with character offsets.
+
+    Raises:
+        UserError: where the folder is not a model of domainlm, or is damaged.
+    """
+    from pathlib import Path
+
+    from domainlm.tasks.load import load as load_tagger
+
+    return load_tagger(Path(path))
+
+
+def _override_texts(values: Mapping[str, object] | Sequence[str]) -> list[str]:
+    """The `key=value` texts that the recipe loader takes, values written as TOML."""
+    from collections.abc import Mapping
+
+    if isinstance(values, Mapping):
+        return [f"{key}={_toml(value)}" for key, value in values.items()]
+    if isinstance(values, str):
+        raise UserError("set takes a mapping or a list", given=values, remedy=f"write set=[{values!r}]")
+    return list(values)
+
+
+def _toml(value: object) -> str:
+    import json
+
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_toml(entry) for entry in value)}]"
+    return json.dumps(str(value), ensure_ascii=False)
+
+
+def __getattr__(name: str) -> object:
+    """Import `hookimpl` when it is first asked for (PEP 562)."""
+    if name == "hookimpl":
+        from domainlm.plugin.marker import hookimpl
+
+        return hookimpl
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,124 @@
+"""Entity annotations as columns: a word a line with its tag last, a blank line after each sentence.
+
+    Ada       NNP  B-PERSON
+    Lovelace  NNP  I-PERSON
+    wrote     VBD  O
+
+Columns are split at tabs where the line has one, else at blanks; the first is the word, the last the tag, what lies
+between is ignored. Lines that begin with `-DOCSTART-` end a sentence, as blank lines do. See `schemes.py` for the tags.
+A line with one column has no tag: the whole sentence around it is left out and counted, because any tag given to the
+word would be invented.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from domainlm.api import DataError, Entity, ProblemLog, TokenExample
+from domainlm.builtin.formats.names import file_stem
+from domainlm.builtin.formats.schemes import Scheme, SchemeDetector, find_breaks, read_spans
+from domainlm.text.files import open_text
+
+_BLANKS = " \t\r\n"
+_DOCUMENT_START = "-DOCSTART-"
+
+
+@dataclass(slots=True)
+class _Sentence:
+    """The lines from one break to the next.
+
+    Attributes:
+        number: from 1, sentences that are left out counted too, so that ids do not depend on them.
+        first_line: line of the first word.
+        damaged_line: the first line that has no tag.
+    """
+
+    number: int
+    first_line: int
+    words: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    damaged_line: int | None = None
+
+
+def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
+    """Stream the sentences of one file; the text of each is its words joined by single blanks.
+
+    The file is read twice: the tag scheme is judged from all of it before the first sentence is given out.
+
+    Args:
+        path: the file, plain or `.gz`.
+        problems: told of sentences left out for a line without a tag, and of tags that break the scheme.
+
+    Raises:
+        DataError: the file cannot be read, uses another scheme or a mix, or has no sentence with tags.
+    """
+    scheme = detect_scheme(path)
+    stem = file_stem(path)
+    for sentence in _sentences(path):
+        if sentence.damaged_line is not None:
+            detail = f"sentence of {len(sentence.words)} words left out"
+            problems.add("line without a tag", detail, path=path, line=sentence.damaged_line)
+            continue
+        for place in find_breaks(sentence.tags, scheme):
+            detail = f"{sentence.tags[place]} at {sentence.words[place]!r}, read leniently"
+            problems.add(f"tag breaks the {scheme} scheme", detail, path=path, line=sentence.first_line + place)
+        yield _example(sentence, stem)
+
+
+def detect_scheme(path: Path) -> Scheme:
+    """Name the tag scheme of a file; see `schemes.py` for the rule.
+
+    Raises:
+        DataError: the file cannot be read, uses another scheme or a mix, or has no sentence with tags.
+    """
+    detector = SchemeDetector(path)
+    damaged_line, num_sound = None, 0
+    for sentence in _sentences(path):
+        if sentence.damaged_line is None:
+            detector.add(sentence.tags, sentence.first_line)
+            num_sound += 1
+        else:
+            damaged_line = damaged_line or sentence.damaged_line
+    if not num_sound:
+        where = path if damaged_line is None else f"{path}:{damaged_line}"
+        raise DataError("no sentence with a tag for every word", where=where, allowed="a word and a tag in each line")
+    return detector.scheme()
+
+
+def _sentences(path: Path) -> Iterator[_Sentence]:
+    sentence = _Sentence(number=1, first_line=1)
+    for line, content in enumerate(open_text(path), 1):
+        columns = _columns(content)
+        if not columns or columns[0] == _DOCUMENT_START:
+            if sentence.words:
+                yield sentence
+                sentence = _Sentence(number=sentence.number + 1, first_line=line + 1)
+            sentence.first_line = line + 1
+            continue
+        sentence.words.append(columns[0])
+        sentence.tags.append(columns[-1])
+        if (len(columns) == 1 or not columns[0]) and sentence.damaged_line is None:
+            sentence.damaged_line = line
+    if sentence.words:
+        yield sentence
+
+
+def _columns(content: str) -> list[str]:
+    """Split a line; only blanks and tabs count as white space, since a word may be another kind of it."""
+    if "\t" in content.rstrip(_BLANKS):
+        return [column.strip(_BLANKS) for column in content.rstrip(_BLANKS).split("\t")]
+    return re.findall(r"[^ \t\r\n]+", content)
+
+
+def _example(sentence: _Sentence, stem: str) -> TokenExample:
+    words: list[tuple[int, int]] = []
+    start = 0
+    for word in sentence.words:
+        words.append((start, start + len(word)))
+        start += len(word) + 1
+    spans = read_spans(sentence.tags)
+    entities = sorted(Entity(words[span.start][0], words[span.end - 1][1], span.type) for span in spans)
+    return TokenExample(f"{stem}:{sentence.number}", " ".join(sentence.words), tuple(words), tuple(entities))

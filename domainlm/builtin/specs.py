@@ -1,0 +1,123 @@
+"""The core's own specs. Readers are imported when the first file is read, so that declaring them costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from domainlm.api import (
+    CorpusSpec,
+    Document,
+    ModelSizeSpec,
+    ProblemLog,
+    TaskSpec,
+    TokenExample,
+    VocabularySpec,
+)
+from domainlm.plugin.marker import hookimpl
+
+
+def read_text(path: Path, problems: ProblemLog) -> Iterator[Document]:
+    """Stream plain text: a paragraph a line, a blank line between documents."""
+    from domainlm.builtin.formats.plain import read_plain_text
+
+    return read_plain_text(path, problems)
+
+
+def read_jsonl(path: Path, problems: ProblemLog) -> Iterator[Document]:
+    """Stream documents given as a JSON object a line."""
+    from domainlm.builtin.formats.jsonl import read_jsonl as read
+
+    return read(path, problems)
+
+
+def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
+    """Stream sentences given as a word and its tag a line."""
+    from domainlm.builtin.formats.conll import read_conll as read
+
+    return read(path, problems)
+
+
+def read_spans(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
+    """Stream texts with entity offsets, given as a JSON object a line."""
+    from domainlm.builtin.formats.spans import read_spans_jsonl
+
+    return read_spans_jsonl(path, problems)
+
+
+@hookimpl
+def domainlm_corpora() -> list[CorpusSpec]:
+    """Text formats."""
+    return [
+        CorpusSpec(
+            name="core/text",
+            description="plain text: a paragraph a line, a blank line between documents",
+            read=read_text,
+            patterns=("*.txt", "*.txt.gz"),
+        ),
+        CorpusSpec(
+            name="core/jsonl",
+            description='JSON lines: {"text": ...} and optionally "id" and facts about the document',
+            read=read_jsonl,
+            patterns=("*.jsonl", "*.jsonl.gz"),
+        ),
+    ]
+
+
+@hookimpl
+def domainlm_vocabularies() -> list[VocabularySpec]:
+    """Vocabularies."""
+    return [
+        VocabularySpec(
+            name="core/wordpiece",
+            description="WordPiece (Schuster and Nakajima 2012), learned from the corpus",
+            algorithm="wordpiece",
+        ),
+        VocabularySpec(
+            name="core/file",
+            description="read from a BERT vocab.txt or a tokenizer.json",
+            algorithm="file",
+        ),
+    ]
+
+
+@hookimpl
+def domainlm_model_sizes() -> list[ModelSizeSpec]:
+    """Model sizes; tiny to small are those of Turc et al. (2019), base and large those of Devlin et al. (2019)."""
+    return [
+        _size("tiny", "2 layers, 128 wide: seconds on a laptop, for tests and first tries", 2, 128, 2),
+        _size("mini", "4 layers, 256 wide: minutes on a laptop", 4, 256, 4),
+        _size("small", "4 layers, 512 wide: hours on a laptop", 4, 512, 8),
+        _size("22m", "6 layers, 384 wide, as MiniLM (Wang et al. 2020): 22 million with BERT's vocabulary", 6, 384, 12),
+        _size("base", "12 layers, 768 wide, as BERT-base", 12, 768, 12),
+        _size("large", "24 layers, 1024 wide, as BERT-large", 24, 1024, 16),
+    ]
+
+
+@hookimpl
+def domainlm_tasks() -> list[TaskSpec]:
+    """Task formats."""
+    return [
+        TaskSpec(
+            name="core/conll",
+            description="named entities in columns: a word and its tag a line (IOB and IOBES kinds)",
+            kind="token",
+            read=read_conll,
+            files={
+                "train": ("train.txt", "train.tsv", "train.conll", "train.iob"),
+                "dev": ("dev.txt", "dev.tsv", "dev.conll", "dev.iob", "devel.tsv", "valid.txt"),
+                "test": ("test.txt", "test.tsv", "test.conll", "test.iob"),
+            },
+        ),
+        TaskSpec(
+            name="core/spans",
+            description='named entities as JSON lines: {"text", "entities": [{"start", "end", "type"}]}',
+            kind="token",
+            read=read_spans,
+            files={"train": ("train.jsonl",), "dev": ("dev.jsonl",), "test": ("test.jsonl",)},
+        ),
+    ]
+
+
+def _size(name: str, description: str, layers: int, hidden: int, heads: int) -> ModelSizeSpec:
+    return ModelSizeSpec(name=f"core/{name}", description=description, layers=layers, hidden=hidden, heads=heads)

@@ -1,0 +1,23 @@
+"""The core's commands, given through the same hook as anyone's."""
+
+from __future__ import annotations
+
+from domainlm.cli.lazy import LazyCommand
+from domainlm.plugin.marker import hookimpl
+
+_TABLE = (
+    ("run", "domainlm.cli.run:run", "Run a recipe from corpus to report."),
+    ("recipe", "domainlm.cli.recipe:recipe", "List, show and check recipes."),
+    ("report", "domainlm.cli.report:report", "Write the report of a finished run again."),
+    ("predict", "domainlm.cli.predict:predict", "Tag text with a fine-tuned model."),
+    ("vocab", "domainlm.cli.vocab:vocab", "Measure vocabularies."),
+    ("plugins", "domainlm.cli.plugins:plugins", "List plugins and show what they give."),
+    ("doctor", "domainlm.cli.doctor:doctor", "Check this installation and this machine."),
+    ("completion", "domainlm.cli.completion:completion", "Print the completion script of a shell."),
+)
+
+
+@hookimpl
+def domainlm_commands() -> list[LazyCommand]:
+    """The commands, in the order in which one needs them."""
+    return [LazyCommand(name, target, short_help) for name, target, short_help in _TABLE]

@@ -1,0 +1,154 @@
+"""The entry point: from arguments to an exit code.
+
+0: done. 2: something the user can mend, or wrong usage. 130: interrupted (Ctrl-C). 143: ended by SIGTERM.
+141: whoever read our output went away. 1: a bug of ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+import click
+
+from domainlm.cli.group import PROGRAM, cli
+from domainlm.cli.logs import set_up_logging
+from domainlm.errors import UserError, storage_error
+
+EXIT_BUG = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, which signal does not name on every system
+
+COMPLETE_VARIABLE = f"_{PROGRAM.upper()}_COMPLETE"
+"""Set by the shell's completion function when it asks for completions."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. Whoever cleans up after Ctrl-C cleans up after it too."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for each exit code
+    """Run one command and return the exit code.
+
+    Args:
+        argv: the arguments after the program's name; those of the process where None.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if COMPLETE_VARIABLE in os.environ:
+        from domainlm.cli.completion import answer  # imported when a shell asks, since nothing else needs it
+
+        return answer(os.environ[COMPLETE_VARIABLE])
+    set_up_logging()
+    try:
+        with _sigterm_raises():
+            code = _call(arguments)
+            sys.stdout.flush()
+    except Terminated:
+        return _say(EXIT_TERMINATED, "terminated; run the same command again to go on")
+    except (KeyboardInterrupt, click.Abort):
+        return _say(EXIT_INTERRUPTED, "interrupted; run the same command again to go on")
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USER_ERROR
+    except UserError as error:
+        return _user_error(error)
+    except OSError as error:
+        return _os_error(error)
+    except Exception:
+        return _bug()
+    return code
+
+
+def _call(arguments: list[str]) -> int:
+    try:
+        with cli.make_context(PROGRAM, arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    return 0
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Raise `Terminated` on SIGTERM; only the main thread may choose what a signal does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(code: int, message: str) -> int:
+    if sys.stderr.isatty():
+        click.echo(err=True)  # leave the line of the progress bar and of the terminal's ^C
+    click.echo(message, err=True)
+    return code
+
+
+def _user_error(error: UserError) -> int:
+    click.echo(f"error: {error}", err=True)
+    _LOG.debug("its traceback:", exc_info=error)
+    return EXIT_USER_ERROR
+
+
+def _os_error(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError) and _stdout_is_broken():
+        return EXIT_BROKEN_PIPE
+    translated = storage_error(error)
+    if translated is None:
+        return _bug()
+    translated.__cause__ = error
+    return _user_error(translated)
+
+
+def _stdout_is_broken() -> bool:
+    """Whether nobody reads what we print; if so, drop it, or Python would complain when it ends."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def _bug() -> int:
+    """To be called while the exception is handled."""
+    traceback.print_exc()
+    click.echo(
+        "\nThis is a bug in domainlm or in one of its plugins. Please report it with the lines above and the output of "
+        f"`domainlm doctor`{_report_address()}.",
+        err=True,
+    )
+    return EXIT_BUG
+
+
+def _report_address() -> str:
+    """Where the installed distribution takes reports, as its metadata says; empty where it does not."""
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    try:
+        addresses = metadata(PROGRAM).get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    found = [address.partition(",")[2].strip() for address in addresses if address.lower().startswith("issues,")]
+    return f" at {found[0]}" if found else ""

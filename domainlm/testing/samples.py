@@ -1,0 +1,112 @@
+"""What holds for every reader and every sample: same arguments, same bytes; bad files refused with a clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from domainlm.api import ProblemLog, SampleWriter
+from domainlm.errors import UserError
+from domainlm.testing.failure import CheckError
+
+NUM_SAMPLE_DOCUMENTS = 8
+_Record = TypeVar("_Record")
+_Reader = Callable[[Path, ProblemLog], Iterator[_Record]]
+
+
+def write_sample(
+    sample: SampleWriter | None, folder: Path, *, keys: Collection[str], required: str, where: str
+) -> dict[str, tuple[Path, ...]]:
+    """Write a spec's sample and check that it depends on its arguments alone.
+
+    Args:
+        sample: the spec's writer.
+        folder: an empty folder.
+        keys: the splits that a sample of this kind may have.
+        required: the split that it must have.
+        where: the spec, for errors.
+
+    Returns:
+        The files of the sample of seed 0, by split.
+    """
+    if sample is None:
+        raise CheckError("the spec writes no sample", where=where, remedy="pass path=..., a file that it reads")
+    files = _written(sample, folder / "sample", 0, where)
+    unknown = sorted(set(files) - set(keys))
+    if unknown or not files.get(required):
+        raise CheckError(
+            f'the sample must have files under "{required}"', where=where, given=sorted(files), allowed=sorted(keys)
+        )
+    first = _contents(folder / "sample", files, where)
+    again = _written(sample, folder / "again", 0, where)
+    if _contents(folder / "again", again, where) != first:
+        raise CheckError(
+            "the sample differs when it is written twice with one seed",
+            where=where,
+            remedy="draw from random.Random(seed) alone, in a fixed order",
+        )
+    other = _written(sample, folder / "other", 1, where)
+    if _contents(folder / "other", other, where) == first:
+        raise CheckError(
+            "the sample is the same for every seed", where=where, remedy="draw it from random.Random(seed)"
+        )
+    return files
+
+
+def read_twice(read: _Reader[_Record], path: Path, problems: ProblemLog, where: str) -> list[_Record]:
+    """All records of one file, read twice and compared."""
+    records = _read(read, path, problems, where)
+    if _read(read, path, ProblemLog(), where) != records:
+        raise CheckError("the reader gives other records the second time", where=f"{where}, {path}")
+    if not records:
+        raise CheckError("the reader gives nothing", where=f"{where}, {path}")
+    return records
+
+
+def check_refusals(read: _Reader[_Record], folder: Path, suffix: str, where: str) -> None:
+    """Check that a missing and an empty file raise a `UserError`, and nothing else."""
+    empty = folder / f"empty{suffix}"
+    empty.write_bytes(b"")
+    for kind, path in (("a missing", folder / f"missing{suffix}"), ("an empty", empty)):
+        try:
+            for _ in read(path, ProblemLog()):
+                break
+        except UserError:
+            continue
+        except Exception as error:
+            raise CheckError(
+                f"{kind} file must raise a DataError",
+                where=where,
+                given=f"{type(error).__name__}: {error}",
+                remedy="raise domainlm.api.DataError",
+            ) from error
+        raise CheckError(f"{kind} file must raise a DataError", where=where, remedy="raise domainlm.api.DataError")
+
+
+def _read(read: _Reader[_Record], path: Path, problems: ProblemLog, where: str) -> list[_Record]:
+    records = read(path, problems)
+    if not isinstance(records, Iterator):
+        raise CheckError(
+            "the reader must stream: return an iterator", where=where, given=type(records).__name__, remedy="use yield"
+        )
+    return list(records)
+
+
+def _written(sample: SampleWriter, folder: Path, seed: int, where: str) -> dict[str, tuple[Path, ...]]:
+    folder.mkdir()
+    files = sample.write(folder, seed, NUM_SAMPLE_DOCUMENTS)
+    if not isinstance(files, Mapping):
+        raise CheckError("the sample writer must return its files by split", where=where, given=repr(files))
+    return {split: tuple(paths) for split, paths in files.items()}
+
+
+def _contents(folder: Path, files: Mapping[str, tuple[Path, ...]], where: str) -> dict[str, list[tuple[str, bytes]]]:
+    """Names and bytes by split."""
+    for path in (path for paths in files.values() for path in paths):
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+            raise CheckError("the sample writer names a file it did not write into its folder", where=where, given=path)
+    return {
+        split: [(path.resolve().relative_to(folder.resolve()).as_posix(), path.read_bytes()) for path in paths]
+        for split, paths in files.items()
+    }

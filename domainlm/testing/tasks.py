@@ -1,0 +1,126 @@
+"""Checks of task specs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from domainlm.api import SPLITS, Entity, ProblemLog, TaskSpec, TokenExample
+from domainlm.testing.failure import CheckError
+from domainlm.testing.samples import check_refusals, read_twice, write_sample
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCounts:
+    """What a check has read.
+
+    Attributes:
+        num_examples: examples of all files.
+        num_words: their words.
+        num_entities: mentions by type.
+        problems: what the reader skipped or mended, by kind.
+    """
+
+    num_examples: int
+    num_words: int
+    num_entities: dict[str, int]
+    problems: dict[str, int]
+
+
+def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
+    """Check a task on its own sample, or on a file.
+
+    The sample is the same for the same seed; examples are the same each time they are read; words ascend, do not
+    overlap and lie inside the text; entities lie on the text, begin and end at something visible, and are of the
+    declared types; the spec's default settings are settings of fine-tuning; a missing and an empty file are refused.
+
+    Args:
+        spec: the task.
+        path: a file to read; the spec's sample where None.
+
+    Raises:
+        CheckError: the first rule that is broken.
+    """
+    where = f"task {spec.reference}"
+    _check_defaults(spec, where)
+    with TemporaryDirectory(prefix="domainlm-check-") as name:
+        folder = Path(name)
+        if path is None:
+            splits = write_sample(spec.sample, folder, keys=SPLITS, required="train", where=where)
+            files = [file for paths in splits.values() for file in paths]
+        else:
+            files = [path]
+        problems = ProblemLog()
+        examples: list[TokenExample] = []
+        for file in files:
+            read = read_twice(spec.read, file, problems, where)
+            _check_file(read, spec, f"{where}, {file.name}")
+            examples += read
+        check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
+    return _count(examples, problems, where)
+
+
+def _count(examples: Sequence[TokenExample], problems: ProblemLog, where: str) -> TaskCounts:
+    types = Counter(entity.type for example in examples for entity in example.entities)
+    if not types:
+        raise CheckError("no example has an entity", where=where)
+    num_words = sum(len(example.words) for example in examples)
+    return TaskCounts(len(examples), num_words, dict(sorted(types.items())), dict(problems.counts))
+
+
+def _check_file(examples: Sequence[object], spec: TaskSpec, where: str) -> None:
+    ids: set[str] = set()
+    for example in examples:
+        if not isinstance(example, TokenExample):
+            raise CheckError("the reader must give TokenExamples", where=where, given=repr(example)[:200])
+        place = f"{where}, example {example.id!r}"
+        if example.id in ids:
+            raise CheckError("two examples of one file have one id", where=place)
+        ids.add(example.id)
+        _check_words(example, place)
+        _check_entities(example, spec, place)
+
+
+def _check_words(example: TokenExample, where: str) -> None:
+    for start, end in example.words:
+        if not 0 <= start < end <= len(example.text):
+            raise CheckError(
+                "a word lies outside the text", where=where, given=(start, end), allowed=f"0 to {len(example.text)}"
+            )
+        if example.text[start:end].strip() != example.text[start:end]:
+            raise CheckError("a word begins or ends with a blank", where=where, given=repr(example.text[start:end]))
+    for left, right in pairwise(example.words):
+        if left[1] > right[0]:
+            raise CheckError("words must ascend and not overlap", where=where, given=f"{left}, {right}")
+
+
+def _check_entities(example: TokenExample, spec: TaskSpec, where: str) -> None:
+    if list(example.entities) != sorted(set(example.entities)):
+        raise CheckError("entities must be sorted, each once", where=where, given=example.entities)
+    for entity in example.entities:
+        if not 0 <= entity.start < entity.end <= len(example.text):
+            raise CheckError(
+                "an entity lies outside the text", where=where, given=entity, allowed=f"0 to {len(example.text)}"
+            )
+        mention = example.text[entity.start : entity.end]
+        if mention != mention.strip():
+            raise CheckError("an entity begins or ends with a blank", where=where, given=repr(mention))
+        if spec.types and entity.type not in spec.types:
+            raise CheckError("an entity has an undeclared type", where=where, given=entity.type, allowed=spec.types)
+        if not _covers_a_word(entity, example):
+            raise CheckError("an entity covers no word", where=where, given=f"{entity}: {mention!r}")
+
+
+def _covers_a_word(entity: Entity, example: TokenExample) -> bool:
+    return any(start < entity.end and entity.start < end for start, end in example.words)
+
+
+def _check_defaults(spec: TaskSpec, where: str) -> None:
+    from domainlm.recipe.schema import FinetuningSettings
+    from domainlm.recipe.validate import validate_settings
+
+    validate_settings(FinetuningSettings, dict(spec.defaults), lambda _: f"{where}, defaults")

@@ -1,0 +1,64 @@
+"""Checks of vocabulary specs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from domainlm.api import VocabularySettings, VocabularySpec
+from domainlm.testing.failure import CheckError
+
+_SIZE = 120
+_NUM_SENTENCES = 400
+
+
+def check_vocabulary(spec: VocabularySpec) -> int:
+    """Check a vocabulary: a file can be loaded, a learning function gives the same usable vocabulary twice.
+
+    A spec that leaves the learning to the core ("wordpiece"), or whose file the recipe names, has nothing more to check
+    than its fields.
+
+    Returns:
+        Its number of entries; 0 where nothing could be built.
+
+    Raises:
+        UserError: the file cannot be loaded, or the learning breaks a rule.
+    """
+    from domainlm.vocab.vocabulary import Vocabulary
+
+    where = f"vocabulary {spec.reference}"
+    if spec.algorithm == "file" and spec.file is not None:
+        return Vocabulary.load(spec.file, cased=spec.cased).size
+    if spec.algorithm != "custom" or spec.learn is None:
+        return 0
+    settings = VocabularySettings(size=min(spec.size or _SIZE, _SIZE), cased=spec.cased)
+    learned = spec.learn(sentences(), settings)
+    if spec.learn(sentences(), settings) != learned:
+        raise CheckError(
+            "the same sentences give another vocabulary the second time",
+            where=where,
+            remedy="sort before choosing, and never depend on the order of a set",
+        )
+    with TemporaryDirectory(prefix="domainlm-check-") as name:
+        file = Path(name) / "tokenizer.json"
+        file.write_text(learned, encoding="utf-8")
+        vocabulary = Vocabulary.load(file)
+    if vocabulary.size > settings.size:
+        raise CheckError(
+            "the vocabulary is larger than asked for",
+            where=where,
+            given=vocabulary.size,
+            allowed=f"at most {settings.size}",
+        )
+    return vocabulary.size
+
+
+def sentences() -> Iterator[str]:
+    """Made-up sentences with words of two to five syllables, the same every time."""
+    draw = random.Random(0)  # noqa: S311 - nothing secret
+    syllables = ("ka", "lo", "mi", "ne", "ru", "sto", "ter", "vin")
+    words = ["".join(draw.choices(syllables, k=draw.randint(2, 5))) for _ in range(60)]
+    for _ in range(_NUM_SENTENCES):
+        yield " ".join(draw.choices(words, k=draw.randint(4, 12))).capitalize() + "."

@@ -1,0 +1,72 @@
+"""docs/reference/hooks.md says what the code says: every hook with its exact arguments, every field of every spec."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from domainlm import api
+from domainlm.plugin import hookspecs
+from domainlm.plugin.checks import HOOKS
+
+_PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
+_COMMON_FIELDS = {"name", "description", "version"}
+_DOCUMENTED_CLASSES = (
+    "CorpusSpec",
+    "VocabularySpec",
+    "ModelSizeSpec",
+    "TaskSpec",
+    "RecipeSpec",
+    "SampleWriter",
+    "RunInfo",
+    "StageInfo",
+    "StepInfo",
+    "CheckpointInfo",
+    "Score",
+    "RunSummary",
+)
+
+
+def _documented_hooks() -> dict[str, str]:
+    return dict(re.findall(r"^### `(domainlm_\w+)(\(.*)`$", _PAGE, re.MULTILINE))
+
+
+def _documented_fields(name: str) -> list[str]:
+    section = re.search(rf"^### `{name}`\n(.*?)(?=^##|\Z)", _PAGE, re.MULTILINE | re.DOTALL)
+    assert section is not None, f"no section on {name}"
+    return re.findall(r"^\| `(\w+)` \|", section[1], re.MULTILINE)
+
+
+def test_every_hook_is_documented_and_no_other() -> None:
+    assert set(_documented_hooks()) == set(HOOKS)
+    assert len(HOOKS) == 12
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_documented_signature_is_the_hooks_own(hook: str) -> None:
+    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("'", "")
+    assert _documented_hooks().get(hook) == signature
+
+
+@pytest.mark.parametrize("name", _DOCUMENTED_CLASSES)
+def test_documented_fields_are_the_classes_own(name: str) -> None:
+    fields = [field.name for field in dataclasses.fields(getattr(api, name))]
+    if name.endswith("Spec"):
+        fields = [field for field in fields if field not in _COMMON_FIELDS]
+    assert _documented_fields(name) == fields
+
+
+def test_fields_that_all_specs_share_are_documented_once() -> None:
+    section = re.search(r"^## Specs\n(.*?)(?=^###)", _PAGE, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    assert set(re.findall(r"^\| `(\w+)` \|", section[1], re.MULTILINE)) == _COMMON_FIELDS
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_argument_is_explained_in_the_hook_itself(hook: str) -> None:
+    text = inspect.getdoc(getattr(hookspecs, hook)) or ""
+    assert [name for name in HOOKS[hook] if f"    {name}: " not in text] == []

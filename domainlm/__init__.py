@@ -75,23 +75,13 @@ def _override_texts(values: Mapping[str, object] | Sequence[str]) -> list[str]:
     """The `key=value` texts that the recipe loader takes, values written as TOML."""
     from collections.abc import Mapping
 
+    from domainlm.recipe.toml_text import toml_text
+
     if isinstance(values, Mapping):
-        return [f"{key}={_toml(value)}" for key, value in values.items()]
+        return [f"{key}={toml_text(value)}" for key, value in values.items()]
     if isinstance(values, str):
         raise UserError("set takes a mapping or a list", given=values, remedy=f"write set=[{values!r}]")
     return list(values)
-
-
-def _toml(value: object) -> str:
-    import json
-
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_toml(entry) for entry in value)}]"
-    return json.dumps(str(value), ensure_ascii=False)
 
 
 def __getattr__(name: str) -> object:

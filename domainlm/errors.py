@@ -94,6 +94,10 @@ class DataError(UserError):
     """An input file that is missing, empty, damaged or not in the stated format."""
 
 
+class FetchError(UserError):
+    """Data that cannot be fetched: no such address, a server that fails, a wrong checksum."""
+
+
 class VocabularyError(UserError):
     """A vocabulary that cannot be learned, loaded or used."""
 

@@ -1,5 +1,16 @@
 """All that a plugin may import, besides `domainlm.hookimpl` and `domainlm.testing`. Standard library only."""
 
+from domainlm.api.fetching import (
+    ArchiveMember,
+    Details,
+    FetchPlan,
+    FetchSource,
+    FolderListing,
+    LeftOut,
+    Registration,
+    RemoteFile,
+    RemoteReader,
+)
 from domainlm.api.problems import Problem, ProblemLog
 from domainlm.api.records import Document, Entity, TokenExample
 from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, StageInfo, StepInfo
@@ -19,20 +30,30 @@ from domainlm.api.specs import (
     check_spec_name,
     spec_fields,
 )
-from domainlm.errors import DataError, SpecError, UserError
+from domainlm.errors import DataError, FetchError, SpecError, UserError
 
 __all__ = [
     "SPLITS",
     "Architecture",
+    "ArchiveMember",
     "CheckpointInfo",
     "CorpusSpec",
     "DataError",
+    "Details",
     "Document",
     "Entity",
+    "FetchError",
+    "FetchPlan",
+    "FetchSource",
+    "FolderListing",
+    "LeftOut",
     "ModelSizeSpec",
     "Problem",
     "ProblemLog",
     "RecipeSpec",
+    "Registration",
+    "RemoteFile",
+    "RemoteReader",
     "RunInfo",
     "RunSummary",
     "SampleWriter",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
+from domainlm.api.fetching import FetchPlan
 from domainlm.api.problems import ProblemLog
 from domainlm.api.records import Document, TokenExample
 from domainlm.errors import SpecError
@@ -88,17 +89,20 @@ class CorpusSpec(_Spec):
         patterns: file-name patterns to take where a recipe gives a folder.
         sample: writes a synthetic sample, where the spec ships one; its files come under the key "text".
         source: where the real data comes from, and under which licence.
+        fetch: how `domainlm corpus fetch` gets the real data.
     """
 
     read: Callable[[Path, ProblemLog], Iterator[Document]]
     patterns: tuple[str, ...] = ("*",)
     sample: SampleWriter | None = None
     source: str = ""
+    fetch: FetchPlan | None = None
 
     def _check(self, where: str) -> None:
         _check_callable(self.read, "read", where)
         _check_strings(self.patterns, "patterns", where)
         _check_sample(self.sample, where)
+        _check_fetch(self.fetch, where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +201,7 @@ class TaskSpec(_Spec):
         defaults: fine-tuning settings of this task (keys of the recipe's `[finetuning]`), below the recipe's own.
         sample: writes a synthetic sample, where the spec ships one.
         source: where the real data comes from, and under which licence.
+        fetch: how `domainlm task fetch` gets the real data, under names of `files`.
     """
 
     kind: TaskKind
@@ -206,6 +211,7 @@ class TaskSpec(_Spec):
     defaults: Mapping[str, object] = field(default_factory=dict)
     sample: SampleWriter | None = None
     source: str = ""
+    fetch: FetchPlan | None = None
 
     def _check(self, where: str) -> None:
         _check_choice(self.kind, get_args(TaskKind), "kind", where)
@@ -215,6 +221,7 @@ class TaskSpec(_Spec):
             _check_choice(split, SPLITS, "files", where)
             _check_strings(names, f"files[{split!r}]", where)
         _check_sample(self.sample, where)
+        _check_fetch(self.fetch, where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,3 +279,8 @@ def _check_strings(value: object, key: str, where: str) -> None:
 def _check_sample(value: object, where: str) -> None:
     if value is not None and not isinstance(value, SampleWriter):
         raise SpecError("wrong sample", where=where, given=repr(value), allowed="a SampleWriter or None")
+
+
+def _check_fetch(value: object, where: str) -> None:
+    if value is not None and not isinstance(value, FetchPlan):
+        raise SpecError("wrong fetch", where=where, given=repr(value), allowed="a FetchPlan or None")

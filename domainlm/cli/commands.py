@@ -12,7 +12,7 @@ _TABLE = (
     ("predict", "domainlm.cli.predict:predict", "Tag text with a fine-tuned model."),
     ("vocab", "domainlm.cli.vocab:vocab", "Measure vocabularies."),
     ("plugins", "domainlm.cli.plugins:plugins", "List plugins and show what they give."),
-    ("doctor", "domainlm.cli.doctor:doctor", "Check this installation and this machine."),
+    ("doctor", "domainlm.cli.doctor.command:doctor", "Check this installation and this machine."),
     ("completion", "domainlm.cli.completion:completion", "Print the completion script of a shell."),
 )
 

@@ -54,15 +54,19 @@ def list_(context: click.Context, as_json: bool) -> None:
 def show(context: click.Context, recipe: str, overrides: tuple[str, ...], with_defaults: bool, as_json: bool) -> None:
     """Show a recipe's settings and where each comes from, `extends` and --set followed.
 
-    Each line can be given to --set.
+    What stands before each # can be given to --set.
     """
+    from domainlm.recipe.toml_text import toml_text
+
     loaded = _load(recipe, overrides, cli_state(context).plugins.registry)
-    settings = loaded.recipe.model_dump(mode="json", exclude_unset=not with_defaults)
     if as_json:
-        echo_json(settings)
+        echo_json(loaded.recipe.model_dump(mode="json", exclude_unset=not with_defaults))
         return
-    for key, value in flatten(settings):
-        click.echo(f"{key}={json.dumps(value, ensure_ascii=False)}  # {loaded.source.origin(key)}")
+    for key, value in flatten(loaded.recipe.model_dump(exclude_unset=not with_defaults)):
+        if value is None:
+            click.echo(f"# {key} is not set")
+        else:
+            click.echo(f"{key}={toml_text(value)}  # {loaded.source.origin(key)}")
 
 
 @recipe.command(short_help="Check a recipe without running it.")

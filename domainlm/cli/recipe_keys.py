@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from domainlm.recipe.schema import Recipe
+from domainlm.recipe.toml_text import toml_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _default_text(value: object) -> str | None:
         return None
     if isinstance(value, BaseModel):
         return "{}"
-    return "none" if value is None else json.dumps(value)
+    return "none" if value is None else toml_text(value)
 
 
 _EXTENDS = Key(

@@ -29,11 +29,11 @@ def run(  # noqa: PLR0917 - click passes them by name
     RECIPE is a TOML file, or the name of a recipe that a plugin ships (see `domainlm recipe list`). What was computed
     before is not computed again: after an interruption, the same command goes on.
     """
-    from domainlm.study.run import describe_run, run_recipe
-
     plugins = cli_state(context).plugins
     path = recipe_file(recipe, plugins.registry)
     folder = out if out is not None else default_out(recipe)
+    from domainlm.study.run import describe_run, run_recipe  # only now, since it takes seconds to import
+
     if dry_run:
         click.echo(describe_run(path, out=folder, store=store, overrides=overrides, plugins=plugins))
         return

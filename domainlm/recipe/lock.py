@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from domainlm import __version__
 from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.resolve import Resolved, ResolvedCell
@@ -41,7 +42,8 @@ def lock_record(
     folder = resolved.loaded.path.absolute().parent
     return {
         "python": platform.python_version(),
-        "packages": {name: installed for name in _PACKAGES if (installed := _version(name)) is not None},
+        "packages": {"domainlm": __version__}
+        | {name: installed for name in _PACKAGES if (installed := _version(name)) is not None},
         "hardware": dict(hardware),
         "specs": _specs(resolved, registry),
         "files": {

@@ -112,8 +112,8 @@ class OptimizerSettings(Settings):
     """Decay of the second moment."""
     epsilon: Annotated[float, Field(gt=0.0)] = 1e-8
     """Added to the denominator."""
-    max_gradient_norm: Annotated[float, Field(gt=0.0, allow_inf_nan=True)] = 1.0
-    """Gradients are scaled down to this global norm; inf never scales them."""
+    max_gradient_norm: Annotated[float, Field(ge=0.0)] = 1.0
+    """Gradients are scaled down to this global norm; 0 leaves them as they are."""
 
 
 class FinetuningOptimizerSettings(OptimizerSettings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from domainlm import __version__
 
 from domainlm.api import CheckpointInfo, ProblemLog, RunInfo, StageInfo, StepInfo
 from domainlm.plugin.observers import Observers
@@ -74,7 +74,7 @@ class Runner:
                         "inputs": {role: below.key for role, below in stage.inputs.items()},
                         "facts": dict(facts),
                         "problems": problems.as_dict(),
-                        "domainlm": version("domainlm"),
+                        "domainlm": __version__,
                         "seconds_of_last_attempt": round(time.time() - started, 3),
                     },
                 )

@@ -1,4 +1,4 @@
-"""Text as one JSON object a line.
+r"""Text as one JSON object a line.
 
     {"id": "log-17", "text": "The Vega left Oslo.\nShe carried timber.", "licence": "CC0"}
 

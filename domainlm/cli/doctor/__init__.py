@@ -1,0 +1,1 @@
+"""`domainlm doctor`: is everything here that a run needs?"""

@@ -1,0 +1,180 @@
+"""Fetching many files at once into one folder."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from domainlm.api import RemoteFile
+from domainlm.errors import FetchError
+from domainlm.fetch.client import Client
+from domainlm.fetch.download import Downloader, Outcome
+from domainlm.fetch.faults import Stopped, UnreachableError
+from domainlm.fetch.journal import Journal
+from domainlm.fetch.policy import Policy
+from domainlm.fetch.progress import Progress
+
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.1
+"""How often the main thread looks up while it waits, so that Ctrl-C is heard."""
+_FAREWELL_SECONDS = 2.0
+"""How long threads may take to end once they were told to; one that waits for a silent server is left behind."""
+_MAX_SHOWN = 5
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the files.
+
+    Attributes:
+        num_fetched: files that came.
+        num_there: files that were there before.
+        left_out: how many were not wanted, by reason.
+        num_bytes: size of those fetched and those there.
+        failures: why files could not be had, by name.
+    """
+
+    num_fetched: int = 0
+    num_there: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    num_bytes: int = 0
+    failures: dict[str, FetchError] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one file."""
+        self.num_fetched += outcome.kind == "fetched"
+        self.num_there += outcome.kind == "there"
+        if outcome.kind == "left out":
+            self.left_out[outcome.reason] += 1
+        self.num_bytes += outcome.num_bytes
+
+
+def fetch_files(
+    files: Iterable[RemoteFile],
+    *,
+    client: Client,
+    journal: Journal,
+    base_url: str,
+    folder: Path,
+    num_files: int | None = None,
+    show_progress: bool | None = None,
+) -> Report:
+    """Fetch files, several at once.
+
+    Whatever breaks it off (Ctrl-C, SIGKILL, a full disk), every file under its own name is whole and verified, and the
+    next call goes on with the first bytes of the others. A file that fails does not keep the others from coming.
+
+    Args:
+        files: what to fetch; looked at as threads become free, so it may be longer than memory is large.
+        client: makes the requests; its policy says how many at once.
+        journal: what is known of the folder's files, opened for this folder.
+        base_url: where relative addresses start.
+        folder: where the files go.
+        num_files: how many there are, for the time left.
+        show_progress: a bar on stderr; where None, on terminals.
+
+    Raises:
+        FetchError: files are missing at the end, or the server cannot be reached; all others are there.
+        StorageError: the disk has no room.
+        OSError: the folder cannot be written.
+    """
+    with Progress(num_files, shown=show_progress) as progress:
+        crew = _Crew(files, Downloader(client, journal, base_url, folder), client, progress)
+        crew.work()
+    _raise_failures(crew.report, folder)
+    return crew.report
+
+
+class _Crew:
+    """The threads at work on one list of files."""
+
+    def __init__(self, files: Iterable[RemoteFile], downloader: Downloader, client: Client, progress: Progress) -> None:
+        self.report = Report()
+        self._files: Iterator[RemoteFile] = iter(files)
+        self._downloader = downloader
+        self._policy: Policy = client.policy
+        self._stop = client.stop
+        self._progress = progress
+        self._guard = threading.Lock()
+        self._fatal: BaseException | None = None
+
+    def work(self) -> None:
+        """Return when all is settled; raise what ended it before."""
+        # Daemons: a thread that waits for a silent server must not keep the process from ending after Ctrl-C.
+        threads = [threading.Thread(target=self._run, daemon=True) for _ in range(self._policy.connections)]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(_LOOK_SECONDS)
+        except BaseException:
+            self._stop.set()
+            for thread in threads:
+                thread.join(_FAREWELL_SECONDS / len(threads))
+            raise
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _run(self) -> None:
+        try:
+            while (file := self._next()) is not None:
+                self._settle(file)
+        except Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+            self._end(error)
+
+    def _next(self) -> RemoteFile | None:
+        with self._guard:
+            return None if self._stop.is_set() else next(self._files, None)
+
+    def _settle(self, file: RemoteFile) -> None:
+        try:
+            outcome = self._downloader.fetch(file, self._progress.meter(file.name))
+        except UnreachableError:
+            raise
+        except FetchError as error:
+            self._failed(file, error)
+            return
+        with self._guard:
+            self.report.add(outcome)
+        self._progress.ended(counts=outcome.kind == "fetched")
+        _LOG.debug("%s: %s", outcome.name, outcome.reason or outcome.kind)
+
+    def _failed(self, file: RemoteFile, error: FetchError) -> None:
+        with self._guard:
+            self.report.failures[file.name] = error
+            too_many = len(self.report.failures) >= self._policy.max_failures
+        _LOG.debug("%s: %s", file.name, error)
+        if too_many:
+            self._stop.set()
+
+    def _end(self, error: BaseException) -> None:
+        with self._guard:
+            if self._fatal is None:
+                self._fatal = error
+        self._stop.set()
+
+
+def _raise_failures(report: Report, folder: Path) -> None:
+    """One error for all files that failed: alone in full, else the first few in a line each."""
+    failures = list(report.failures.items())
+    if not failures:
+        return
+    if len(failures) == 1 and not report.num_fetched and not report.num_there:
+        raise failures[0][1]
+    lines = [f"{name}: {error.problem}" for name, error in failures[:_MAX_SHOWN]]
+    if len(failures) > _MAX_SHOWN:
+        lines.append(f"and {len(failures) - _MAX_SHOWN} more")
+    there = report.num_fetched + report.num_there
+    raise FetchError(
+        f"{len(failures)} file(s) could not be fetched, {there} are there",
+        where=folder,
+        given="\n           ".join(lines),
+        remedy=failures[0][1].remedy or "run the same command again: only what is missing is fetched",
+    ) from failures[0][1]

@@ -1,0 +1,103 @@
+"""Taking single files out of a fetched archive, and nothing else than what was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from domainlm.api import ArchiveMember
+from domainlm.errors import FetchError, nearest_name
+
+_BLOCK_BYTES = 2**20
+_MAX_RATIO = 1_000
+"""No honest file grows more than this when it is unpacked: deflate's own limit is 1,032."""
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+def unpack(archive: Path, members: tuple[ArchiveMember, ...], folder: Path) -> None:
+    """Write the members below `folder`, each whole or not at all; those that are there already are written anew.
+
+    Raises:
+        FetchError: a member is missing, damaged, not the stated one or absurdly large.
+    """
+    limit = max(archive.stat().st_size, _BLOCK_BYTES) * _MAX_RATIO
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                for member in members:
+                    with _zip_member(opened, member, archive) as stream:
+                        _write(stream, folder / member.target, member, archive, limit)
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as opened_tar:
+                for member in members:
+                    with _tar_member(opened_tar, member, archive) as stream:
+                        _write(stream, folder / member.target, member, archive, limit)
+        else:
+            raise FetchError("neither a .zip nor a .tar archive", where=archive)
+    except _BROKEN as error:
+        raise FetchError(
+            f"the archive is damaged: {error}", where=archive, remedy="remove it and fetch it again"
+        ) from error
+
+
+@contextmanager
+def _zip_member(opened: zipfile.ZipFile, member: ArchiveMember, archive: Path) -> Iterator[IO[bytes]]:
+    names = opened.namelist()
+    if member.path not in names:
+        raise _missing(member, names, archive)
+    with opened.open(member.path) as stream:
+        yield stream
+
+
+@contextmanager
+def _tar_member(opened: tarfile.TarFile, member: ArchiveMember, archive: Path) -> Iterator[IO[bytes]]:
+    names = opened.getnames()
+    stream = opened.extractfile(member.path) if member.path in names else None  # None too for folders and the like
+    if stream is None:
+        raise _missing(member, names, archive)
+    with stream:
+        yield stream
+
+
+def _write(stream: IO[bytes], target: Path, member: ArchiveMember, archive: Path, limit: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.part")
+    digest = hashlib.sha256()
+    written = 0
+    try:
+        with partial.open("wb") as out:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+                written += len(block)
+                if written > limit:
+                    raise FetchError(f"{member.path} grows beyond {limit:,} bytes when unpacked", where=archive)
+                out.write(block)
+            out.flush()
+            os.fsync(out.fileno())
+        if member.sha256 and digest.hexdigest() != member.sha256:
+            raise FetchError(
+                f"{member.path} is not the stated file: SHA-256 {digest.hexdigest()}",
+                where=archive,
+                allowed=member.sha256,
+            )
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _missing(member: ArchiveMember, names: list[str], archive: Path) -> FetchError:
+    return FetchError(
+        "not in the archive",
+        where=archive,
+        given=member.path,
+        nearest=nearest_name(member.path, names),
+        remedy="the archive has changed at its source: use an edition of the plugin that knows the new one",
+    )

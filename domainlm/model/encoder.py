@@ -1,0 +1,140 @@
+"""BERT's encoder in plain torch: Megatron-LM's order of layer normalisation, and the classic one.
+
+B = batch, T = tokens, H = hidden, N = heads, D = width of a head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from domainlm.model.attention import attend
+from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
+from domainlm.model.dropout import Dropout
+
+
+class Embeddings(nn.Module):
+    """Sum of word, position and token-type embeddings; normalised here in the "bert" architecture alone."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.word = nn.Embedding(config.padded_vocabulary_size, config.hidden)
+        self.position = nn.Embedding(config.max_positions, config.hidden)
+        self.token_type = nn.Embedding(NUM_TOKEN_TYPES, config.hidden)
+        is_classic = config.architecture == "bert"
+        self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon) if is_classic else nn.Identity()
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, tokens: torch.Tensor, token_types: torch.Tensor) -> torch.Tensor:
+        """[B, T] and [B, T] to [B, T, H]."""
+        positions = self.position.weight[: tokens.shape[1]]
+        # Two rows are few: looking them up by a product has a backward pass without scattered sums.
+        difference = self.token_type.weight[1] - self.token_type.weight[0]
+        types = self.token_type.weight[0] + token_types.unsqueeze(-1).to(difference.dtype) * difference
+        embedded: torch.Tensor = self.dropout(self.norm(self.word(tokens) + positions + types))
+        return embedded
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention; the number of heads here is read off the weights' shape, so that it may be a share."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.head_width = config.head_width
+        self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
+        self.output = nn.Linear(config.hidden, config.hidden)
+        self.dropout_rate = config.dropout
+
+    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """[B, T, H] to [B, T, H]; `bias` [B, 1, 1, T] is added to the scores.
+
+        The rows of `query_key_value` are grouped by head: query, key and value of the first head come first.
+        """
+        projected = self.query_key_value(states)
+        batch, tokens, width = projected.shape
+        grouped = projected.view(batch, tokens, width // (3 * self.head_width), 3, self.head_width)
+        query, key, value = grouped.permute(3, 0, 2, 1, 4)
+        mixed = attend(query, key, value, bias, self.dropout_rate if self.training else 0.0)
+        attended: torch.Tensor = self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))
+        return attended
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with GELU (Hendrycks and Gimpel 2016) between them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.inner = nn.Linear(config.hidden, config.feed_forward)
+        self.output = nn.Linear(config.feed_forward, config.hidden)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """[B, T, H] to [B, T, H]."""
+        mapped: torch.Tensor = self.output(functional.gelu(self.inner(states)))
+        return mapped
+
+
+class Layer(nn.Module):
+    """One Transformer layer.
+
+    "megatron" (Shoeybi et al. 2019, section 3): x + f(norm(x)), the sum itself is not normalised.
+    "bert" (Devlin et al. 2019): norm(x + f(x)).
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.norms_first = config.architecture == "megatron"
+        self.attention = SelfAttention(config)
+        self.attention_norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """[B, T, H] to [B, T, H]."""
+        if self.norms_first:
+            states = states + self.dropout(self.attention(self.attention_norm(states), bias))
+            return states + self.dropout(self.feed_forward(self.feed_forward_norm(states)))
+        states = self.attention_norm(states + self.dropout(self.attention(states, bias)))
+        normed: torch.Tensor = self.feed_forward_norm(states + self.dropout(self.feed_forward(states)))
+        return normed
+
+
+class Encoder(nn.Module):
+    """Embeddings, layers and, in the "megatron" architecture, a normalisation at the end."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(config)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        is_megatron = config.architecture == "megatron"
+        self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon) if is_megatron else nn.Identity()
+
+    def forward(self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Hidden states [B, T, H].
+
+        Args:
+            tokens: ids [B, T].
+            token_types: 0 or 1 [B, T].
+            lengths: real tokens of each row, which come first [B]; nothing attends to the others.
+        """
+        bias = padding_bias(lengths, tokens.shape[1])
+        states = self.embeddings(tokens, token_types)
+        for layer in self.layers:
+            states = layer(states, bias)
+        normed: torch.Tensor = self.norm(states)
+        return normed
+
+
+def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
+    """What hides the padding in attention scores: 0 or minus infinity [B, 1, 1, T]; None where there is no padding.
+
+    Whether there is any is asked on the CPU only, since a GPU would have to be waited for.
+    """
+    if lengths.device.type == "cpu" and bool((lengths == num_tokens).all()):
+        return None
+    is_padding = torch.arange(num_tokens, device=lengths.device) >= lengths[:, None]
+    bias = torch.zeros(is_padding.shape, device=lengths.device).masked_fill_(is_padding, -math.inf)
+    return bias[:, None, None, :]

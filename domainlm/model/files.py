@@ -1,0 +1,142 @@
+"""Model folders: config.json, model.safetensors and, put there by the caller, tokenizer.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from domainlm.errors import ModelError
+from domainlm.model.config import ModelConfig
+
+_FORMAT = 1
+_CONFIG = "config.json"
+_WEIGHTS = "model.safetensors"
+_MAX_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class FolderConfig:
+    """What a model folder's config.json says.
+
+    Attributes:
+        kind: "pretraining" for a language model, "token" for one that labels words.
+        model: shape of the encoder.
+        extra: whatever else the kind needs.
+    """
+
+    kind: str
+    model: ModelConfig
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_model(folder: Path, module: nn.Module, config: ModelConfig, extra: Mapping[str, Any]) -> None:
+    """Write config.json and model.safetensors (fp32); each file appears whole or not at all.
+
+    Args:
+        folder: made where it is not there.
+        module: the model.
+        config: shape of its encoder.
+        extra: "kind", and what else that kind needs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    temporary = folder / f".{_WEIGHTS}.tmp"
+    save_file(tensors, temporary)
+    _sync(temporary)
+    temporary.replace(folder / _WEIGHTS)
+    content = {"format": _FORMAT, **extra, "model": config.as_dict()}
+    temporary = folder / f".{_CONFIG}.tmp"
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    _sync(temporary)
+    temporary.replace(folder / _CONFIG)
+
+
+def read_config(folder: Path) -> FolderConfig:
+    """Read config.json.
+
+    Raises:
+        ModelError: it is missing, damaged, or of a format this version does not know.
+    """
+    path = folder / _CONFIG
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(
+            f"not a model folder: there is no {_CONFIG}",
+            where=folder,
+            remedy="name a folder that a run wrote below models/",
+        ) from None
+    except ValueError as error:
+        raise ModelError(f"not JSON: {error}", where=path) from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT or not isinstance(content.get("model"), dict):
+        raise ModelError(
+            "not a model of domainlm",
+            where=path,
+            given=content.get("format") if isinstance(content, dict) else None,
+            allowed=f'"format": {_FORMAT}',
+        )
+    extra = {key: value for key, value in content.items() if key not in ("format", "kind", "model")}
+    return FolderConfig(str(content.get("kind")), ModelConfig.from_dict(content["model"]), extra)
+
+
+def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
+    """Put a model folder's weights into `module`.
+
+    Args:
+        module: takes the weights.
+        folder: the model folder.
+        prefix: take only the weights whose names begin so, without it ("encoder." for the encoder alone).
+
+    Raises:
+        ModelError: the file is missing or damaged, or weights are missing, unexpected or of another shape.
+    """
+    path = folder / _WEIGHTS
+    try:
+        stored = load_file(path)
+    except FileNotFoundError:
+        raise ModelError(f"there is no {_WEIGHTS}", where=folder) from None
+    except SafetensorError as error:
+        raise ModelError(f"damaged: {error}", where=path) from None
+    found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
+    _check(module.state_dict(), found, path)
+    module.load_state_dict(found)
+
+
+def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path) -> None:
+    missing = [name for name in wanted if name not in found]
+    unexpected = [name for name in found if name not in wanted]
+    if missing or unexpected:
+        raise ModelError(
+            "these weights belong to another model",
+            where=path,
+            given=f"missing: {_named(missing)}; unexpected: {_named(unexpected)}",
+        )
+    for name, tensor in found.items():
+        if tensor.shape != wanted[name].shape:
+            raise ModelError(
+                f"{name} has another shape",
+                where=path,
+                given=tuple(tensor.shape),
+                allowed=str(tuple(wanted[name].shape)),
+            )
+
+
+def _named(names: list[str]) -> str:
+    if not names:
+        return "none"
+    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(names[:_MAX_NAMED]) + more
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

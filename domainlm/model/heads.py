@@ -1,0 +1,51 @@
+"""The heads of pretraining: masked language model and sentence order."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from domainlm.model.config import ModelConfig
+
+NUM_ORDERS = 2
+"""In order, swapped."""
+
+
+class MaskedLanguageModelHead(nn.Module):
+    """Predicts sub-tokens from hidden states (Devlin et al. 2019): dense, GELU, norm, the word embedding as decoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.vocabulary_size = config.vocabulary_size
+        self.dense = nn.Linear(config.hidden, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
+        self.bias = nn.Parameter(torch.zeros(config.padded_vocabulary_size))
+
+    def forward(self, states: torch.Tensor, word_embedding: torch.Tensor) -> torch.Tensor:
+        """Logits over the true vocabulary; rows of padding are left out, so they can never be predicted.
+
+        Args:
+            states: hidden states of the sub-tokens to predict, [num_masked, hidden].
+            word_embedding: weights that are also the decoder's, [padded_vocabulary_size, hidden].
+
+        Returns:
+            [num_masked, vocabulary_size].
+        """
+        transformed = self.norm(functional.gelu(self.dense(states)))
+        size = self.vocabulary_size
+        return functional.linear(transformed, word_embedding[:size], self.bias[:size])
+
+
+class SentenceOrderHead(nn.Module):
+    """Tells whether two segments were swapped (Lan et al. 2020), from the first position: dense, tanh, dense."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.pooler = nn.Linear(config.hidden, config.hidden)
+        self.classifier = nn.Linear(config.hidden, NUM_ORDERS)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """[batch, tokens, hidden] to logits [batch, 2]."""
+        scores: torch.Tensor = self.classifier(torch.tanh(self.pooler(states[:, 0])))
+        return scores

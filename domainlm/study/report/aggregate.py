@@ -1,0 +1,173 @@
+"""Scores over seeds, grouped so that different ways of counting never meet in one table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from domainlm.errors import DataError
+from domainlm.study.report.arms import Arm, Arms
+from domainlm.study.report.load import RESULTS_NAME, Row
+from domainlm.study.report.metrics import metric_facts, sort_metrics
+from domainlm.study.report.question import Question
+
+LM_STAGE = "lm-score"
+_SPLIT_ORDER = ("test", "dev")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A score over seeds.
+
+    Attributes:
+        mean: arithmetic mean.
+        deviation: sample standard deviation (divisor n - 1); None for one seed.
+        by_seed: the single scores.
+    """
+
+    mean: float
+    deviation: float | None
+    by_seed: Mapping[int, float]
+
+    @property
+    def num_seeds(self) -> int:
+        """Number of seeds behind the mean."""
+        return len(self.by_seed)
+
+    @property
+    def values(self) -> Sequence[float]:
+        """The single scores, by ascending seed."""
+        return [self.by_seed[seed] for seed in sorted(self.by_seed)]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Scores that may stand in one table: one stage, one split, one way of counting."""
+
+    stage: str
+    split: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    group: Group
+    arm: Arm
+    dataset: str
+    type: str
+    metric: str
+
+
+class Scores:
+    """All rows of a study, to be asked for means by group, arm, data set, metric and type.
+
+    Attributes:
+        num_arms: arms of the study, those without scores included.
+    """
+
+    def __init__(self, rows: Iterable[Row], arms: Arms, question: Question) -> None:
+        self.num_arms = len(arms)
+        self._by_seed: dict[_Place, dict[int, float]] = {}
+        self._vocabularies: dict[Group, set[tuple[object, ...]]] = {}
+        self._gold: dict[tuple[Group, str, str], set[int]] = {}
+        for row in rows:
+            group = Group(row.stage, row.split, row.protocol)
+            place = _Place(group, arms.of(row), row.dataset, row.type or "", row.metric)
+            seeds = self._by_seed.setdefault(place, {})
+            if row.seed in seeds:
+                raise DataError(
+                    f"two values for the {row.metric} of one model and seed",
+                    where=RESULTS_NAME,
+                    given=f"{place.arm.label}, {row.dataset} {row.split}, {row.protocol}, seed {row.seed}",
+                    remedy="each score may stand there once; run the recipe again to have the file written anew",
+                )
+            seeds[row.seed] = row.value
+            if "gold" in row.counts:
+                self._gold.setdefault((group, row.dataset, row.type or ""), set()).add(row.counts["gold"])
+            self._vocabularies.setdefault(group, set()).add(_vocabulary_identity(row))
+        self._dataset_order = {name: place for place, name in enumerate(question.datasets)}
+
+    def task_groups(self) -> tuple[Group, ...]:
+        """Groups of task scores: test before dev before any other split."""
+        return self._sorted_groups(lambda group: group.stage != LM_STAGE)
+
+    def lm_groups(self) -> tuple[Group, ...]:
+        """Groups of language-model scores."""
+        return self._sorted_groups(lambda group: group.stage == LM_STAGE)
+
+    def num_gold(self, group: Group, dataset: str, type_: str = "") -> int | None:
+        """Number of entities to find; None where the rows do not say, or do not agree."""
+        said = self._gold.get((group, dataset, type_), set())
+        return next(iter(said)) if len(said) == 1 else None
+
+    def splits(self, dataset: str) -> frozenset[str]:
+        """Splits on which a data set is scored."""
+        return frozenset(place.group.split for place in self._by_seed if place.dataset == dataset)
+
+    def datasets(self, group: Group) -> tuple[str, ...]:
+        """Data sets scored in this group, in the order of the recipe, any others behind."""
+        names = dict.fromkeys(place.dataset for place in self._by_seed if place.group == group)
+        return tuple(sorted(names, key=lambda name: self._dataset_order.get(name, len(self._dataset_order))))
+
+    def types(self, group: Group, dataset: str) -> tuple[str, ...]:
+        """Entity types scored one by one, sorted by name; without the pooled score."""
+        return tuple(sorted({p.type for p in self._by_seed if p.group == group and p.dataset == dataset and p.type}))
+
+    def metrics(self, group: Group) -> tuple[str, ...]:
+        """Metrics of this group; the first one is the one to judge by."""
+        return sort_metrics({place.metric for place in self._by_seed if place.group == group})
+
+    def arms(self, group: Group) -> tuple[Arm, ...]:
+        """Arms with any score in this group, in the order of the study."""
+        return tuple(sorted({place.arm for place in self._by_seed if place.group == group}))
+
+    def is_one_vocabulary(self, group: Group) -> bool:
+        """Whether all models of a group read the same sub-tokens, so that losses per sub-token can be compared.
+
+        A learned vocabulary depends on its corpus too, so models on different corpora count as different.
+        """
+        return len(self._vocabularies[group]) == 1
+
+    def summary(self, group: Group, arm: Arm, dataset: str, metric: str, type_: str = "") -> Summary | None:
+        """Return mean and deviation over the seeds there are; None where there is none."""
+        by_seed = self._by_seed.get(_Place(group, arm, dataset, type_, metric))
+        return None if by_seed is None else summarise(by_seed)
+
+    def _sorted_groups(self, wanted: Callable[[Group], bool]) -> tuple[Group, ...]:
+        groups = dict.fromkeys(place.group for place in self._by_seed if wanted(place.group))
+        return tuple(sorted(groups, key=lambda group: _split_place(group.split)))
+
+
+def summarise(by_seed: Mapping[int, float]) -> Summary:
+    """Return mean and sample standard deviation of at least one score."""
+    values = list(by_seed.values())
+    return Summary(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, dict(by_seed))
+
+
+def format_summary(summary: Summary, metric: str) -> str:
+    """Print "71.2 ± 0.4", or "71.2" for one seed, in the metric's unit."""
+    facts = metric_facts(metric)
+    mean = facts.format(summary.mean)
+    return mean if summary.deviation is None else f"{mean} ± {facts.format(summary.deviation)}"
+
+
+def best_means(summaries: Iterable[Summary | None], metric: str) -> frozenset[str]:
+    """Return the printed means that are the best of a column; nothing where fewer than two can be compared.
+
+    Means that print alike are alike: where all of them do, none is the best.
+    """
+    facts = metric_facts(metric)
+    means = [summary.mean for summary in summaries if summary is not None]
+    if facts.higher_is_better is None or len(set(map(facts.format, means))) < 2:
+        return frozenset()
+    return frozenset({facts.format(max(means) if facts.higher_is_better else min(means))})
+
+
+def _vocabulary_identity(row: Row) -> tuple[object, ...]:
+    varied = sorted((key, value) for key, value in row.cell.items() if key.startswith(("corpus.", "vocabulary.")))
+    return (row.vocabulary, row.vocabulary_size, row.corpus, *varied)
+
+
+def _split_place(split: str) -> int:
+    return _SPLIT_ORDER.index(split) if split in _SPLIT_ORDER else len(_SPLIT_ORDER)

@@ -1,0 +1,54 @@
+"""What the recipe asks for and the results do not hold: a run in the middle, a cell that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domainlm.study.report.aggregate import LM_STAGE
+from domainlm.study.report.arms import Arm, Arms
+from domainlm.study.report.load import FailureRecord, Results
+from domainlm.study.report.question import Question
+from domainlm.study.report.text import join_words
+
+
+def find_missing(results: Results, question: Question, arms: Arms) -> tuple[str, ...]:
+    """Return one line for each gap."""
+    failed = [_failure_line(failure, arms) for failure in results.failures]
+    if not results.rows:
+        return (*failed, "No scores yet: nothing has been measured.")
+    asked = [arms.of_cell(cell) for cell in question.cells]
+    expected = [arm for arm in asked if arm is not None] or list(arms)
+    return (*failed, *_missing_scores(results, question, arms, expected), *_missing_lm(results, question, arms))
+
+
+def _failure_line(failure: FailureRecord, arms: Arms) -> str:
+    seed = "" if failure.seed is None else f", seed {failure.seed}"
+    dataset = f" on {failure.dataset}" if failure.dataset else ""
+    return f"Failed: {failure.stage}{dataset} with {arms.of(failure).label}{seed}: {failure.error}"
+
+
+def _missing_scores(results: Results, question: Question, arms: Arms, expected: list[Arm]) -> Iterator[str]:
+    there = {(arms.of(row), row.dataset, row.seed) for row in results.rows if row.stage != LM_STAGE}
+    for arm in expected:
+        gaps: list[str] = []
+        for dataset in question.datasets:
+            seeds = [seed for seed in question.seeds if (arm, dataset, seed) not in there]
+            if seeds and len(seeds) == len(question.seeds):
+                gaps.append(dataset)
+            elif seeds:
+                gaps.append(f"{dataset} for {_seeds(seeds)}")
+        if gaps:
+            yield f"With {arm.label}: no scores on {'; '.join(gaps)}."
+
+
+def _seeds(seeds: list[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {join_words([str(seed) for seed in seeds])}"
+
+
+def _missing_lm(results: Results, question: Question, arms: Arms) -> Iterator[str]:
+    there = {arms.of(row) for row in results.rows if row.stage == LM_STAGE}
+    for cell, num_steps in zip(question.cells, question.num_steps, strict=True):
+        arm = arms.of_cell(cell)
+        is_missing = arm not in there if arm is not None else not there
+        if is_missing and num_steps != 0:
+            yield f"With {arm.label}: no language-model scores." if arm is not None else "No language-model scores."

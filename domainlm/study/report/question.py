@@ -1,0 +1,81 @@
+"""What the recipe asked for: the title, the question, the cells, seeds and data sets that an answer takes."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domainlm.study.report.load import Scalar, clean
+
+_DEFAULT_CHOICE = "best_dev"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The recipe as the report needs it.
+
+    Attributes:
+        title: the recipe's name.
+        paragraphs: its description; empty where it has none.
+        cells: every combination of the varied values, in the order of the recipe; one empty cell where nothing varies.
+        seeds: one fine-tuning for each.
+        datasets: names of the data sets, as rows name them.
+        choices: by data set, which epoch's weights are scored: "best_dev" or "last"; empty where that is varied.
+        num_steps: by position in `cells`, pretraining steps; None where the recipe does not say.
+    """
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    cells: tuple[Mapping[str, Scalar], ...] = ({},)
+    seeds: tuple[int, ...] = ()
+    datasets: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+    num_steps: tuple[object, ...] = (None,)
+
+
+def read_question(recipe: Mapping[str, Any]) -> Question:
+    """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said."""
+    cells = _cells(dig(recipe, "study", "axes"))
+    seeds = dig(recipe, "seeds")
+    default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
+    choices: dict[str, str] = {}
+    for task in _mappings(dig(recipe, "tasks")):
+        name = clean(str(task.get("name") or task.get("spec") or ""))
+        choices[name] = str(dig(task, "finetuning", "choose") or default_choice)
+    is_choice_varied = any("finetuning.choose" in cell for cell in cells)
+    return Question(
+        title=clean(str(recipe.get("name") or "")) or "Results",
+        paragraphs=_paragraphs(recipe.get("description")),
+        cells=cells,
+        seeds=tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, list) else (),
+        datasets=tuple(choices),
+        choices={} if is_choice_varied else choices,
+        num_steps=tuple(cell.get("pretraining.num_steps", dig(recipe, "pretraining", "num_steps")) for cell in cells),
+    )
+
+
+def dig(settings: object, *keys: str) -> Any:  # noqa: ANN401 - a value of any JSON type
+    """Return the value below nested tables, or None where there is none."""
+    for key in keys:
+        if not isinstance(settings, Mapping):
+            return None
+        settings = settings.get(key)
+    return settings
+
+
+def _cells(axes: object) -> tuple[Mapping[str, Scalar], ...]:
+    if not isinstance(axes, Mapping) or not all(isinstance(values, list) for values in axes.values()):
+        return ({},)
+    return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+
+
+def _mappings(entries: object) -> list[Mapping[str, Any]]:
+    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+
+
+def _paragraphs(description: object) -> tuple[str, ...]:
+    parts = re.split(r"\n[ \t]*\n", description) if isinstance(description, str) else []
+    return tuple(filter(None, map(clean, parts)))

@@ -1,0 +1,53 @@
+"""Keeps two different runs out of one work folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from domainlm.api import Split, TaskSpec
+from domainlm.errors import StorageError
+from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.files import file_digest, write_json
+from domainlm.tasks.scores import Json
+
+_FILE = "run.json"
+
+
+def describe_run(
+    task: TaskSpec, files: Mapping[Split, tuple[Path, ...]], settings: FinetuningSettings, seed: int, start: Path
+) -> dict[str, Json]:
+    """Everything besides the machine that decides the bytes of a run; input files by their hashes."""
+    return {
+        "task": task.reference,
+        "types": list(task.types),
+        "files": {split: [file_digest(path) for path in paths] for split, paths in files.items() if paths},
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "start": {path.name: file_digest(path) for path in sorted(start.iterdir()) if path.is_file()},
+    }
+
+
+def claim_folder(work: Path, run: Mapping[str, Json]) -> None:
+    """Note in the folder which run it belongs to.
+
+    Raises:
+        StorageError: it belongs to another one.
+    """
+    path = work / _FILE
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        write_json(path, run)
+        return
+    except ValueError:
+        found = {}
+    different = [key for key in run if not isinstance(found, dict) or found.get(key) != run[key]]
+    if different:
+        raise StorageError(
+            "the folder holds another run",
+            where=work,
+            given=f"other {', '.join(different)}",
+            remedy="choose another folder, or delete this one",
+        )

@@ -1,0 +1,104 @@
+"""Labels of words by a trained model, and from them entities with character offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from domainlm.api import Entity, TokenExample
+from domainlm.parallel.device import Device
+from domainlm.tasks.token.batches import collate
+from domainlm.tasks.token.conlleval import chunks
+from domainlm.tasks.token.features import Features, Ints
+
+_NUM_SLOTS_PER_BATCH = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class WordLabels:
+    """The likeliest label of every word of a data set, in order.
+
+    Attributes:
+        labels: label ids [num_words].
+        probabilities: what the model gives to these labels, from 0 to 1 [num_words].
+    """
+
+    labels: Ints
+    probabilities: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredEntity:
+    """An entity that was found.
+
+    Attributes:
+        entity: where, and of which type.
+        score: mean over its words of the probability of the label each was given, from 0 to 1.
+    """
+
+    entity: Entity
+    score: float
+
+
+@torch.inference_mode()
+def label_words(model: nn.Module, features: Features, device: Device, *, shows_progress: bool = False) -> WordLabels:
+    """Label every slot of the features; rows of similar length go through the model together.
+
+    The caller puts the model into evaluation mode. The result does not depend on randomness, but in its last digits
+    on which rows share a batch, which is a function of the features alone.
+    """
+    labels = np.zeros(len(features.slots), dtype=np.int64)
+    probabilities = np.zeros(len(features.slots), dtype=np.float32)
+    hidden_bar = None if shows_progress else True  # None: shown where stderr is a terminal
+    with tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=hidden_bar) as bar:
+        for rows in _row_groups(features):
+            batch = collate(features, rows).to(device.torch_device)
+            with device.autocast():
+                scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
+            best = scores.float().softmax(dim=-1).max(dim=-1)
+            places = _slot_places(features, rows)
+            labels[places] = best.indices.cpu().numpy()
+            probabilities[places] = best.values.cpu().numpy()
+            bar.update(len(rows))
+    return WordLabels(labels, probabilities)
+
+
+def decode_entities(
+    example: TokenExample, tags: Sequence[str], probabilities: Sequence[float] | npt.NDArray[np.float32]
+) -> list[ScoredEntity]:
+    """The entities that the tags of an example's words say, with offsets in its text.
+
+    Args:
+        example: for its words.
+        tags: of each word, read leniently as `conlleval.chunks` does.
+        probabilities: of each word's tag.
+    """
+    found = []
+    for start, end, entity_type in chunks(tags):
+        entity = Entity(example.words[start][0], example.words[end - 1][1], entity_type)
+        found.append(ScoredEntity(entity, float(np.mean(probabilities[start:end], dtype=np.float64))))
+    return found
+
+
+def _row_groups(features: Features) -> Iterator[Ints]:
+    """All rows, longest first, in groups whose padded size is limited."""
+    lengths = features.row_lengths
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, _NUM_SLOTS_PER_BATCH // int(lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+def _slot_places(features: Features, rows: Ints) -> Ints:
+    """Where the slots of these rows lie among all slots, in the order of `collate`."""
+    starts = features.slot_starts[rows]
+    sizes = features.slot_starts[rows + 1] - starts
+    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())

@@ -1,0 +1,135 @@
+"""Labels any text with the entities that a fine-tuned model finds in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from domainlm.api import TokenExample
+from domainlm.errors import ModelError
+from domainlm.model.files import load_weights, read_config
+from domainlm.parallel.device import Device
+from domainlm.recipe.schema import HeadSettings
+from domainlm.tasks.start import Start, open_start
+from domainlm.tasks.token.features import WindowSettings, build_features, encode_examples, word_slices
+from domainlm.tasks.token.head import TokenModel
+from domainlm.tasks.token.inference import decode_entities, label_words
+from domainlm.tasks.token.labels import LabelSet
+from domainlm.text.sentences import split_sentences
+from domainlm.text.words import split_words
+
+_NUM_TEXTS_AT_ONCE = 64
+_NUM_CHARACTERS_AT_ONCE = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedEntity:
+    """A mention that was found.
+
+    Attributes:
+        start: first character in the given text.
+        end: one after the last character.
+        type: type of entity.
+        text: the characters from `start` to `end`.
+        score: mean over the mention's words of the probability that the model gives to the label it chose for the
+            word, from 0 to 1. It ranks mentions; it is not calibrated.
+    """
+
+    start: int
+    end: int
+    type: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedText:
+    """A text with the mentions found in it, in order."""
+
+    text: str
+    entities: tuple[TaggedEntity, ...]
+
+
+class Tagger:
+    """Finds the entities of any text.
+
+    A text is cut into lines, lines into sentences, sentences into words, as training texts are; sentences longer than
+    the model's limit are read in overlapping windows. Texts are labelled in groups of 64, or fewer long
+    ones, so memory does not grow with their number.
+    """
+
+    def __init__(
+        self, model: TokenModel, start: Start, labels: LabelSet, windows: WindowSettings, device: Device
+    ) -> None:
+        self._model = model.to(device.torch_device).eval()
+        self._vocabulary = start.vocabulary
+        self._labels, self._windows, self._device = labels, windows, device
+
+    @classmethod
+    def load(cls, folder: Path, device: Device) -> Tagger:
+        """Load a model folder of kind "token".
+
+        Raises:
+            ModelError: the folder cannot be read, or its parts do not fit together.
+        """
+        extra = read_config(folder).extra
+        try:
+            labels = LabelSet(tuple(extra["types"]))
+            windows = WindowSettings(int(extra["max_tokens"]), int(extra["num_overlap_words"]))
+            head = HeadSettings(**extra["head"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError("config.json lacks what a tagger needs", where=folder, given=str(error)) from error
+        start = open_start(folder, windows.max_tokens)
+        model = TokenModel(start.config, len(labels.tags), head)
+        load_weights(model, folder)
+        return cls(model, start, labels, windows, device)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of entity it finds."""
+        return self._labels.types
+
+    def tag(self, texts: Iterable[str]) -> Iterator[TaggedText]:
+        """Yield each text with its entities, in the order given. Any text will do, the empty one too."""
+        group: list[str] = []
+        num_characters = 0
+        for text in texts:
+            group.append(text)
+            num_characters += len(text)
+            if len(group) == _NUM_TEXTS_AT_ONCE or num_characters >= _NUM_CHARACTERS_AT_ONCE:
+                yield from self._tag_group(group)
+                group, num_characters = [], 0
+        yield from self._tag_group(group)
+
+    def _tag_group(self, texts: Sequence[str]) -> Iterator[TaggedText]:
+        sentences = [_sentences(text) for text in texts]
+        examples = [sentence for each in sentences for sentence in each]
+        encoded = encode_examples(examples, self._vocabulary)
+        words = label_words(self._model, build_features(encoded, self._vocabulary, self._windows), self._device)
+        labelled = iter(zip(examples, word_slices(examples), strict=True))
+        for text, each in zip(texts, sentences, strict=True):
+            found: list[TaggedEntity] = []
+            for example, place in islice(labelled, len(each)):
+                tags = [self._labels.tags[label] for label in words.labels[place]]
+                for scored in decode_entities(example, tags, words.probabilities[place]):
+                    entity = scored.entity
+                    surface = text[entity.start : entity.end]
+                    found.append(TaggedEntity(entity.start, entity.end, entity.type, surface, scored.score))
+            yield TaggedText(text, tuple(found))
+
+
+def _sentences(text: str) -> list[TokenExample]:
+    """The sentences of a text, each with its words at their offsets in the whole text; they end with their line."""
+    text = text.encode(errors="replace").decode()  # half of a surrogate pair becomes "?", which moves no offset
+    sentences: list[TokenExample] = []
+    line_start = 0
+    for line in text.splitlines(keepends=True):
+        for start, end in split_sentences(line):
+            offset = line_start + start
+            words = tuple((offset + first, offset + last) for first, last in split_words(line[start:end]))
+            if words:
+                sentences.append(TokenExample("", text, words))
+        line_start += len(line)
+    return sentences

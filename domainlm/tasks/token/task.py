@@ -1,0 +1,180 @@
+"""The token kind of task, as fine-tuning sees it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+
+from torch import nn
+
+from domainlm.api import DataError, Split, TaskSpec
+from domainlm.model.files import load_weights
+from domainlm.model.initialise import initialise
+from domainlm.parallel.device import Device
+from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.kind import Evaluation
+from domainlm.tasks.reading import SplitExamples
+from domainlm.tasks.scores import Json, TaskScore
+from domainlm.tasks.start import Start
+from domainlm.tasks.token.alignment import chunk_tags, entity_chunks
+from domainlm.tasks.token.batches import TrainingBatches
+from domainlm.tasks.token.conlleval import PROTOCOL, Chunk, EntityCounts, count_entities
+from domainlm.tasks.token.features import Features, WindowSettings, build_features, encode_examples, word_slices
+from domainlm.tasks.token.head import TokenModel
+from domainlm.tasks.token.inference import ScoredEntity, decode_entities, label_words
+from domainlm.tasks.token.labels import LabelSet
+from domainlm.tasks.token.objective import TokenObjective
+
+_UNSEEN = "entity of a type that the training split lacks: counted as missed"
+_SCORE_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A split with its gold labels and, for the splits that are scored, its features."""
+
+    data: SplitExamples
+    tags: Sequence[Sequence[str]]
+    features: Features
+
+
+class TokenTask:
+    """Entities of one data set, for one start, one seed.
+
+    Types that the spec names are labelled, others are left out and counted. Where the spec names none, the types of
+    the training split are labelled; entities of further types in dev and test stay in the gold standard, so that they
+    count as missed.
+
+    Raises:
+        DataError: a split has no entity to learn or to score.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        splits: Mapping[Split, SplitExamples],
+        settings: FinetuningSettings,
+        start: Start,
+        seed: int,
+    ) -> None:
+        self._settings, self._start, self._seed = settings, start, seed
+        self._wanted = spec.types or None
+        chunks = {split: _split_chunks(spec, split, data) for split, data in splits.items()}
+        self.label_set = LabelSet.of(spec.types or (chunk.type for each in chunks["train"] for chunk in each))
+        self._splits = {split: self._prepare(split, data, chunks[split]) for split, data in splits.items()}
+        self.objective = TokenObjective()
+        self.source = TrainingBatches(
+            self._splits["train"].features,
+            seed=seed,
+            num_rows_per_step=settings.num_sequences_per_step,
+            num_rows_per_micro_batch=settings.num_sequences_per_micro_batch,
+        )
+
+    choice_metric = "f1"
+
+    @property
+    def num_steps_per_epoch(self) -> int:
+        """Optimizer steps that see every row of the training split once."""
+        return self.source.num_steps_per_epoch
+
+    def build_model(self) -> nn.Module:
+        """The encoder with the start's weights, under a head drawn from the seed."""
+        model = TokenModel(self._start.config, len(self.label_set.tags), self._settings.head)
+        initialise(model.head, self._seed)
+        load_weights(model.encoder, self._start.folder, prefix="encoder.")
+        return model
+
+    def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:
+        """Label every word of one split with a model in evaluation mode, and count entities."""
+        prepared = self._splits[split]
+        words = label_words(model, prepared.features, device)
+        tags: list[list[str]] = []
+        predictions: list[dict[str, Json]] = []
+        for example, place in zip(prepared.data.examples, word_slices(prepared.data.examples), strict=True):
+            tags.append([self.label_set.tags[label] for label in words.labels[place]])
+            found = decode_entities(example, tags[-1], words.probabilities[place])
+            gold: list[Json] = [
+                asdict(each) for each in example.entities if not self._wanted or each.type in self._wanted
+            ]
+            predictions.append(
+                {"id": example.id, "text": example.text, "gold": gold, "predicted": [_as_json(each) for each in found]}
+            )
+        return Evaluation(_scores(split, count_entities(prepared.tags, tags)), predictions)
+
+    def config_extra(self) -> Mapping[str, Json]:
+        """What a `Tagger` needs to read texts as they were read here."""
+        head = self._settings.head
+        return {
+            "kind": "token",
+            "head": {"num_fc_layers": head.num_fc_layers, "fc_hidden": head.fc_hidden, "dropout": head.dropout},
+            "types": list(self.label_set.types),
+            "max_tokens": self._settings.max_tokens,
+            "num_overlap_words": self._settings.num_overlap_words,
+        }
+
+    def facts(self) -> Iterator[tuple[Split, Mapping[str, Json]]]:
+        """Examples, words, entities by type, rows and sub-tokens of each split."""
+        for split, prepared in self._splits.items():
+            entities = Counter(tag[2:] for tag in chain.from_iterable(prepared.tags) if tag.startswith("B-"))
+            yield (
+                split,
+                {
+                    "num_examples": len(prepared.data.examples),
+                    "num_words": sum(len(example.words) for example in prepared.data.examples),
+                    "num_entities": dict(sorted(entities.items())),
+                    "num_rows": prepared.features.num_rows,
+                    "num_tokens": len(prepared.features.tokens),
+                },
+            )
+
+    def _prepare(self, split: Split, data: SplitExamples, chunks: Sequence[Sequence[Chunk]]) -> _Split:
+        for example, each in zip(data.examples, chunks, strict=True):
+            for chunk in each:
+                if chunk.type not in self.label_set.types:
+                    data.problems.add(_UNSEEN, chunk.type, path=example.id)
+        tags = [chunk_tags(each, len(example.words)) for example, each in zip(data.examples, chunks, strict=True)]
+        vocabulary, settings = self._start.vocabulary, self._settings
+        features = build_features(
+            encode_examples(data.examples, vocabulary),
+            vocabulary,
+            WindowSettings(settings.max_tokens, settings.num_overlap_words),
+            tags=tags if split == "train" else None,
+            label_set=self.label_set,
+            labelling=settings.labelling if split == "train" else "first_sub_token",
+        )
+        return _Split(data, tags, features)
+
+
+def _split_chunks(spec: TaskSpec, split: Split, data: SplitExamples) -> list[list[Chunk]]:
+    chunks = [entity_chunks(example, spec.types or None, data.problems) for example in data.examples]
+    if any(chunks):
+        return chunks
+    there = sorted({entity.type for example in data.examples for entity in example.entities})
+    raise DataError(
+        f"no entity that {spec.name} labels in the {split} split",
+        where=data.where,
+        given=", ".join(there) or "no entity of any type",
+        allowed=spec.types or "entities of any type",
+        remedy="check that these are the right files, and that their types are spelled as the task spells them",
+    )
+
+
+def _scores(split: Split, counts: EntityCounts) -> list[TaskScore]:
+    return [
+        TaskScore(
+            split=split,
+            metric=metric,
+            protocol=PROTOCOL,
+            value=getattr(each, metric),
+            type=entity_type,
+            counts={"gold": each.gold, "found": each.found, "correct": each.correct},
+        )
+        for entity_type, each in [("", counts.pooled), *counts.by_type.items()]
+        for metric in ("precision", "recall", "f1")
+    ]
+
+
+def _as_json(found: ScoredEntity) -> dict[str, Json]:
+    return {**asdict(found.entity), "score": round(found.score, _SCORE_DIGITS)}

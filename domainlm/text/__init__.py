@@ -1,0 +1,1 @@
+"""Text: documents to sentences, to token ids on disk, to masked batches."""

@@ -1,0 +1,202 @@
+"""Finding input files and reading their lines, with one clear error for every way in which a file can be bad."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from domainlm.errors import DataError, nearest_name
+
+MAX_LINE_BYTES = 64 * 2**20
+"""Longest line that is read, in bytes: a longer one means that the file is not text in lines."""
+
+_BUFFER_BYTES = 2**20
+_MAGIC_CHARACTERS = frozenset("*?[")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_GZIP_MARK = b"\x1f\x8b"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def open_text(path: Path) -> Iterator[str]:
+    """Stream the lines of a UTF-8 file, unpacking it where its name ends in `.gz`.
+
+    A byte-order mark at the start and the line ends (LF, CR LF) are taken off. Memory does not grow with the file.
+
+    Raises:
+        DataError: at once where `path` is missing or a folder; while reading where it may not be read, is empty,
+            is a truncated or damaged `.gz`, holds bytes that are not UTF-8 (with line and byte) or a line longer than
+            `MAX_LINE_BYTES`.
+    """
+    if path.is_dir():
+        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
+    if not path.is_file():
+        raise _missing(path, path)
+    return _lines(path)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    offset = 0
+    number = 0
+    with _open_bytes(path) as stream:
+        lines = _unpacked(path, stream)
+        while line := _read_line(path, lines, number):
+            number += 1
+            yield _decode(path, line, number, offset)
+            offset += len(line)
+    if number == 0:
+        raise DataError("is empty", where=path)
+
+
+def _open_bytes(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb", buffering=_BUFFER_BYTES)
+    except PermissionError as error:
+        raise DataError("may not be read", where=path, remedy="change its permissions") from error
+
+
+def _unpacked(path: Path, stream: BinaryIO) -> BinaryIO:
+    if path.suffix.lower() != ".gz":
+        return stream
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
+
+
+def _read_line(path: Path, stream: BinaryIO, number: int) -> bytes:
+    try:
+        line = stream.readline(MAX_LINE_BYTES + 1)
+    except EOFError as error:
+        raise DataError("the gzip file is cut short", where=f"{path}:{number + 1}", remedy="fetch it again") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            "the gzip file is damaged, or not a gzip file",
+            where=f"{path}:{number + 1}",
+            given=str(error),
+            remedy="fetch it again, or take .gz off its name if it is plain text",
+        ) from error
+    if len(line) > MAX_LINE_BYTES:
+        raise DataError(
+            "the line is too long",
+            where=f"{path}:{number + 1}",
+            allowed=f"at most {MAX_LINE_BYTES:,} bytes a line",
+            remedy="is this the right file? Text is expected one paragraph a line",
+        )
+    return line
+
+
+def _decode(path: Path, line: bytes, number: int, offset: int) -> str:
+    if number == 1:
+        offset += len(_BYTE_ORDER_MARK) if line.startswith(_BYTE_ORDER_MARK) else 0
+        line = line.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"not UTF-8 at byte {offset + error.start:,} (counted from 0)",
+            where=f"{path}:{number}",
+            given=" ".join(f"{byte:02x}" for byte in line[error.start : error.start + 4]),
+            remedy=_encoding_remedy(line, number),
+        ) from error
+    return text.rstrip("\r\n")
+
+
+def _encoding_remedy(line: bytes, number: int) -> str:
+    if number == 1 and line.startswith(_GZIP_MARK):
+        return "this is a gzip file: give it a name that ends in .gz"
+    if number == 1 and line.startswith(_UTF16_MARKS):
+        return "this is UTF-16: convert it, for example with iconv -f UTF-16 -t UTF-8"
+    return "convert it to UTF-8, for example with iconv -f WINDOWS-1252 -t UTF-8"
+
+
+def expand_files(patterns: Sequence[str], base: Path, file_patterns: tuple[str, ...] = ("*",)) -> tuple[Path, ...]:
+    """Return the files that files, folders and glob patterns stand for, sorted, each once.
+
+    Args:
+        patterns: names of files or folders, or patterns with `*`, `?`, `[...]` or `**`; relative ones start at `base`.
+        base: folder that relative patterns start from.
+        file_patterns: file-name patterns to take from a folder (searched with its sub-folders; hidden ones are not).
+
+    Raises:
+        DataError: where a pattern matches no file; names what is nearest.
+    """
+    found: set[Path] = set()
+    for pattern in patterns:
+        files = _expand(pattern, base, file_patterns)
+        if not files:
+            raise _no_match(pattern, base, file_patterns)
+        found.update(files)
+    return tuple(sorted(found))
+
+
+def _expand(pattern: str, base: Path, file_patterns: tuple[str, ...]) -> set[Path]:
+    path = _absolute(pattern, base)
+    if path.exists():
+        matches: list[Path] = [path]
+    else:
+        folder, rest = _literal_part(path)
+        matches = list(folder.glob(rest)) if rest and folder.is_dir() else []
+    files: set[Path] = set()
+    for match in matches:
+        files.update(_files_below(match, file_patterns) if match.is_dir() else {match})
+    # The folder is resolved, not the file: a link's own name says how to read it (".gz").
+    return {file.parent.resolve() / file.name for file in files}
+
+
+def _absolute(pattern: str, base: Path) -> Path:
+    return base.absolute() / Path(pattern).expanduser()
+
+
+def _literal_part(path: Path) -> tuple[Path, str]:
+    """Split before the first part that holds a glob character: (folder, pattern below it)."""
+    for index, part in enumerate(path.parts):
+        if _MAGIC_CHARACTERS.intersection(part):
+            return Path(*path.parts[:index]), str(Path(*path.parts[index:]))
+    return path, ""
+
+
+def _files_below(folder: Path, file_patterns: tuple[str, ...]) -> set[Path]:
+    return {
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and any(fnmatchcase(path.name, pattern) for pattern in file_patterns)
+    }
+
+
+def _no_match(pattern: str, base: Path, file_patterns: tuple[str, ...]) -> DataError:
+    path = _absolute(pattern, base)
+    if path.is_dir():
+        return DataError("no file of this format in the folder", where=path, allowed=file_patterns)
+    folder, rest = _literal_part(path)
+    if rest and folder.is_dir():
+        return DataError(
+            "no file matches the pattern",
+            where=folder,
+            given=pattern,
+            nearest=nearest_name(Path(rest).parts[0], _names(folder)),
+            remedy="correct the pattern; ** stands for any folders",
+        )
+    return _missing(path, folder)
+
+
+def _missing(path: Path, wanted: Path) -> DataError:
+    """The error for a path that is not there, naming the nearest thing that is."""
+    there = next(parent for parent in wanted.parents if parent.is_dir())
+    next_part = wanted.relative_to(there).parts[0]
+    near = nearest_name(next_part, _names(there))
+    return DataError(
+        "no such file or folder",
+        where=path,
+        nearest=None if near is None else str(there / near),
+        remedy=f"looked in {there}",
+    )
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except PermissionError:
+        return []

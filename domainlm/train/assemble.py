@@ -1,0 +1,172 @@
+"""Where settings, text, vocabulary, model and loop come together: start reading here.
+
+Nothing else sees all of them. Each function is one stage's work: it reads folders, and writes a folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from domainlm.errors import ModelError
+from domainlm.model.config import ModelConfig
+from domainlm.model.files import load_weights, read_config, save_model
+from domainlm.model.initialise import initialise
+from domainlm.model.pretraining import PretrainingModel
+from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
+from domainlm.text.batches import PretrainingBatches
+from domainlm.text.indexed import IndexedDataset
+from domainlm.text.masking import Masking, TokenTable
+from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.loop import LoopSettings, train
+from domainlm.train.observer import Observer
+from domainlm.train.pretraining import PretrainingObjective, PretrainingSource, score_sequences
+from domainlm.train.runtime import open_device
+from domainlm.vocab.vocabulary import Vocabulary
+
+_TOKENIZER = "tokenizer.json"
+_SCORE_SEED = 20_200_916
+"""Of the masks that language models are scored with: the same for every model, whatever it was trained with."""
+_NUM_ROWS_TO_SCORE = 64
+
+
+def create_start(config: ModelConfig, *, sentence_order: bool, seed: int, vocabulary: Path, folder: Path) -> None:
+    """Write a model folder with fresh weights.
+
+    Args:
+        config: shape of the encoder.
+        sentence_order: with the head for sentence order.
+        seed: of the weights.
+        vocabulary: folder with the tokenizer.json that belongs to the model.
+        folder: where to write.
+    """
+    model = PretrainingModel(config, sentence_order=sentence_order)
+    initialise(model, seed)
+    _write_model(model, config, sentence_order=sentence_order, vocabulary=vocabulary, folder=folder)
+
+
+def pretrain(
+    *,
+    settings: PretrainingSettings,
+    runtime: RuntimeSettings,
+    start: Path,
+    tokens: Path,
+    vocabulary: Path,
+    work: Path,
+    observer: Observer,
+) -> None:
+    """Pretrain a model, or go on with it from `work/checkpoints`; leaves `work/model/` and `work/metrics.jsonl`.
+
+    Args:
+        settings: steps, batches, masks, optimizer.
+        runtime: device, precision, threads.
+        start: model folder to start from.
+        tokens: prefix of the indexed dataset to train on.
+        vocabulary: folder of the vocabulary that encoded it.
+        work: folder of this run.
+        observer: told of steps and checkpoints.
+
+    Raises:
+        UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
+    """
+    device = open_device(runtime)
+    model, config = _read_model(start, settings)
+    source = PretrainingSource(
+        _batches(settings, tokens, Vocabulary.load(vocabulary), settings.seed),
+        settings.num_sequences_per_step,
+        settings.num_sequences_per_micro_batch,
+    )
+    train(
+        model,
+        PretrainingObjective(),
+        source,
+        LoopSettings(
+            phase="pretrain",
+            num_steps=settings.num_steps,
+            optimizer=settings.optimizer,
+            schedule=settings.schedule,
+            seed=settings.seed,
+            num_steps_per_checkpoint=settings.num_steps_per_checkpoint,
+            num_checkpoints_kept=settings.num_checkpoints_kept,
+        ),
+        device=device,
+        work=work,
+        observer=observer,
+    )
+    sentence_order = model.sentence_order is not None
+    _write_model(model, config, sentence_order=sentence_order, vocabulary=vocabulary, folder=work / "model")
+    remove_checkpoints(work)
+
+
+def score_language_model(
+    *, settings: PretrainingSettings, runtime: RuntimeSettings, model: Path, tokens: Path, vocabulary: Path
+) -> dict[str, float]:
+    """Score a language model on held-out text, with masks that are the same for every model of one vocabulary.
+
+    Returns:
+        As `domainlm.train.pretraining.score_sequences`.
+    """
+    device = open_device(runtime)
+    module, _ = _read_model(model, settings)
+    module.to(device.torch_device)
+    batches = _batches(settings, tokens, Vocabulary.load(vocabulary), _SCORE_SEED)
+    return score_sequences(module, batches, device, _NUM_ROWS_TO_SCORE)
+
+
+def _batches(settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int) -> PretrainingBatches:
+    masking = settings.masking
+    return PretrainingBatches(
+        IndexedDataset(tokens),
+        _token_table(vocabulary),
+        max_tokens=settings.max_tokens,
+        sentence_order=settings.second_objective == "sentence_order",
+        masking=Masking(
+            rate=masking.rate, unit=masking.unit, mask_share=masking.mask_share, random_share=masking.random_share
+        ),
+        seed=seed,
+    )
+
+
+def _token_table(vocabulary: Vocabulary) -> TokenTable:
+    is_special = np.zeros(vocabulary.size, dtype=np.bool_)
+    is_special[list(vocabulary.special_ids)] = True
+    return TokenTable(
+        pad=vocabulary.pad_id,
+        cls=vocabulary.cls_id,
+        sep=vocabulary.sep_id,
+        mask=vocabulary.mask_id,
+        size=vocabulary.size,
+        is_continuation=np.array(vocabulary.is_continuation, dtype=np.bool_),
+        is_special=is_special,
+    )
+
+
+def _read_model(folder: Path, settings: PretrainingSettings) -> tuple[PretrainingModel, ModelConfig]:
+    found = read_config(folder)
+    sentence_order = bool(found.extra.get("sentence_order"))
+    if settings.second_objective == "sentence_order" and not sentence_order:
+        raise ModelError(
+            "this model has no head for sentence order",
+            where=folder,
+            remedy='use pretraining.second_objective = "none", or start from a model that has it',
+        )
+    if settings.max_tokens > found.model.max_positions:
+        raise ModelError(
+            "pretraining.max_tokens is above the model's positions",
+            where=folder,
+            given=settings.max_tokens,
+            allowed=f"at most {found.model.max_positions}",
+        )
+    model = PretrainingModel(found.model, sentence_order=sentence_order)
+    load_weights(model, folder)
+    return model, found.model
+
+
+def _write_model(
+    model: PretrainingModel, config: ModelConfig, *, sentence_order: bool, vocabulary: Path, folder: Path
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(vocabulary / _TOKENIZER, folder / _TOKENIZER)
+    save_model(folder, model, config, {"kind": "pretraining", "sentence_order": sentence_order})

@@ -1,0 +1,123 @@
+"""Work that is done after certain steps and whose outcome is part of the run's state, such as "best epoch so far"."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+
+class Milestone(Protocol):
+    """Work after certain steps.
+
+    The loop calls `run` after each step that is `due`, before the step's line of metrics is written and before a
+    checkpoint of that step. What `run` returns is added to that line. `state` and `files` go into every checkpoint
+    and come back through `restore` when a run goes on, so a milestone may remember things without breaking exact
+    resumption. `run` must be a function of the model's weights and of that memory.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short name, unique among the milestones of a run; letters, digits, "-" and "_"."""
+
+    def due(self, step: int) -> bool:
+        """Whether there is work after `step` steps (from 1)."""
+
+    def run(self, step: int) -> Mapping[str, float]:
+        """Do the work; return what is to be written into the metrics of this step."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What has to be remembered: a few small JSON values."""
+
+    def files(self) -> Mapping[str, Path]:
+        """Files that belong to the state, by their name in the checkpoint. Never changed in place, only replaced."""
+
+    def restore(self, state: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+        """Go back to a saved state. `files` are inside the checkpoint: copy or read them, do not move them."""
+
+
+class KeepBest:
+    """Evaluates after given steps and keeps the weights of the best evaluation.
+
+    Args:
+        name: name of the milestone.
+        model: the model in training; its weights are saved when an evaluation is the best so far.
+        evaluate: scores the model as it is now; all its numbers go into metrics.jsonl.
+        metric: the number of `evaluate` to maximise. Of equal values the earliest wins.
+        at_steps: after which steps (for example the last of each epoch).
+        path: where the best weights are kept (a .safetensors file in the work folder).
+    """
+
+    _FILE = "best.safetensors"
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: nn.Module,
+        evaluate: Callable[[], Mapping[str, float]],
+        metric: str,
+        at_steps: Collection[int],
+        path: Path,
+    ) -> None:
+        self.name = name
+        self._model = model
+        self._evaluate = evaluate
+        self._metric = metric
+        self._at_steps = frozenset(at_steps)
+        self._path = path
+        self._best_step: int | None = None
+        self._best_metrics: dict[str, float] = {}
+
+    @property
+    def best_step(self) -> int | None:
+        """Step of the best evaluation; None before the first."""
+        return self._best_step
+
+    @property
+    def best_metrics(self) -> Mapping[str, float]:
+        """All the numbers of the best evaluation."""
+        return self._best_metrics
+
+    def due(self, step: int) -> bool:
+        """Whether an evaluation follows this step."""
+        return step in self._at_steps
+
+    def run(self, step: int) -> Mapping[str, float]:
+        """Evaluate, and keep the weights where they are the best so far."""
+        metrics = dict(self._evaluate())
+        if self._best_step is None or metrics[self._metric] > self._best_metrics[self._metric]:
+            temporary = self._path.with_name(f".{self._path.name}.tmp")
+            save_file({name: tensor.contiguous() for name, tensor in self._model.state_dict().items()}, temporary)
+            temporary.replace(self._path)
+            self._best_step, self._best_metrics = step, metrics
+        return metrics
+
+    def state(self) -> Mapping[str, Any]:
+        """Step and numbers of the best evaluation."""
+        return {"best_step": self._best_step, "best_metrics": self._best_metrics}
+
+    def files(self) -> Mapping[str, Path]:
+        """The best weights, once there are some."""
+        return {} if self._best_step is None else {self._FILE: self._path}
+
+    def restore(self, state: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+        """Go back to what a checkpoint remembers."""
+        self._best_step = state["best_step"]
+        self._best_metrics = dict(state["best_metrics"])
+        if self._FILE in files:
+            temporary = self._path.with_name(f".{self._path.name}.tmp")
+            shutil.copyfile(files[self._FILE], temporary)
+            os.replace(temporary, self._path)
+        else:
+            self._path.unlink(missing_ok=True)
+
+    def load_best(self) -> None:
+        """Put the best weights into the model."""
+        if self._best_step is not None:
+            self._model.load_state_dict(load_file(self._path))

@@ -1,0 +1,60 @@
+"""AdamW without weight decay on biases and normalisations; its state by parameter name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from domainlm.errors import ModelError
+from domainlm.recipe.schema import OptimizerSettings
+
+_SEPARATOR = "|"
+
+
+def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter 2019) over the trainable parameters, fused where the device has it.
+
+    Vectors, that is biases and the weights of normalisations, are not decayed.
+    """
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in trainable if parameter.ndim > 1]
+    plain = [parameter for parameter in trainable if parameter.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        eps=settings.epsilon,
+        fused=True,
+    )
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, torch.Tensor]:
+    """The optimizer's state as tensors named `PARAMETER|KEY`, so that it does not depend on the order of parameters."""
+    tensors = {}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"{name}{_SEPARATOR}{key}"] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
+    return tensors
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave.
+
+    Raises:
+        ModelError: a tensor belongs to no parameter of the model.
+    """
+    parameters = dict(model.named_parameters())
+    for full_name, tensor in tensors.items():
+        name, _, key = full_name.rpartition(_SEPARATOR)
+        if name not in parameters:
+            raise ModelError("the optimizer's state belongs to another model", given=name, allowed=list(parameters))
+        parameter = parameters[name]
+        # AdamW's step count stays where it was; the moments go where the weights are.
+        device = torch.device("cpu") if tensor.ndim == 0 and parameter.device.type == "cpu" else parameter.device
+        optimizer.state[parameter][key] = tensor.to(device, copy=True)

@@ -1,0 +1,138 @@
+"""Masked-language-model pretraining as the loop sees it: batches, their source, the loss; and the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from domainlm.model.pretraining import PretrainingModel
+from domainlm.parallel.device import Device
+from domainlm.text.batches import MaskedBatch, PretrainingBatches
+
+MASKED_LM = "masked_lm"
+SENTENCE_ORDER = "sentence_order"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PretrainingBatch:
+    """`MaskedBatch` as tensors; shapes as there.
+
+    Attributes:
+        num_tokens: real sub-tokens, known without asking the device.
+    """
+
+    tokens: torch.Tensor
+    token_types: torch.Tensor
+    lengths: torch.Tensor
+    masked_positions: torch.Tensor
+    masked_labels: torch.Tensor
+    is_swapped: torch.Tensor | None
+    num_tokens: int
+
+    @classmethod
+    def of(cls, batch: MaskedBatch) -> Self:
+        """The same numbers as tensors on the CPU."""
+        return cls(
+            tokens=torch.from_numpy(batch.tokens),
+            token_types=torch.from_numpy(batch.token_types),
+            lengths=torch.from_numpy(batch.lengths),
+            masked_positions=torch.from_numpy(batch.masked_positions),
+            masked_labels=torch.from_numpy(batch.masked_labels),
+            is_swapped=None if batch.is_swapped is None else torch.from_numpy(batch.is_swapped),
+            num_tokens=batch.num_tokens,
+        )
+
+    def to(self, device: torch.device) -> Self:
+        """The same micro-batch with its tensors on `device`."""
+        if device.type == "cpu":
+            return self
+        moved = {
+            entry.name: value.pin_memory().to(device, non_blocking=True)
+            for entry in fields(self)
+            if isinstance(value := getattr(self, entry.name), torch.Tensor)
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainingSource:
+    """Takes each step's sequences from the endless shuffled order, in micro-batches.
+
+    Attributes:
+        batches: the order.
+        num_sequences_per_step: global batch.
+        num_sequences_per_micro_batch: divides it.
+    """
+
+    batches: PretrainingBatches
+    num_sequences_per_step: int
+    num_sequences_per_micro_batch: int
+
+    def micro_batches(self, step: int) -> Sequence[PretrainingBatch]:
+        """The micro-batches of the step that follows `step` done ones."""
+        first = step * self.num_sequences_per_step
+        return [
+            PretrainingBatch.of(self.batches.batch(range(start, start + self.num_sequences_per_micro_batch)))
+            for start in range(first, first + self.num_sequences_per_step, self.num_sequences_per_micro_batch)
+        ]
+
+
+class PretrainingObjective:
+    """Cross-entropy of the masked sub-tokens (Devlin et al. 2019), plus that of the sentence order (Lan et al. 2020)."""
+
+    def counts(self, batch: PretrainingBatch) -> Mapping[str, int]:
+        """Masked sub-tokens, and sequences where there is sentence order."""
+        counts = {MASKED_LM: len(batch.masked_labels)}
+        if batch.is_swapped is not None:
+            counts[SENTENCE_ORDER] = len(batch.is_swapped)
+        return counts
+
+    def loss_sums(self, model: nn.Module, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
+        """Sums of both losses, fp32 scalars."""
+        words, orders = model(batch.tokens, batch.token_types, batch.lengths, batch.masked_positions)
+        sums = {MASKED_LM: functional.cross_entropy(words.float(), batch.masked_labels, reduction="sum")}
+        if batch.is_swapped is not None:
+            sums[SENTENCE_ORDER] = functional.cross_entropy(orders.float(), batch.is_swapped, reduction="sum")
+        return sums
+
+
+@torch.no_grad()
+def score_sequences(model: PretrainingModel, batches: PretrainingBatches, device: Device, num_rows: int) -> dict[str, float]:
+    """Loss and accuracy of a language model over every sequence of one epoch, dropout off.
+
+    Args:
+        model: on the device.
+        batches: the sequences, masked.
+        device: where to compute, and in which precision.
+        num_rows: sequences at once.
+
+    Returns:
+        "masked_lm_loss" in nats per masked sub-token, "masked_lm_accuracy", "num_masked" and, with sentence order,
+        "sentence_order_accuracy".
+    """
+    model.eval()
+    loss, num_right, num_masked, num_in_order, num_pairs = 0.0, 0, 0, 0, 0
+    for start in range(0, batches.num_sequences, num_rows):
+        rows = range(start, min(start + num_rows, batches.num_sequences))
+        batch = PretrainingBatch.of(batches.batch(rows)).to(device.torch_device)
+        with device.autocast():
+            words, orders = model(batch.tokens, batch.token_types, batch.lengths, batch.masked_positions)
+        loss += float(functional.cross_entropy(words.float(), batch.masked_labels, reduction="sum").double())
+        num_right += int((words.argmax(-1) == batch.masked_labels).sum())
+        num_masked += len(batch.masked_labels)
+        if orders is not None and batch.is_swapped is not None:
+            num_in_order += int((orders.argmax(-1) == batch.is_swapped).sum())
+            num_pairs += len(rows)
+    scores = {
+        "masked_lm_loss": loss / max(1, num_masked),
+        "masked_lm_accuracy": num_right / max(1, num_masked),
+        "num_masked": float(num_masked),
+    }
+    if num_pairs:
+        scores["sentence_order_accuracy"] = num_in_order / num_pairs
+    return scores

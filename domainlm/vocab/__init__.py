@@ -1,0 +1,1 @@
+"""Vocabularies: learn, load, compare."""

@@ -1,0 +1,1 @@
+"""Biomedicine for domainlm: PubMed, PMC, PubTator, and the models and tasks of the BioMegatron study."""

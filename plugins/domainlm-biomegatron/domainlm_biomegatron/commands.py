@@ -1,0 +1,32 @@
+"""The command `domainlm biomegatron`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domainlm.api import DataError
+
+
+@click.group()
+def biomegatron() -> None:
+    """Biomedical data for domainlm."""
+
+
+@biomegatron.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--documents", "num_documents", type=click.IntRange(1, 20_000), default=60, show_default=True,
+              help="Documents of each sort; dev and test parts are half of that.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed, other documents.")
+def sample(folder: Path, num_documents: int, seed: int) -> None:
+    """Write a synthetic sample into FOLDER, in the official formats.
+
+    PubMed XML, PMC JATS, PubTator, ChemProt TSV, SQuAD and BioASQ JSON. All names and facts in it are invented.
+    """
+    from domainlm_biomegatron.sample.writers import write_everything
+
+    if folder.is_dir() and any(folder.iterdir()):
+        raise DataError("the folder is not empty", where=folder, remedy="choose a new one: nothing is overwritten")
+    write_everything(folder, seed, num_documents)
+    click.echo(f"Wrote a synthetic sample to {folder}; see {folder / 'README.txt'}.")

@@ -1,0 +1,55 @@
+"""The plugin's entry point: what it gives to domainlm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from domainlm import hookimpl
+from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, TaskSpec, VocabularySpec
+from domainlm_biomegatron.specs.corpora import CORPORA
+from domainlm_biomegatron.specs.recipes import RECIPES
+from domainlm_biomegatron.specs.sizes import SIZES
+from domainlm_biomegatron.specs.tasks import TASKS
+from domainlm_biomegatron.specs.vocabularies import VOCABULARIES
+
+if TYPE_CHECKING:
+    import click
+
+
+@hookimpl
+def domainlm_corpora() -> Iterable[CorpusSpec]:
+    """Declare PubMed and PMC."""
+    return CORPORA
+
+
+@hookimpl
+def domainlm_vocabularies() -> Iterable[VocabularySpec]:
+    """Declare the study's vocabularies."""
+    return VOCABULARIES
+
+
+@hookimpl
+def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
+    """Declare the study's sizes and their small relatives."""
+    return SIZES
+
+
+@hookimpl
+def domainlm_tasks() -> Iterable[TaskSpec]:
+    """Declare the study's named-entity tasks."""
+    return TASKS
+
+
+@hookimpl
+def domainlm_recipes() -> Iterable[RecipeSpec]:
+    """Declare the recipes in the package."""
+    return RECIPES
+
+
+@hookimpl
+def domainlm_commands() -> Iterable[click.Command]:
+    """Add `domainlm biomegatron`."""
+    from domainlm_biomegatron.commands import biomegatron
+
+    return (biomegatron,)

@@ -1,0 +1,1 @@
+"""Readers of the official formats: PubMed XML, PMC JATS, PubTator."""

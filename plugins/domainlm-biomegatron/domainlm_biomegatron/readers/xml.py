@@ -1,0 +1,138 @@
+"""XML read record by record in constant memory, with all that a hostile file could use switched off.
+
+Entities are never expanded, the DTD is never loaded, nothing is fetched, and libxml2's limits on depth and text size
+stay on. A file that declares entities of its own is refused: neither NLM nor PMC writes such files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from domainlm.api import DataError, ProblemLog
+from domainlm_biomegatron.readers.bytes import DamagedFileError, read_pieces
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+BROKEN_XML = "broken XML (the rest of the file is lost)"
+DAMAGED_FILE = "damaged file (the rest of it is lost)"
+
+
+def stream_records(
+    path: Path, *, roots: Sequence[str], records: Sequence[str], problems: ProblemLog
+) -> Iterator[etree._Element]:
+    """Yield each complete element named in `records`, and free it afterwards.
+
+    A file that breaks in the middle yields what came before the break; the break is counted in `problems`.
+
+    Args:
+        path: the file, gzipped or not.
+        roots: names that the outermost element may have.
+        records: names of the elements to yield. They do not contain one another.
+        problems: gets the break, with file and line.
+
+    Raises:
+        DataError: missing, empty, no XML, XML of another kind, or a file that declares entities.
+    """
+    pieces = read_pieces(path)
+    start = _check_start(pieces, path, roots)
+    parser = _new_parser("end", records)
+    try:
+        for piece in chain((start,), pieces):
+            error = _syntax_error(parser, piece)
+            yield from _complete_records(parser)
+            if error is not None:
+                problems.add(BROKEN_XML, error.msg or "", path=path, line=error.lineno)
+                return
+    except DamagedFileError as damage:
+        problems.add(DAMAGED_FILE, str(damage), path=path)
+        return
+    error = _syntax_error(parser, None)
+    if error is not None:
+        problems.add(BROKEN_XML, error.msg or "", path=path, line=error.lineno)
+
+
+def _new_parser(event: Literal["start", "end"], tags: Sequence[str] | None) -> etree.XMLPullParser:
+    from lxml import etree
+
+    return etree.XMLPullParser(
+        events=(event,),
+        tag=tags,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+
+
+def _syntax_error(parser: etree.XMLPullParser, piece: bytes | None) -> etree.XMLSyntaxError | None:
+    """Feed one piece, or the end of the file (None); return what is wrong with the XML, if anything."""
+    from lxml import etree
+
+    try:
+        if piece is None:
+            parser.close()
+        else:
+            parser.feed(piece)
+    except etree.XMLSyntaxError as error:
+        return error
+    return None
+
+
+def _complete_records(parser: etree.XMLPullParser) -> Iterator[etree._Element]:
+    for _, record in parser.read_events():
+        yield record
+        record.clear()
+        parent = record.getparent()
+        while parent is not None and parent[0] is not record:
+            del parent[0]
+
+
+def _check_start(pieces: Iterable[bytes], path: Path, roots: Sequence[str]) -> bytes:
+    """Read up to the outermost element, check it, and return the bytes read.
+
+    The whole file is not parsed in search of records where it cannot have any.
+    """
+    parser = _new_parser("start", None)
+    read = b""
+    try:
+        for piece in pieces:
+            read += piece
+            error = _syntax_error(parser, piece)
+            for _, root in parser.read_events():
+                _check_root(root, path, roots)
+                return read
+            if error is not None:
+                raise _no_xml(path, f"line {error.lineno}: {error.msg}", roots)
+    except DamagedFileError as damage:
+        raise DataError("damaged file, nothing could be read", where=path, given=str(damage)) from None
+    raise _no_xml(path, "no element in it", roots)
+
+
+def _check_root(root: etree._Element, path: Path, roots: Sequence[str]) -> None:
+    dtd = root.getroottree().docinfo.internalDTD
+    declared = [entity.name for entity in dtd.entities()] if dtd is not None else []
+    if declared:
+        raise DataError(
+            "declares entities of its own, which is refused",
+            where=path,
+            given=", ".join(declared[:5]),
+            remedy="get the file from its official source, which has none",
+        )
+    if root.tag not in roots:
+        raise DataError("XML of another kind", where=path, given=f"<{root.tag}>", allowed=_listed(roots))
+
+
+def _no_xml(path: Path, found: str, roots: Sequence[str]) -> DataError:
+    return DataError("not XML", where=path, given=found, allowed=_listed(roots))
+
+
+def _listed(roots: Sequence[str]) -> str:
+    return "a file whose outermost element is " + " or ".join(f"<{root}>" for root in roots)

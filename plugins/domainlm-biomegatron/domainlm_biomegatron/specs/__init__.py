@@ -1,0 +1,1 @@
+"""What the plugin declares: corpora, vocabularies, model sizes, tasks, recipes."""

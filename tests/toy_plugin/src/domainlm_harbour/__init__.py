@@ -1,0 +1,1 @@
+"""Log books of a made-up harbour, as a plugin of domainlm."""

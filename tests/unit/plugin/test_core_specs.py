@@ -1,0 +1,84 @@
+"""What the core itself gives, tried with the kit for plugin authors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.model.config import ModelConfig
+from domainlm.plugin import Registry
+from domainlm.testing import check_corpus, check_model_size, check_task, check_vocabulary, plugin_registry
+
+Fixture = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return plugin_registry()
+
+
+def test_the_core_gives_these_names(registry: Registry) -> None:
+    """A name, once given, stays: recipes hold it."""
+    assert {table.key: list(table) for table in registry.tables} == {
+        "corpora": ["core/jsonl", "core/text"],
+        "vocabularies": ["core/file", "core/wordpiece"],
+        "model_sizes": ["core/22m", "core/base", "core/large", "core/mini", "core/small", "core/tiny"],
+        "tasks": ["core/conll", "core/spans"],
+        "recipes": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "num_documents"),
+    [
+        ("core/text", "Boil.\nServe.\n\nFry the onions.\n", 2),
+        ("core/jsonl", '{"id": "a", "text": "Boil.\\nServe."}\n{"id": "b", "text": "Fry the onions."}\n', 2),
+    ],
+)
+def test_corpora_are_read(registry: Registry, tmp_path: Path, name: str, text: str, num_documents: int) -> None:
+    path = tmp_path / f"soups{registry.corpus(name).patterns[0][1:]}"
+    path.write_text(text, encoding="utf-8")
+
+    assert check_corpus(registry.corpus(name), path).num_documents == num_documents
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("core/conll", "Boil\tO\nleeks\tB-food\n\nFry\tO\nred\tB-food\nonions\tI-food\n"),
+        (
+            "core/spans",
+            '{"text": "Boil leeks", "entities": [{"start": 5, "end": 10, "type": "food"}]}\n'
+            '{"text": "Fry red onions", "entities": [{"start": 4, "end": 14, "type": "food"}]}\n',
+        ),
+    ],
+)
+def test_tasks_are_read(registry: Registry, tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / registry.task(name).files["train"][0]
+    path.write_text(text, encoding="utf-8")
+
+    counts = check_task(registry.task(name), path)
+
+    assert (counts.num_examples, counts.num_words, counts.num_entities) == (2, 5, {"food": 2})
+
+
+# Encoders as published: Turc et al. (2019), table 1, in millions, with BERT's 30,522 entries; MiniLM's repository says
+# 22M; Devlin et al. (2019) say 340M for large. All are rounded.
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("tiny", 4.4), ("mini", 11.3), ("small", 29.1), ("22m", 22.0), ("base", 110.1), ("large", 340.0)],
+)
+def test_sizes_have_the_published_numbers_of_parameters(registry: Registry, name: str, millions: float) -> None:
+    spec = registry.model_size(f"core/{name}")
+    config = ModelConfig.from_spec(spec, vocabulary_size=30_522, vocabulary_multiple=1)
+
+    assert config.num_parameters / 1e6 == pytest.approx(millions, rel=0.03)
+    assert check_model_size(spec) < config.num_parameters
+
+
+@pytest.mark.parametrize("name", ["core/file", "core/wordpiece"])
+def test_vocabularies_are_sound(registry: Registry, name: str) -> None:
+    assert check_vocabulary(registry.vocabulary(name)) == 0

@@ -1,0 +1,175 @@
+"""Resolving: everything that can be checked is checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from domainlm.api import (
+    CorpusSpec,
+    Document,
+    ModelSizeSpec,
+    ProblemLog,
+    SampleWriter,
+    TaskSpec,
+    TokenExample,
+    VocabularySpec,
+)
+from domainlm.errors import MachineError, RecipeError, SpecError, UserError
+from domainlm.plugin.provider import Provider
+from domainlm.plugin.registry import Registry
+from domainlm.recipe import memory
+from domainlm.recipe.load import load_recipe
+from domainlm.recipe.resolve import Resolved, resolve
+
+RECIPE = """
+name = "ships"
+seeds = [0, 1]
+[corpus]
+spec = "harbour/logs"
+files = ["log.txt"]
+[vocabulary]
+spec = "harbour/words"
+size = 100
+[model]
+size = "harbour/dinghy"
+[pretraining]
+num_steps = 5
+max_tokens = 64
+[finetuning]
+num_epochs = 3
+max_tokens = 32
+[[tasks]]
+spec = "harbour/cargo"
+folder = "annotated"
+"""
+
+
+def read_nothing(path: Path, problems: ProblemLog) -> Iterator[Document]:
+    del path, problems
+    return iter(())
+
+
+def read_no_examples(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
+    del path, problems
+    return iter(())
+
+
+def write_no_sample(folder: Path, seed: int, num_documents: int) -> Mapping[str, tuple[Path, ...]]:
+    del folder, seed, num_documents
+    return {}
+
+
+@pytest.fixture
+def registry() -> Registry:
+    provider = Provider("domainlm-harbour", "1.0", "harbour")
+    registry = Registry()
+    registry.corpora.add(CorpusSpec(name="harbour/logs", description="Logs.", read=read_nothing), provider)
+    registry.vocabularies.add(
+        VocabularySpec(name="harbour/words", description="Words.", algorithm="wordpiece"), provider
+    )
+    registry.vocabularies.add(VocabularySpec(name="harbour/list", description="A list.", algorithm="file"), provider)
+    registry.model_sizes.add(
+        ModelSizeSpec(name="harbour/dinghy", description="Small.", layers=2, hidden=32, heads=2, max_positions=64),
+        provider,
+    )
+    registry.model_sizes.add(
+        ModelSizeSpec(name="harbour/tanker", description="Huge.", layers=96, hidden=12288, heads=96), provider
+    )
+    registry.tasks.add(
+        TaskSpec(
+            name="harbour/cargo",
+            description="Cargo.",
+            kind="token",
+            read=read_no_examples,
+            files={"train": ("train.tsv",), "dev": ("devel.tsv", "dev.tsv"), "test": ("test.tsv",)},
+            defaults={"num_epochs": 30, "optimizer": {"weight_decay": 0.5}, "head": {"dropout": 0.5}},
+            sample=SampleWriter(write=write_no_sample, description="Synthetic cargo."),
+            source="ask the harbour master",
+        ),
+        provider,
+    )
+    return registry
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    (tmp_path / "annotated").mkdir()
+    for name in ("train.tsv", "dev.tsv", "test.tsv.gz"):
+        (tmp_path / "annotated" / name).write_bytes(b"x")
+    (tmp_path / "log.txt").write_text("A ship.\n", encoding="utf-8")
+    path = tmp_path / "ships.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def resolved(recipe: Path, registry: Registry, *overrides: str) -> Resolved:
+    return resolve(load_recipe(recipe, overrides), registry)
+
+
+def test_files_of_a_task_are_found_under_the_specs_names(recipe: Path, registry: Registry) -> None:
+    task = resolved(recipe, registry).cells[0].tasks[0]
+    assert task.name == "cargo"
+    assert {split: [path.name for path in paths] for split, paths in task.files.items()} == {
+        "train": ["train.tsv"],
+        "dev": ["dev.tsv"],
+        "test": ["test.tsv.gz"],
+    }
+
+
+def test_finetuning_settings_are_laid_over_each_other(recipe: Path, registry: Registry) -> None:
+    task = resolved(recipe, registry, "tasks.0.finetuning={optimizer={learning_rate=0.25}}").cells[0].tasks[0]
+    assert task.finetuning.num_epochs == 3, "the recipe is above the spec"
+    assert task.finetuning.head.dropout == 0.5, "the spec is above the schema"
+    assert task.finetuning.optimizer.learning_rate == 0.25, "the task's own is above all"
+    assert task.finetuning.optimizer.weight_decay == 0.5, "tables merge key by key"
+    assert task.finetuning.optimizer.beta1 == 0.9
+    assert resolved(recipe, registry).cells[0].tasks[0].finetuning.optimizer.learning_rate == 5e-5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (["corpus.spec=harbour/log"], SpecError, r"corpus\.spec(.|\n)*nearest: harbour/logs"),
+        (["model.size=harbour/dingy"], SpecError, r"model\.size(.|\n)*nearest: harbour/dinghy"),
+        (["tasks.0.spec=law/cases"], SpecError, r"tasks\.0\.spec(.|\n)*pip install"),
+        (["corpus.files=[\"logs.txt\"]"], UserError, r"logs\.txt"),
+        (["tasks.0.folder=elsewhere"], RecipeError, r"no training file(.|\n)*train\.tsv(.|\n)*harbour master"),
+        (["vocabulary={spec=\"harbour/words\"}"], RecipeError, "has no size of its own"),
+        (["vocabulary={spec=\"harbour/list\"}"], RecipeError, "reads a file, and none is named"),
+        (["vocabulary.file=x.txt"], RecipeError, "is learned from the corpus"),
+        (["pretraining.num_sequences_per_micro_batch=24"], RecipeError, r"does not divide(.|\n)*64 / 24"),
+        (["pretraining.max_tokens=128"], RecipeError, r"above the 64 positions of harbour/dinghy(.|\n)*16 to 64"),
+        (["finetuning.max_tokens=65"], RecipeError, "finetuning of cargo"),
+        (["corpus={spec=\"harbour/logs\", sample={num_documents=3}}"], RecipeError, "writes no synthetic sample"),
+        (["requires.plugins={domainlm-nowhere=\"\"}"], RecipeError, "not installed"),
+        (["requires.plugins={pluggy=\">=99\"}"], RecipeError, r"version .* of pluggy is installed(.|\n)*>=99"),
+        (["requires.plugins={pluggy=\"new\"}"], RecipeError, "not a version specifier"),
+    ],
+)
+def test_what_cannot_run_is_refused(
+    recipe: Path, registry: Registry, overrides: list[str], error: type[UserError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        resolved(recipe, registry, *overrides)
+
+
+def test_two_tasks_of_one_name_are_refused(recipe: Path, registry: Registry) -> None:
+    again = 'tasks=[{spec="harbour/cargo", folder="annotated"}, {spec="harbour/cargo", sample={num_documents=1}}]'
+    with pytest.raises(RecipeError, match="two tasks have one name"):
+        resolved(recipe, registry, again.replace('"annotated"', f'"{recipe.parent}/annotated"'))
+
+
+def test_a_model_that_does_not_fit_is_refused_with_both_figures(
+    recipe: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "total_memory", lambda: 24 * 2**30)
+    with pytest.raises(MachineError, match=r"needs about \d{4}\.\d GiB, and this machine has 24\.0 GiB"):
+        resolved(recipe, registry, "model.size=harbour/tanker")
+
+
+def test_every_cell_is_resolved(recipe: Path, registry: Registry) -> None:
+    cells = resolved(recipe, registry, 'study.axes={"finetuning.num_epochs"=[1, 2]}').cells
+    assert [cell.tasks[0].finetuning.num_epochs for cell in cells] == [1, 2]

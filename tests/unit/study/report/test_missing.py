@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from domainlm.study.report.arms import Arms
+from domainlm.study.report.load import load_results
+from domainlm.study.report.missing import find_missing
+from domainlm.study.report.question import read_question
+
+Json = dict[str, Any]
+WriteRun = Callable[[Json], Path]
+
+
+def missing_from(results: Json, write_run: WriteRun) -> tuple[str, ...]:
+    loaded = load_results(write_run(results))
+    question = read_question(loaded.recipe)
+    return find_missing(loaded, question, Arms(loaded, question))
+
+
+def test_a_whole_run_misses_nothing(results: Json, write_run: WriteRun) -> None:
+    assert missing_from(results, write_run) == ()
+
+
+def test_a_run_in_the_middle(results: Json, write_run: WriteRun) -> None:
+    results["rows"] = [
+        row
+        for row in results["rows"]
+        if row["steps"] == 0 and (row["dataset"], row["seed"]) not in {("harbours", 1), ("cargoes", 0), ("cargoes", 1)}
+    ]
+    assert missing_from(results, write_run) == (
+        "With num_steps=0: no scores on harbours for seed 1; cargoes.",
+        "With num_steps=1500: no scores on harbours; cargoes.",
+        "With num_steps=1500: no language-model scores.",
+    )
+
+
+def test_no_scores_of_a_model_that_was_not_trained_are_no_gap(results: Json, write_run: WriteRun) -> None:
+    results["rows"] = [row for row in results["rows"] if (row["stage"], row["steps"]) != ("lm-score", 0)]
+    assert missing_from(results, write_run) == ()
+
+
+def test_nothing_yet(results: Json, write_run: WriteRun) -> None:
+    results["rows"] = []
+    assert missing_from(results, write_run) == ("No scores yet: nothing has been measured.",)
+
+
+def test_failures_come_first(results: Json, write_run: WriteRun) -> None:
+    cell = {"pretraining.num_steps": 1500}
+    results["rows"] = [row for row in results["rows"] if (row["dataset"], row["steps"]) != ("cargoes", 1500)]
+    results["failures"] = [
+        {
+            "stage": "finetune",
+            "dataset": "cargoes",
+            "seed": 0,
+            "model": "",
+            "cell": cell,
+            "error": "loss is\nnot finite",
+        }
+    ]
+    assert missing_from(results, write_run) == (
+        "Failed: finetune on cargoes with num_steps=1500, seed 0: loss is not finite",
+        "With num_steps=1500: no scores on cargoes.",
+    )
+
+
+def test_without_axes_the_only_arm_is_asked(results: Json, write_run: WriteRun) -> None:
+    results["recipe"]["study"] = {"axes": {}}
+    results["curves"] = []
+    results["rows"] = [
+        {**row, "cell": {}, "model": "mini"}
+        for row in results["rows"]
+        if row["steps"] == 1500 and row["stage"] == "finetune" and row["dataset"] == "cargoes"
+    ]
+    assert missing_from(results, write_run) == ("With mini: no scores on harbours.", "No language-model scores.")

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domainlm.api import ProblemLog, Split, TaskSpec
+from domainlm.builtin.formats.conll import read_conll
+from domainlm.errors import ModelError
+from domainlm.recipe.schema import FinetuningSettings, OptimizerSettings, RuntimeSettings
+from domainlm.tasks.finetune import finetune
+from domainlm.tasks.load import TaggedText, Tagger, load
+from domainlm.train.observer import NullObserver
+
+RUNTIME = RuntimeSettings(device="cpu", num_threads=1)
+Files = Mapping[Split, tuple[Path, ...]]
+
+
+@pytest.fixture(scope="module")
+def model(
+    tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_files: Files, start_folder: Path
+) -> Path:
+    work = tmp_path_factory.mktemp("work")
+    finetune(
+        task=ship_log,
+        files={"train": log_files["train"]},
+        settings=FinetuningSettings(
+            num_epochs=8,
+            num_sequences_per_step=8,
+            num_sequences_per_micro_batch=8,
+            max_tokens=32,
+            num_overlap_words=3,
+            optimizer=OptimizerSettings(learning_rate=4e-3),
+        ),
+        runtime=RUNTIME,
+        seed=3,
+        start=start_folder,
+        work=work,
+        observer=NullObserver(),
+    )
+    return work / "model"
+
+
+@pytest.fixture(scope="module")
+def tagger(model: Path) -> Tagger:
+    return load(model, RUNTIME)
+
+
+def _found(tagged: TaggedText) -> list[tuple[str, str]]:
+    return [(entity.type, entity.text) for entity in tagged.entities]
+
+
+def _check(tagged: TaggedText, text: str) -> None:
+    assert tagged.text == text
+    place = 0
+    for entity in tagged.entities:
+        assert place <= entity.start < entity.end <= len(text)
+        assert entity.text == text[entity.start : entity.end]
+        assert 0.0 < entity.score <= 1.0
+        place = entity.end
+
+
+def test_mentions_with_their_offsets_in_the_text(tagger: Tagger) -> None:
+    text = "  the SS Vega left Oslo on day 9 .\n\n\tno ship left today . the SS Lyra left Kiel on day 12 ."
+    (tagged,) = tagger.tag([text])
+    _check(tagged, text)
+    assert _found(tagged) == [("ship", "SS Vega"), ("place", "Oslo"), ("ship", "SS Lyra"), ("place", "Kiel")]
+    assert tagged.entities[0].start == text.index("SS Vega")
+    assert tagger.types == ("place", "ship")
+
+
+def test_labels_are_those_of_the_predictions(
+    tagger: Tagger, model: Path, tmp_path: Path, log_files: Files
+) -> None:
+    """A sentence tagged alone gets the entities that it gets among others, and in the order of the texts."""
+    texts = [example.text for example in read_conll(log_files["test"][0], ProblemLog())]
+    together = list(tagger.tag(iter(texts)))
+    alone = [tagged for text in texts for tagged in tagger.tag([text])]
+    assert [each.text for each in together] == texts
+    assert [_found(each) for each in together] == [_found(each) for each in alone]
+    for one, other in zip(together, alone, strict=True):
+        for left, right in zip(one.entities, other.entities, strict=True):
+            assert left.score == pytest.approx(right.score, abs=1e-5)
+
+
+def test_texts_are_read_in_groups(tagger: Tagger) -> None:
+    texts = [f"the SS Vega left Oslo on day {number} ." for number in range(150)]
+    assert [tagged.text for tagged in tagger.tag(texts)] == texts
+    taken = 0
+
+    def endless() -> object:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield "the SS Vega left Oslo ."
+
+    next(tagger.tag(endless()))
+    assert taken < 150
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \n\t\u2028 ",
+        "🚢",
+        "👩‍👩‍👧 in Oslo 🚢🚢",
+        "\x00\x01\ufeff\u200b",
+        "half of a pair: \ud83d in Oslo",
+        "שלום 中文 नमस्ते e\u0301",
+        "[MASK] [SEP] [CLS] [PAD]",
+        "a" * 50_000,
+        "SS Vega " * 6_250,
+        "." * 20_000,
+        "\n" * 20_000,
+    ],
+    ids=range(12),
+)
+def test_any_text_survives(tagger: Tagger, text: str) -> None:
+    (tagged,) = tagger.tag([text])
+    _check(tagged, text)
+
+
+def test_entities_at_the_end_of_a_very_long_line_are_found(tagger: Tagger) -> None:
+    text = "the SS Vega left Oslo on day 9 , " * 1_500 + "the SS Lyra left Kiel on day 9 ."
+    assert len(text) > 49_000
+    (tagged,) = tagger.tag([text])
+    _check(tagged, text)
+    ships = [each for each in _found(tagged) if each[0] == "ship"]
+    assert len(ships) > 1_000
+    assert _found(tagged)[-2:] == [("ship", "SS Lyra"), ("place", "Kiel")]
+
+
+@given(st.lists(st.text(st.characters() | st.sampled_from("\n .Oslo")), max_size=4))
+@settings(deadline=None, max_examples=60)
+def test_any_texts_come_back_with_sound_offsets(tagger: Tagger, texts: list[str]) -> None:
+    for text, tagged in zip(texts, tagger.tag(texts), strict=True):
+        _check(tagged, text)
+
+
+def test_a_folder_that_was_not_fine_tuned(start_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="not a fine-tuned model"):
+        load(start_folder)
+    with pytest.raises(ModelError):
+        load(tmp_path)
+
+
+def test_a_folder_with_another_vocabulary(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nship\n")
+    with pytest.raises(ModelError, match="the vocabulary of another model"):
+        load(folder)
+
+
+@pytest.mark.parametrize(("key", "value"), [("types", None), ("max_tokens", "many"), ("head", {"layers": 3})])
+def test_a_config_that_lacks_something(model: Path, tmp_path: Path, key: str, value: object) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    assert key in config
+    config[key] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"config\.json"):
+        load(folder)

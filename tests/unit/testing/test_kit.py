@@ -1,0 +1,338 @@
+"""The kit for plugin authors finds what is wrong, and says so."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.api import (
+    CorpusSpec,
+    DataError,
+    Document,
+    Entity,
+    ModelSizeSpec,
+    ProblemLog,
+    RecipeSpec,
+    SampleWriter,
+    TaskSpec,
+    TokenExample,
+    VocabularySettings,
+    VocabularySpec,
+)
+from domainlm.errors import UserError
+from domainlm.testing import (
+    CheckError,
+    check_corpus,
+    check_model_size,
+    check_recipe,
+    check_task,
+    check_vocabulary,
+    plugin_registry,
+)
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file() or not path.stat().st_size:
+        raise DataError("missing or empty", where=path)
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _read_documents(path: Path, _: ProblemLog) -> Iterator[Document]:
+    for number, line in enumerate(_lines(path)):
+        yield Document(f"{path.name}:{number}", (line,))
+
+
+def _write_text(folder: Path, seed: int, num_documents: int) -> Mapping[str, tuple[Path, ...]]:
+    draw = random.Random(seed)  # noqa: S311 - nothing secret
+    path = folder / "soup.txt"
+    path.write_text("\n".join(f"Add {draw.random()} salt." for _ in range(num_documents)), encoding="utf-8")
+    return {"text": (path,)}
+
+
+_SAMPLE = SampleWriter(write=_write_text, description="synthetic")
+
+
+def _corpus(**changes: Any) -> CorpusSpec:
+    return CorpusSpec(
+        **({"name": "cook/soups", "description": "soups", "read": _read_documents, "sample": _SAMPLE} | changes)
+    )
+
+
+def test_a_sound_corpus_passes_with_its_counts() -> None:
+    counts = check_corpus(_corpus(patterns=("*.txt",)))
+
+    assert (counts.num_documents, counts.num_paragraphs, counts.problems) == (8, 8, {})
+
+
+def test_a_corpus_can_be_checked_on_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "soups.txt"
+    path.write_text("Chop onions.\nBoil.\n", encoding="utf-8")
+
+    assert check_corpus(_corpus(sample=None), path).num_documents == 2
+
+
+def test_without_sample_a_file_must_be_given() -> None:
+    with pytest.raises(CheckError, match="writes no sample"):
+        check_corpus(_corpus(sample=None))
+
+
+def _reads(*documents: object) -> Callable[[Path, ProblemLog], Iterator[Any]]:
+    def read(path: Path, _: ProblemLog) -> Iterator[Any]:
+        _lines(path)
+        yield from documents
+
+    return read
+
+
+_ONE = Document("a", ("Stir.",))
+
+
+@pytest.mark.parametrize(
+    ("documents", "problem"),
+    [
+        ((), "the reader gives nothing"),
+        (("text",), "must give Documents"),
+        ((_ONE, _ONE), "two documents have one id"),
+        ((Document("", ("Stir.",)),), "needs an id"),
+        ((Document("a", ()),), "needs paragraphs"),
+        ((Document("a", ["Stir."]),), "needs paragraphs, as a tuple"),  # type: ignore[arg-type]
+        ((Document("a", ("Stir.", " ")),), "empty or holds a line break"),
+        ((Document("a", ("Stir.\nServe.",)),), "empty or holds a line break"),
+        ((Document("a", ("Stir.",), {"year": 1900}),), "meta must map text to text"),  # type: ignore[dict-item]
+    ],
+)
+def test_bad_documents_are_found(documents: tuple[object, ...], problem: str) -> None:
+    with pytest.raises(CheckError, match=problem):
+        check_corpus(_corpus(read=_reads(*documents)))
+
+
+def test_a_reader_that_gives_other_documents_each_time_is_found() -> None:
+    calls = iter(range(100))
+
+    def read(path: Path, _: ProblemLog) -> Iterator[Document]:
+        _lines(path)
+        yield Document(f"call-{next(calls)}", ("Stir.",))
+
+    with pytest.raises(CheckError, match="other records the second time"):
+        check_corpus(_corpus(read=read))
+
+
+def test_a_reader_that_returns_a_list_does_not_stream() -> None:
+    def read(path: Path, _: ProblemLog) -> list[Document]:
+        return [Document(line, (line,)) for line in _lines(path)]
+
+    with pytest.raises(CheckError, match="must stream"):
+        check_corpus(_corpus(read=read))
+
+
+def test_a_reader_must_refuse_missing_and_empty_files_clearly() -> None:
+    def crashes(path: Path, _: ProblemLog) -> Iterator[Document]:
+        yield Document("a", (path.read_text(encoding="utf-8").splitlines()[0],))
+
+    def forgives(path: Path, _: ProblemLog) -> Iterator[Document]:
+        if path.is_file() and path.stat().st_size:
+            yield _ONE
+
+    with pytest.raises(CheckError, match="a missing file must raise a DataError") as caught:
+        check_corpus(_corpus(read=crashes))
+    assert "FileNotFoundError" in str(caught.value)
+    with pytest.raises(CheckError, match="a missing file must raise a DataError"):
+        check_corpus(_corpus(read=forgives))
+
+
+def _writes(write: Callable[[Path, int], None], key: str = "text") -> SampleWriter:
+    def written(folder: Path, seed: int, _: int) -> Mapping[str, tuple[Path, ...]]:
+        write(folder, seed)
+        return {key: (folder / "soup.txt",)}
+
+    return SampleWriter(write=written, description="synthetic")
+
+
+def _by_seed(folder: Path, seed: int) -> None:
+    (folder / "soup.txt").write_text(f"Stir {seed} times.", encoding="utf-8")
+
+
+def _always(folder: Path, _: int) -> None:
+    (folder / "soup.txt").write_text("Stir.", encoding="utf-8")
+
+
+def _by_folder(folder: Path, seed: int) -> None:
+    (folder / "soup.txt").write_text(f"Stir {seed} times in {folder}.", encoding="utf-8")
+
+
+def _nothing(_: Path, __: int) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("sample", "problem"),
+    [
+        (_writes(_by_folder), "differs when it is written twice"),
+        (_writes(_always), "the same for every seed"),
+        (_writes(_nothing), "names a file it did not write"),
+        (_writes(_by_seed, key="train"), 'must have files under "text"'),
+    ],
+)
+def test_bad_samples_are_found(sample: SampleWriter, problem: str) -> None:
+    with pytest.raises(CheckError, match=problem):
+        check_corpus(_corpus(sample=sample))
+
+
+def test_a_sample_that_a_folder_search_would_miss_is_found() -> None:
+    with pytest.raises(CheckError, match="would not be found in a folder"):
+        check_corpus(_corpus(patterns=("*.xml",)))
+
+
+_TEXT = "Boil two eggs"
+_WORDS = ((0, 4), (5, 8), (9, 13))
+_EGGS = Entity(9, 13, "food")
+
+
+def _example(words: tuple[tuple[int, int], ...] = _WORDS, entities: tuple[Entity, ...] = (_EGGS,)) -> TokenExample:
+    return TokenExample("1", _TEXT, words, entities)
+
+
+def _task(tmp_path: Path, *examples: object, **changes: Any) -> tuple[TaskSpec, Path]:
+    path = tmp_path / "recipes.txt"
+    path.write_text(_TEXT, encoding="utf-8")
+    spec = TaskSpec(
+        **(
+            {
+                "name": "cook/foods",
+                "description": "foods",
+                "kind": "token",
+                "read": _reads(*examples),
+                "types": ("food",),
+            }
+            | changes
+        )
+    )
+    return spec, path
+
+
+def test_a_sound_task_passes_with_its_counts(tmp_path: Path) -> None:
+    counts = check_task(*_task(tmp_path, _example(), defaults={"num_epochs": 3}))
+
+    assert (counts.num_examples, counts.num_words, counts.num_entities) == (1, 3, {"food": 1})
+
+
+@pytest.mark.parametrize(
+    ("example", "problem"),
+    [
+        (_ONE, "must give TokenExamples"),
+        (_example(words=((0, 4), (9, 14))), "a word lies outside the text"),
+        (_example(words=((0, 4), (3, 8))), "words must ascend and not overlap"),
+        (_example(words=((5, 8), (0, 4))), "words must ascend and not overlap"),
+        (_example(words=((0, 5),)), "a word begins or ends with a blank"),
+        (_example(entities=(Entity(9, 14, "food"),)), "an entity lies outside the text"),
+        (_example(entities=(Entity(8, 13, "food"),)), "an entity begins or ends with a blank"),
+        (_example(entities=(Entity(9, 13, "dish"),)), "undeclared type"),
+        (_example(entities=(_EGGS, Entity(0, 4, "food"))), "sorted, each once"),
+        (_example(entities=(_EGGS, _EGGS)), "sorted, each once"),
+        (_example(words=((0, 4),)), "covers no word"),
+        (_example(entities=()), "no example has an entity"),
+    ],
+)
+def test_bad_examples_are_found(tmp_path: Path, example: object, problem: str) -> None:
+    with pytest.raises(CheckError, match=problem):
+        check_task(*_task(tmp_path, example))
+
+
+def test_two_examples_with_one_id_are_found(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match="one id"):
+        check_task(*_task(tmp_path, _example(), _example()))
+
+
+def test_a_default_that_is_no_setting_is_found(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="num_epochs") as caught:
+        check_task(*_task(tmp_path, _example(), defaults={"num_epoch": 3}))
+
+    assert "task cook/foods@1, defaults" in str(caught.value)
+
+
+def _vocabulary(learn: Callable[[Iterator[str], VocabularySettings], str]) -> VocabularySpec:
+    return VocabularySpec(name="cook/letters", description="letters", algorithm="custom", learn=learn)
+
+
+def _letters(sentences: Iterator[str], _: VocabularySettings) -> list[str]:
+    letters = sorted({letter for sentence in sentences for letter in sentence if not letter.isspace()})
+    return [*letters, *(f"##{letter}" for letter in letters)]
+
+
+def _tokenizer(entries: list[str]) -> str:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {entry: place for place, entry in enumerate([*special, *entries])}
+    normalizer = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
+    return json.dumps(
+        {
+            "version": "1.0",
+            "added_tokens": [],
+            "normalizer": normalizer | {"lowercase": False},
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "model": {
+                "type": "WordPiece",
+                "unk_token": "[UNK]",
+                "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100,
+                "vocab": vocabulary,
+            },
+        }
+    )
+
+
+def test_a_sound_vocabulary_passes() -> None:
+    size = check_vocabulary(_vocabulary(lambda sentences, settings: _tokenizer(_letters(sentences, settings))))
+
+    assert 5 + 2 * 10 < size <= 120
+
+
+def test_a_vocabulary_larger_than_asked_for_is_found() -> None:
+    with pytest.raises(CheckError, match="larger than asked for"):
+        check_vocabulary(_vocabulary(lambda *_: _tokenizer([f"entry{n}" for n in range(200)])))
+
+
+def test_a_vocabulary_that_differs_each_time_is_found() -> None:
+    calls = iter(range(10))
+
+    with pytest.raises(CheckError, match="another vocabulary the second time"):
+        check_vocabulary(_vocabulary(lambda *_: _tokenizer([f"entry{next(calls)}"])))
+
+
+def test_a_vocabulary_whose_file_is_missing_is_refused(tmp_path: Path) -> None:
+    spec = VocabularySpec(name="cook/file", description="x", algorithm="file", file=tmp_path / "vocab.txt")
+
+    with pytest.raises(UserError, match=r"vocab\.txt"):
+        check_vocabulary(spec)
+
+
+def test_a_vocabulary_learned_by_the_core_has_nothing_more_to_check() -> None:
+    assert check_vocabulary(VocabularySpec(name="cook/pieces", description="x", algorithm="wordpiece")) == 0
+
+
+def test_a_model_size_is_counted() -> None:
+    spec = ModelSizeSpec(name="cook/pan", description="small", layers=1, hidden=32, heads=2, max_positions=64)
+
+    # 1,024 rows of 32 alone are 32,768; a layer has 12 * 32 * 32 weights and some biases
+    assert 45_056 < check_model_size(spec) < 60_000
+
+
+def test_a_recipe_without_file_is_found(tmp_path: Path) -> None:
+    with pytest.raises(CheckError, match="the recipe's file is not there"):
+        check_recipe(RecipeSpec(name="cook/first", description="x", path=tmp_path / "first.toml"), plugin_registry())
+
+
+def test_a_recipe_naming_what_nobody_gives_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "first.toml"
+    path.write_text(
+        'name = "first"\ncorpus = { spec = "core/text", files = ["none.txt"] }\nvocabulary.size = 100\n'
+        'model.size = "core/tyni"\npretraining.num_steps = 1\n',
+        encoding="utf-8",
+    )
+
+    with pytest.raises(UserError, match="nearest: core/tiny"):
+        check_recipe(RecipeSpec(name="cook/first", description="x", path=path), plugin_registry())

@@ -1,0 +1,94 @@
+"""The kit checks whole plugins, in modules that need not be installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domainlm.errors import PluginError
+from domainlm.testing import CheckError, check_plugin, plugin_registry
+
+_PLUGIN = """
+{imports}
+import click
+from domainlm import hookimpl
+from domainlm.api import CorpusSpec, ModelSizeSpec
+
+@hookimpl
+def domainlm_corpora():
+    return [CorpusSpec(name="cook/soups", description="soups", read=lambda path, problems: iter(()))]
+
+@hookimpl
+def domainlm_model_sizes():
+    return [ModelSizeSpec(name="cook/pan", description="small", layers=1, hidden=32, heads=2)]
+
+@hookimpl
+def domainlm_commands():
+    return [click.Command("taste", help="Taste it.")]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_a_sound_plugin_is_reported_on(folder: Path) -> None:
+    (folder / "cook_sound.py").write_text(_PLUGIN.format(imports=""), encoding="utf-8")
+
+    report = check_plugin("cook_sound")
+
+    assert report.checked == ("cook/pan@1", "taste")
+    assert report.skipped == ("cook/soups@1",)
+
+
+def test_a_plugin_that_imports_a_heavy_library_is_found(folder: Path) -> None:
+    (folder / "cook_heavy.py").write_text(_PLUGIN.format(imports="import numpy"), encoding="utf-8")
+
+    with pytest.raises(CheckError, match="imports heavy libraries\n  given:   numpy"):
+        check_plugin("cook_heavy")
+
+
+def test_an_instance_named_as_in_an_entry_point_is_checked(folder: Path) -> None:
+    code = """
+from domainlm import hookimpl
+from domainlm.api import ModelSizeSpec
+
+class Plugin:
+    @hookimpl
+    def domainlm_model_sizes(self):
+        return [ModelSizeSpec(name="cook/pan", description="small", layers=1, hidden=32, heads=2)]
+
+plugin = Plugin()
+"""
+    (folder / "cook_instance.py").write_text(code, encoding="utf-8")
+
+    assert check_plugin("cook_instance:plugin").checked == ("cook/pan@1",)
+
+
+def test_a_plugin_that_cannot_be_loaded_is_refused() -> None:
+    with pytest.raises(PluginError, match="No module named 'no_such_plugin'"):
+        check_plugin("no_such_plugin")
+
+
+def test_a_command_whose_help_fails_is_found(folder: Path) -> None:
+    lazy = 'LazyCommand("taste", "cook_missing:taste", "Taste it.")'
+    code = _PLUGIN.format(imports="from domainlm.cli.lazy import LazyCommand").replace(
+        'click.Command("taste", help="Taste it.")', lazy
+    )
+    (folder / "cook_helpless.py").write_text(code, encoding="utf-8")
+
+    with pytest.raises(CheckError, match="no working --help"):
+        check_plugin("cook_helpless")
+
+
+def test_the_registry_for_tests_holds_the_core_and_the_given_plugins(folder: Path) -> None:
+    (folder / "cook_registry.py").write_text(_PLUGIN.format(imports=""), encoding="utf-8")
+
+    registry = plugin_registry("cook_registry")
+
+    assert registry.model_size("cook/pan").hidden == 32
+    assert "core/tiny" in registry.model_sizes
+    assert "cook/pan" not in plugin_registry().model_sizes

@@ -27,7 +27,7 @@ def run(
     recipe: str | Path,
     *,
     out: str | Path,
-    set: Mapping[str, object] | Sequence[str] = (),  # the command line's --set
+    set: Mapping[str, object] | Sequence[str] = (),  # noqa: A002 - as the command line's --set
     store: str | Path | None = None,
 ) -> RunSummary:
     """Run a recipe, as `domainlm run` does.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _MAX_EXAMPLES_PER_KIND = 5
 
@@ -25,9 +27,17 @@ class Problem:
 
 
 class ProblemLog:
-    """Counts what a reader skipped or mended, so that nothing is lost silently."""
+    """Counts what a reader skipped or mended, so that nothing is lost silently.
 
-    def __init__(self) -> None:
+    Attributes:
+        counts: problems of each kind.
+        examples: the first few of each kind.
+        skip_bad_input: whether a reader is to skip what it cannot read (a line in another encoding, the rest of a
+            damaged file) and count it here; else it raises `DataError`.
+    """
+
+    def __init__(self, *, skip_bad_input: bool = False) -> None:
+        self.skip_bad_input = skip_bad_input
         self.counts: Counter[str] = Counter()
         self.examples: list[Problem] = []
 
@@ -37,6 +47,15 @@ class ProblemLog:
         if self.counts[kind] <= _MAX_EXAMPLES_PER_KIND:
             where = str(path) if line is None else f"{path}:{line}"
             self.examples.append(Problem(kind, where, detail))
+
+    def extend(self, other: Mapping[str, Any]) -> None:
+        """Add what another log held, given as its `as_dict`."""
+        before = Counter(self.counts)
+        self.counts.update(other["counts"])
+        for example in other["examples"]:
+            before[example["kind"]] += 1
+            if before[example["kind"]] <= _MAX_EXAMPLES_PER_KIND:
+                self.examples.append(Problem(example["kind"], example["where"], example["detail"]))
 
     def summary(self) -> str:
         """One line: every kind with its count; empty where nothing was wrong."""

@@ -47,14 +47,16 @@ def recipe_file(given: str, registry: Registry) -> Path:
     name = given.partition("@")[0]
     if path.exists() or path.suffix == ".toml":
         return path
-    if name not in registry.recipes:
-        raise RecipeError(
-            "no such recipe: neither a file nor a name that a plugin gives",
-            given=given,
-            allowed=["PATH.toml", *registry.recipes],
-            nearest=nearest_name(name, registry.recipes),
-        )
-    return registry.recipe(given).path
+    if name in registry.recipes:
+        return registry.recipe(given).path
+    with_ending = path.with_name(f"{path.name}.toml")
+    raise RecipeError(
+        "no such recipe: neither a file nor a name that a plugin gives",
+        given=given,
+        allowed=["PATH.toml", *registry.recipes],
+        nearest=str(with_ending) if with_ending.is_file() else nearest_name(name, registry.recipes),
+        remedy=registry.missing_plugin_hint(name) if "/" in name and not path.parent.is_dir() else None,
+    )
 
 
 def _complete_recipe(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

@@ -10,6 +10,8 @@ _TABLE = (
     ("recipe", "domainlm.cli.recipe:recipe", "List, show and check recipes."),
     ("report", "domainlm.cli.report:report", "Write the report of a finished run again."),
     ("predict", "domainlm.cli.predict:predict", "Tag text with a fine-tuned model."),
+    ("corpus", "domainlm.cli.corpus:corpus", "Get and prepare corpora."),
+    ("task", "domainlm.cli.task:task", "Get the data of tasks."),
     ("vocab", "domainlm.cli.vocab:vocab", "Measure vocabularies."),
     ("plugins", "domainlm.cli.plugins:plugins", "List plugins and show what they give."),
     ("doctor", "domainlm.cli.doctor.command:doctor", "Check this installation and this machine."),

@@ -28,7 +28,7 @@ class StderrHandler(logging.Handler):
             if record.levelno >= logging.WARNING:
                 line = f"{record.levelname.lower()}: {line}"
             _write(line)
-        except Exception:  # as every handler of logging: a message must not end the program
+        except Exception:  # noqa: BLE001 - as every handler of logging: a message must not end the program
             self.handleError(record)
 
 

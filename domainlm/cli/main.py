@@ -65,14 +65,15 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for e
         return _user_error(error)
     except OSError as error:
         return _os_error(error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it is, it is told
         return _bug()
     return code
 
 
 def _call(arguments: list[str]) -> int:
+    color = False if os.environ.get("NO_COLOR") else None  # https://no-color.org; None: as the terminal is
     try:
-        with cli.make_context(PROGRAM, arguments) as context:
+        with cli.make_context(PROGRAM, arguments, color=color) as context:
             cli.invoke(context)
     except click.exceptions.Exit as ended:
         return ended.exit_code

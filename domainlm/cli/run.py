@@ -21,7 +21,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--dry-run", is_flag=True, help="Check everything and list the stages, without running any.")
 @verbosity_options
 @click.pass_context
-def run(  # noqa: PLR0917 - click passes them by name
+def run(
     context: click.Context, recipe: str, out: Path | None, store: Path | None, overrides: tuple[str, ...], dry_run: bool
 ) -> None:
     """Run a recipe from corpus to report.

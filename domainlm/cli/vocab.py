@@ -37,7 +37,7 @@ def vocab() -> None:
 @json_option
 @verbosity_options
 @click.pass_context
-def rate(  # noqa: PLR0917 - click passes them by name
+def rate(
     context: click.Context,
     vocabulary_file: Path,
     task_name: str,

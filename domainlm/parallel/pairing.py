@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 
 PARTS = {
     "tensor parallelism": "fairscale.nn.model_parallel.layers",
@@ -35,14 +36,13 @@ class Pairing:
 def check_pairing() -> Pairing:
     """Import every part of fairscale that is used, beside this torch."""
     torch_version = version("torch")
-    try:
-        fairscale_version = version("fairscale")
-    except PackageNotFoundError:
+    if find_spec("fairscale") is None:
         return Pairing(torch_version, None, {})
     broken: dict[str, str] = {}
     for part, module in PARTS.items():
         try:
+            import_module("fairscale")  # an imported part says nothing of a package that fails as a whole
             import_module(module)
-        except Exception as error:  # whatever an import may raise
+        except Exception as error:  # noqa: BLE001 - whatever an import may raise
             broken[part] = f"{type(error).__name__}: {error}"
-    return Pairing(torch_version, fairscale_version, broken)
+    return Pairing(torch_version, version("fairscale"), broken)

@@ -57,7 +57,7 @@ class Observers:
         for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
             try:
                 implementation.function(*(facts[name] for name in implementation.argnames))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises
                 self._failed(implementation.plugin_name, hook, error)
 
     def _failed(self, plugin: str, hook: str, error: Exception) -> None:

@@ -139,6 +139,19 @@ class Registry:
                 return table[spec.name].provider
         raise TypeError(f"not a spec: {spec!r}")
 
+    def missing_plugin_hint(self, name: str) -> str | None:
+        """What to do where nobody gives `name`; None where its namespace is known, so that the name itself is wrong."""
+        namespace, slash, _ = name.partition("/")
+        if not slash:
+            return "write it as namespace/name"
+        if any(given.startswith(f"{namespace}/") for table in self.tables for given in table):
+            return None
+        off = f" (switched off here: {', '.join(self.disabled)})" if self.disabled else ""
+        return (
+            f'no plugin here gives names in "{namespace}/"; one may be missing{off}: '
+            f"pip install the distribution that gives them, by custom domainlm-{namespace}"
+        )
+
     def _find(self, table: Table[SpecT], reference: str, where: Where) -> SpecT:
         name, at, version = reference.partition("@")
         entry = table.get(name)
@@ -161,17 +174,5 @@ class Registry:
             given=name,
             allowed=list(table),
             nearest=nearest_name(name, table),
-            remedy=self._missing_plugin(name),
-        )
-
-    def _missing_plugin(self, name: str) -> str | None:
-        namespace, slash, _ = name.partition("/")
-        if not slash:
-            return "write it as namespace/name"
-        if any(given.startswith(f"{namespace}/") for table in self.tables for given in table):
-            return None
-        off = f" (switched off here: {', '.join(self.disabled)})" if self.disabled else ""
-        return (
-            f'no plugin here gives names in "{namespace}/"; one may be missing{off}: '
-            f"pip install the distribution that gives them, by custom domainlm-{namespace}"
+            remedy=self.missing_plugin_hint(name),
         )

@@ -25,6 +25,7 @@ from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files
 
+
 @dataclass(frozen=True, slots=True)
 class ResolvedCorpus:
     """A corpus with its reader and its files (none where a sample is written)."""

@@ -31,7 +31,7 @@ def write_json(path: Path, content: object) -> None:
     write_atomically(path, f"{text}\n".encode())
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:  # noqa: ANN401 -- JSON is whatever its writer put there
     """Read a JSON file; raises OSError or ValueError as the standard library does."""
     return json.loads(path.read_bytes().decode("utf-8"))
 

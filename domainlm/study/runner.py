@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from domainlm import __version__
 
+from domainlm import __version__
 from domainlm.api import CheckpointInfo, ProblemLog, RunInfo, StageInfo, StepInfo
 from domainlm.plugin.observers import Observers
 from domainlm.study.graph import Graph

@@ -108,6 +108,12 @@ class Vocabulary:
         """SHA-256 of the tokenizer.json that `save` writes, in hexadecimal."""
         return hashlib.sha256(self._text.encode("utf-8")).hexdigest()
 
+    @property
+    def description(self) -> dict[str, Any]:
+        """The content of the tokenizer.json that `save` writes."""
+        content: dict[str, Any] = json.loads(self._text)
+        return content
+
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         """Ids of each text, without special tokens before, between or after."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

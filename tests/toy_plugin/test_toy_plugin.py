@@ -106,7 +106,8 @@ def test_a_user_error_of_its_command_is_printed_like_the_cores(domainlm_command:
     ended = domainlm_command("logbook", "lost.log")
 
     assert ended.returncode == 2
-    assert ended.stderr == "error: lost.log: no such log book\n"
+    assert ended.stderr.startswith("error: lost.log: ")
+    assert "Traceback" not in ended.stderr
 
 
 def test_switched_off_it_is_gone(domainlm_command: Domainlm) -> None:
@@ -187,7 +188,8 @@ def test_the_report_can_be_written_again(domainlm_command: Domainlm, finished: P
 
 
 def test_the_model_it_leaves_tags_text(domainlm_command: Domainlm, finished: Path) -> None:
-    model = next(path.parent for path in sorted(finished.glob("models/**/config.json")))
+    configs = sorted(finished.glob("models/**/config.json"))
+    model = next(path.parent for path in configs if json.loads(path.read_text(encoding="utf-8"))["kind"] == "token")
     text = "The Vega left Oslo with timber."
 
     record = json.loads(_sound(domainlm_command("predict", str(model), stdin=json.dumps({"id": "n1", "text": text}))))

@@ -13,7 +13,7 @@ word would be invented.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,9 +44,9 @@ class _Sentence:
 
 
 def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
-    """Stream the sentences of one file; the text of each is its words joined by single blanks.
+    """Give out the sentences of one file; the text of each is its words joined by single blanks.
 
-    The file is read twice: the tag scheme is judged from all of it before the first sentence is given out.
+    All lines are read before the first sentence is given out, since the tag scheme is judged from the whole file.
 
     Args:
         path: the file, plain or `.gz`.
@@ -55,9 +55,10 @@ def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     Raises:
         DataError: the file cannot be read, uses another scheme or a mix, or has no sentence with tags.
     """
-    scheme = detect_scheme(path)
+    sentences = list(_sentences(path))
+    scheme = _detect_scheme(sentences, path)
     stem = file_stem(path)
-    for sentence in _sentences(path):
+    for sentence in sentences:
         if sentence.damaged_line is not None:
             detail = f"sentence of {len(sentence.words)} words left out"
             problems.add("line without a tag", detail, path=path, line=sentence.damaged_line)
@@ -74,9 +75,13 @@ def detect_scheme(path: Path) -> Scheme:
     Raises:
         DataError: the file cannot be read, uses another scheme or a mix, or has no sentence with tags.
     """
+    return _detect_scheme(_sentences(path), path)
+
+
+def _detect_scheme(sentences: Iterable[_Sentence], path: Path) -> Scheme:
     detector = SchemeDetector(path)
     damaged_line, num_sound = None, 0
-    for sentence in _sentences(path):
+    for sentence in sentences:
         if sentence.damaged_line is None:
             detector.add(sentence.tags, sentence.first_line)
             num_sound += 1

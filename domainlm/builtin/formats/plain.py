@@ -10,19 +10,19 @@ from domainlm.builtin.formats.names import file_stem
 from domainlm.text.files import open_text
 
 
-def read_plain_text(path: Path, problems: ProblemLog) -> Iterator[Document]:  # noqa: ARG001
+def read_plain_text(path: Path, problems: ProblemLog) -> Iterator[Document]:
     """Stream the documents of one file; their ids are "FILE_STEM:n", from 1.
 
     Args:
         path: the file, plain or `.gz`.
-        problems: not used: any text is right.
+        problems: told of lines that are left out, where bad input is skipped.
 
     Raises:
         DataError: the file cannot be read, or holds white space only.
     """
     stem = file_stem(path)
     number, paragraphs = 0, list[str]()
-    for line in open_text(path):
+    for line in open_text(path, problems):
         paragraph = one_line(line)
         if paragraph:
             paragraphs.append(paragraph)

@@ -18,7 +18,7 @@ def read_records(path: Path, problems: ProblemLog) -> Iterator[tuple[int, Record
     Raises:
         DataError: the file cannot be read.
     """
-    for line, content in enumerate(open_text(path), 1):
+    for line, content in enumerate(open_text(path, problems), 1):
         if not content.strip():
             continue
         try:

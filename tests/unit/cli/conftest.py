@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ from domainlm.plugin import LoadedPlugins, Provider, load_plugins
 from domainlm.plugin.discovery import DISABLE_VARIABLE, Candidate
 
 _CORE = Path(domainlm.__file__).parents[1]
+
+
+def _same(plugin: object) -> object:
+    return plugin
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +38,7 @@ def load_these() -> Callable[..., LoadedPlugins]:
         return load_plugins(
             strict=False,
             candidates=[
-                Candidate(Provider(name, "1.2", "main"), lambda plugin=plugin: plugin)
-                for name, plugin in plugins.items()
+                Candidate(Provider(name, "1.2", "main"), partial(_same, plugin)) for name, plugin in plugins.items()
             ],
         )
 

@@ -30,7 +30,11 @@ def _with_bar():
 
 @hookimpl
 def domainlm_commands():
-    return [click.Command("report-depth", callback=_report), click.Command("bar", callback=_with_bar)]
+    return [
+        click.Command("report-depth", callback=_report),
+        click.Command("bar", callback=_with_bar),
+        click.Command("colour", callback=lambda: click.echo(str(click.get_current_context().color))),
+    ]
 """
 
 
@@ -57,3 +61,10 @@ def test_a_message_does_not_break_a_progress_bar(install: Fixture, domainlm_proc
     lines = domainlm_process("bar").stderr.replace("\r", "\n").splitlines()
 
     assert "under the bar" in [line.strip() for line in lines]
+
+
+@pytest.mark.parametrize(("value", "colour"), [("1", "False"), ("", "None")])
+def test_no_color_is_heeded(install: Fixture, domainlm_process: Fixture, value: str, colour: str) -> None:
+    install("domainlm-harbour", _PLUGIN)
+
+    assert domainlm_process("colour", NO_COLOR=value).stdout == f"{colour}\n"

@@ -18,6 +18,7 @@ from domainlm.cli.recipe import flatten
 from domainlm.cli.recipe_keys import describe_keys
 from domainlm.cli.run import default_out
 from domainlm.errors import RecipeError
+from domainlm.plugin import LoadedPlugins
 from domainlm.recipe.overrides import parse_override
 from domainlm.recipe.schema import FinetuningSettings, Recipe
 from domainlm.recipe.toml_text import toml_text
@@ -58,11 +59,12 @@ class _Cook:
 
 
 @pytest.fixture
-def cook(folder: Path, load_these: Fixture) -> Any:
-    return load_these(cook=_Cook(folder / "soups.toml"))
+def cook(folder: Path, load_these: Fixture) -> LoadedPlugins:
+    loaded: LoadedPlugins = load_these(cook=_Cook(folder / "soups.toml"))
+    return loaded
 
 
-def test_shipped_recipes_are_listed(call: Fixture, cook: Any) -> None:
+def test_shipped_recipes_are_listed(call: Fixture, cook: LoadedPlugins) -> None:
     assert "cook/soups  cook 1.2  which soup?" in call("recipe", "list", plugins=cook).output
     listed = json.loads(call("recipe", "list", "--json", plugins=cook).output)
     assert [(entry["name"], entry["provider"]) for entry in listed] == [("cook/soups", "cook 1.2")]
@@ -89,7 +91,7 @@ def test_show_all_adds_the_defaults(call: Fixture) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_show_of_a_shipped_recipe_in_json(call: Fixture, cook: Any) -> None:
+def test_show_of_a_shipped_recipe_in_json(call: Fixture, cook: LoadedPlugins) -> None:
     shown = json.loads(call("recipe", "show", "cook/soups", "--json", plugins=cook).output)
 
     assert shown["name"] == "soups"
@@ -125,11 +127,20 @@ def test_check_finds_what_is_wrong(call: Fixture, override: str, said: str) -> N
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_unknown_recipe_names_the_nearest(call: Fixture, cook: Any) -> None:
+def test_an_unknown_recipe_names_the_nearest(call: Fixture, cook: LoadedPlugins) -> None:
     result = call("run", "cook/soup", plugins=cook)
 
     assert isinstance(result.exception, RecipeError)
     assert "nearest: cook/soups" in str(result.exception)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_recipe_file_named_without_its_ending_is_recognised(call: Fixture) -> None:
+    assert "nearest: soups.toml" in str(call("recipe", "check", "soups").exception)
+
+
+def test_a_recipe_of_a_plugin_that_is_not_there_gives_the_hint(call: Fixture) -> None:
+    assert "pip install the distribution" in str(call("run", "cook/soups").exception)
 
 
 def test_a_missing_recipe_file_is_refused(call: Fixture, folder: Path) -> None:

@@ -72,7 +72,9 @@ def test_an_unknown_task_and_type_and_file_are_refused(call: Fixture, files: tup
     assert "food.txt" in str(missing_file)
 
 
-def test_what_the_reader_left_out_is_said(call: Fixture, files: tuple[str, str], caplog: Any) -> None:
+def test_what_the_reader_left_out_is_said(
+    call: Fixture, files: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     vocabulary, data = files
     Path(data).write_text("boil O\nleeks B-food\n\nsalt\n", encoding="utf-8")
 
@@ -87,7 +89,7 @@ def test_what_the_reader_left_out_is_said(call: Fixture, files: tuple[str, str],
     ("data_set", "entity_type", "num_entities", "published"),
     [("BC5CDR-chem", "Chemical", 5_203, 3.012), ("BC5CDR-disease", "Disease", 4_182, 2.42)],
 )
-def test_the_published_rate_of_a_general_vocabulary_is_found_again(  # noqa: PLR0917
+def test_the_published_rate_of_a_general_vocabulary_is_found_again(
     call: Fixture, data_dir: Path, data_set: str, entity_type: str, num_entities: int, published: float
 ) -> None:
     """Shin et al. (2020), table 3, row BERT-cased; entities as the data set's own statistics count them."""

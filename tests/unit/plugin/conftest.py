@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 import pytest
 
 from domainlm.plugin import LoadedPlugins, Provider, load_plugins
 from domainlm.plugin.discovery import DISABLE_VARIABLE, Candidate
+
+
+def _same(plugin: object) -> object:
+    return plugin
+
 
 MakePlugin = Callable[..., ModuleType]
 LoadThese = Callable[..., LoadedPlugins]
@@ -42,7 +48,7 @@ def load_these() -> LoadThese:
         return load_plugins(
             strict=strict,
             candidates=[
-                Candidate(Provider(name.replace("_", "-"), "1.2", "main"), lambda plugin=plugin: plugin)
+                Candidate(Provider(name.replace("_", "-"), "1.2", "main"), partial(_same, plugin))
                 for name, plugin in plugins.items()
             ],
         )

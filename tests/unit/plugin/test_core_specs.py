@@ -45,15 +45,17 @@ def test_corpora_are_read(registry: Registry, tmp_path: Path, name: str, text: s
     assert check_corpus(registry.corpus(name), path).num_documents == num_documents
 
 
+_SPANS = """\
+{"text": "Boil leeks", "entities": [{"start": 5, "end": 10, "type": "food"}]}
+{"text": "Fry red onions", "entities": [{"start": 4, "end": 14, "type": "food"}]}
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("core/conll", "Boil\tO\nleeks\tB-food\n\nFry\tO\nred\tB-food\nonions\tI-food\n"),
-        (
-            "core/spans",
-            '{"text": "Boil leeks", "entities": [{"start": 5, "end": 10, "type": "food"}]}\n'
-            '{"text": "Fry red onions", "entities": [{"start": 4, "end": 14, "type": "food"}]}\n',
-        ),
+        ("core/spans", _SPANS),
     ],
 )
 def test_tasks_are_read(registry: Registry, tmp_path: Path, name: str, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from domainlm import api
 from domainlm.plugin import hookspecs
 from domainlm.plugin.checks import HOOKS
+from domainlm.testing import check_plugin
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "hooks.md").read_text(encoding="utf-8")
 _COMMON_FIELDS = {"name", "description", "version"}
@@ -70,3 +72,14 @@ def test_fields_that_all_specs_share_are_documented_once() -> None:
 def test_every_argument_is_explained_in_the_hook_itself(hook: str) -> None:
     text = inspect.getdoc(getattr(hookspecs, hook)) or ""
     assert [name for name in HOOKS[hook] if f"    {name}: " not in text] == []
+
+
+def test_the_example_on_the_page_is_a_sound_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, module = re.findall(r"^```(?:toml|python)\n# \S+\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL)
+    entry = tomllib.loads(project)["project"]["entry-points"]["domainlm"]["harbour"]
+    file = tmp_path.joinpath(*entry.split(".")).with_suffix(".py")
+    file.parent.mkdir()
+    file.write_text(module, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert check_plugin(entry).checked == ("harbour/dinghy@1",)

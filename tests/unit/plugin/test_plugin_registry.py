@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_every_kind_can_be_looked_up(kind: str) -> None:
         getattr(Registry(), kind)("harbour/nothing")
 
 
-def test_recipes_are_looked_up_like_the_rest(registry: Registry, tmp_path: Any) -> None:
+def test_recipes_are_looked_up_like_the_rest(registry: Registry, tmp_path: Path) -> None:
     spec = RecipeSpec(name="harbour/watch", description="a first one", path=tmp_path / "watch.toml")
     registry.add(spec, _PROVIDER)
 

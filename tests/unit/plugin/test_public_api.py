@@ -19,7 +19,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The arguments that reach the study; it is not run."""
     seen: dict[str, Any] = {}
 
-    def run_recipe(recipe: str | Path, **arguments: Any) -> RunSummary:
+    def run_recipe(recipe: str | Path, **arguments: object) -> RunSummary:
         seen.update(arguments, recipe=recipe)
         return RunSummary(status="complete", results=None, seconds=0.0, num_stages_cached=0)
 

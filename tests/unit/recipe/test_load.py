@@ -62,7 +62,9 @@ def test_environment_gives_a_variable_and_set_wins(recipe: Path, monkeypatch: py
 
 def test_a_variable_without_value_names_both_ways_to_give_it(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOMAINLM_DATA", raising=False)
-    with pytest.raises(RecipeError, match="--set variables.data=... or set the environment variable DOMAINLM_DATA"):
+    with pytest.raises(
+        RecipeError, match=r"--set variables\.data=\.\.\. or set .* DOMAINLM_DATA"
+    ):
         load_recipe(recipe)
 
 
@@ -115,7 +117,7 @@ def test_axes_make_every_combination(recipe: Path) -> None:
         ("=3", "not an override"),
         ("tasks.7.folder=x", "no place '7' in this list"),
         ("name.x=1", "name is a value, not a table"),
-        ('study.axes.seeds=[1]', "not something to vary"),
+        ("study.axes.seeds=[1]", "not something to vary"),
         ('study.axes."pretraining.num_stepz"=[1]', "unknown key"),
         ("format=2", r"format: input should be 1"),
     ],

@@ -45,10 +45,15 @@ def test_an_artifact_is_made_once(tmp_path: Path) -> None:
 
 def test_work_left_by_a_stopped_run_is_handed_on(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with pytest.raises(KeyboardInterrupt), store.work("hold", KEY) as folder:
-        assert folder is not None
-        (folder / "half.txt").write_text("half", encoding="utf-8")
-        raise KeyboardInterrupt
+
+    def stop_half_way() -> None:
+        with store.work("hold", KEY) as folder:
+            assert folder is not None
+            (folder / "half.txt").write_text("half", encoding="utf-8")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_half_way()
     assert store.find("hold", KEY) is None
     with store.work("hold", KEY) as again:
         assert again is not None

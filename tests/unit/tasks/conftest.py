@@ -88,11 +88,13 @@ def start_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model folder with fresh weights."""
     from domainlm.model.config import ModelConfig
     from domainlm.train.assemble import create_start
+    from domainlm.vocab.vocabulary import Vocabulary
 
     folder = tmp_path_factory.mktemp("start")
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
     (folder / "vocab.txt").write_text("\n".join(dict.fromkeys([*entries, *ENTRIES])) + "\n")
+    Vocabulary.load(folder / "vocab.txt").save(folder)
     config = ModelConfig(
         layers=2,
         hidden=32,
@@ -104,5 +106,5 @@ def start_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         vocabulary_size=len(set(entries) | set(ENTRIES)),
         padded_vocabulary_size=256,
     )
-    create_start(config, sentence_order=False, seed=0, vocabulary=folder / "vocab.txt", folder=folder / "model")
+    create_start(config, sentence_order=False, seed=0, vocabulary=folder, folder=folder / "model")
     return folder / "model"

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from domainlm.api import DataError, ProblemLog, Split, TaskSpec, TokenExample
 from domainlm.builtin.formats.conll import read_conll
 from domainlm.errors import ModelError, StorageError
-from domainlm.recipe.schema import FinetuningSettings, OptimizerSettings, RuntimeSettings
+from domainlm.recipe.schema import FinetuningOptimizerSettings, FinetuningSettings, RuntimeSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.token.conlleval import count_entities
@@ -21,12 +22,12 @@ from domainlm.train.observer import NullObserver
 
 Files = Mapping[Split, tuple[Path, ...]]
 SETTINGS = FinetuningSettings(
-    num_epochs=8,
+    num_epochs=16,
     num_sequences_per_step=8,
     num_sequences_per_micro_batch=8,
     max_tokens=32,
     num_overlap_words=3,
-    optimizer=OptimizerSettings(learning_rate=4e-3),
+    optimizer=FinetuningOptimizerSettings(learning_rate=4e-3),
 )
 RUNTIME = RuntimeSettings(device="cpu", num_threads=1)
 
@@ -51,9 +52,7 @@ def _contents(work: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def work(
-    tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_files: Files, start_folder: Path
-) -> Path:
+def work(tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_files: Files, start_folder: Path) -> Path:
     """A run that ended."""
     work = tmp_path_factory.mktemp("work") / "run"
     _finetune(ship_log, log_files, start_folder, work)
@@ -105,10 +104,12 @@ def test_scores_can_be_counted_again_from_the_predictions(
         }
 
 
-def _tags(example: TokenExample, entities: list[dict[str, int | str]]) -> list[str]:
+def _tags(example: TokenExample, entities: list[dict[str, Any]]) -> list[str]:
     tags = ["O"] * len(example.words)
     for entity in entities:
-        inside = [n for n, (start, end) in enumerate(example.words) if entity["start"] <= start and end <= entity["end"]]
+        inside = [
+            n for n, (start, end) in enumerate(example.words) if entity["start"] <= start and end <= entity["end"]
+        ]
         for number in inside:
             tags[number] = f"{'B' if number == inside[0] else 'I'}-{entity['type']}"
     return tags
@@ -220,7 +221,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
 ) -> None:
     files = [str(log_files[split][0]) for split in ("train", "dev", "test")]
     killed = tmp_path / "killed"
-    moments = ["step 7", "step 40", "checkpoint 60", "step 96", "checkpoint 96", "predictions.dev.jsonl"]
+    moments = ["step 40", "checkpoint 60", "step 192", "checkpoint 192", "predictions.dev.jsonl"]
     for moment in moments:
         arguments = [str(killed), str(start_folder), SETTINGS.model_dump_json(), moment, *files]
         result = subprocess.run([sys.executable, "-c", KILLED_RUN, *arguments], check=False)
@@ -233,7 +234,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
 def test_without_dev_the_last_epoch_is_kept_and_it_is_said(
     tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    files = {"train": log_files["train"], "dev": (), "test": log_files["test"]}
+    files: Files = {"train": log_files["train"], "dev": (), "test": log_files["test"]}
     settings = SETTINGS.model_copy(update={"num_epochs": 2})
     scores = _finetune(ship_log, files, start_folder, tmp_path, settings)
     assert {each.split for each in scores} == {"test"}
@@ -285,7 +286,7 @@ def test_types_that_training_lacks_count_as_missed(
 ) -> None:
     test = tmp_path / "test.tsv"
     test.write_text(log_files["test"][0].read_text() + "\nthe\tO\nIris\tB-storm\n")
-    files = {"train": log_files["train"], "test": (test,)}
+    files: Files = {"train": log_files["train"], "test": (test,)}
     settings = SETTINGS.model_copy(update={"num_epochs": 1})
     scores = _finetune(ship_log, files, start_folder, tmp_path / "run", settings)
     storms = [dict(each.counts) for each in scores if each.type == "storm"]
@@ -349,7 +350,5 @@ def test_more_tokens_than_the_model_has_positions(
     tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
 ) -> None:
     with pytest.raises(ModelError, match=r"finetuning\.max_tokens is larger than the model allows"):
-        _finetune(
-            ship_log, log_files, start_folder, tmp_path / "work", SETTINGS.model_copy(update={"max_tokens": 49})
-        )
+        _finetune(ship_log, log_files, start_folder, tmp_path / "work", SETTINGS.model_copy(update={"max_tokens": 49}))
     assert not (tmp_path / "work").exists()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domainlm.api import ProblemLog, Split, TaskSpec
 from domainlm.builtin.formats.conll import read_conll
 from domainlm.errors import ModelError
-from domainlm.recipe.schema import FinetuningSettings, OptimizerSettings, RuntimeSettings
+from domainlm.recipe.schema import FinetuningOptimizerSettings, FinetuningSettings, RuntimeSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.load import TaggedText, Tagger, load
 from domainlm.train.observer import NullObserver
@@ -22,20 +22,18 @@ Files = Mapping[Split, tuple[Path, ...]]
 
 
 @pytest.fixture(scope="module")
-def model(
-    tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_files: Files, start_folder: Path
-) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_files: Files, start_folder: Path) -> Path:
     work = tmp_path_factory.mktemp("work")
     finetune(
         task=ship_log,
         files={"train": log_files["train"]},
         settings=FinetuningSettings(
-            num_epochs=8,
+            num_epochs=16,
             num_sequences_per_step=8,
             num_sequences_per_micro_batch=8,
             max_tokens=32,
             num_overlap_words=3,
-            optimizer=OptimizerSettings(learning_rate=4e-3),
+            optimizer=FinetuningOptimizerSettings(learning_rate=4e-3),
         ),
         runtime=RUNTIME,
         seed=3,
@@ -74,9 +72,7 @@ def test_mentions_with_their_offsets_in_the_text(tagger: Tagger) -> None:
     assert tagger.types == ("place", "ship")
 
 
-def test_labels_are_those_of_the_predictions(
-    tagger: Tagger, model: Path, tmp_path: Path, log_files: Files
-) -> None:
+def test_labels_are_those_of_the_predictions(tagger: Tagger, model: Path, tmp_path: Path, log_files: Files) -> None:
     """A sentence tagged alone gets the entities that it gets among others, and in the order of the texts."""
     texts = [example.text for example in read_conll(log_files["test"][0], ProblemLog())]
     together = list(tagger.tag(iter(texts)))
@@ -93,7 +89,7 @@ def test_texts_are_read_in_groups(tagger: Tagger) -> None:
     assert [tagged.text for tagged in tagger.tag(texts)] == texts
     taken = 0
 
-    def endless() -> object:
+    def endless() -> Iterator[str]:
         nonlocal taken
         while True:
             taken += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,8 @@ def _write_text(folder: Path, seed: int, num_documents: int) -> Mapping[str, tup
 _SAMPLE = SampleWriter(write=_write_text, description="synthetic")
 
 
-def _corpus(**changes: Any) -> CorpusSpec:
-    return CorpusSpec(
-        **({"name": "cook/soups", "description": "soups", "read": _read_documents, "sample": _SAMPLE} | changes)
-    )
+def _corpus(**changes: Any) -> CorpusSpec:  # noqa: ANN401 - any field
+    return replace(CorpusSpec(name="cook/soups", description="soups", read=_read_documents, sample=_SAMPLE), **changes)
 
 
 def test_a_sound_corpus_passes_with_its_counts() -> None:
@@ -197,22 +196,11 @@ def _example(words: tuple[tuple[int, int], ...] = _WORDS, entities: tuple[Entity
     return TokenExample("1", _TEXT, words, entities)
 
 
-def _task(tmp_path: Path, *examples: object, **changes: Any) -> tuple[TaskSpec, Path]:
+def _task(tmp_path: Path, *examples: object, **changes: Any) -> tuple[TaskSpec, Path]:  # noqa: ANN401 - any field
     path = tmp_path / "recipes.txt"
     path.write_text(_TEXT, encoding="utf-8")
-    spec = TaskSpec(
-        **(
-            {
-                "name": "cook/foods",
-                "description": "foods",
-                "kind": "token",
-                "read": _reads(*examples),
-                "types": ("food",),
-            }
-            | changes
-        )
-    )
-    return spec, path
+    spec = TaskSpec(name="cook/foods", description="foods", kind="token", read=_reads(*examples), types=("food",))
+    return replace(spec, **changes), path
 
 
 def test_a_sound_task_passes_with_its_counts(tmp_path: Path) -> None:

@@ -7,31 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domainlm.api import DataError, Entity, ProblemLog, TokenExample
+from domainlm.reading import open_text, split_words
 
 _MENTION = re.compile(r"\[(\w+) ([^\]]+)\]")
-_WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def read_arrivals(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     """Stream the notices of one file; a line with a stray bracket is left out and counted.
 
     Raises:
-        DataError: the file is missing, or holds no notice.
+        DataError: the file cannot be read, or holds no notice.
     """
-    if not path.is_file():
-        raise DataError("no such file of notices", where=path)
     num_notices = 0
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            text, entities = _unmark(line.strip())
-            if "[" in text or "]" in text:
-                problems.add("stray bracket", line.strip(), path=path, line=number)
-                continue
-            num_notices += 1
-            words = tuple(match.span() for match in _WORD.finditer(text))
-            yield TokenExample(f"notice-{number}", text, words, entities)
+    for number, line in enumerate(open_text(path), start=1):
+        if not line.strip():
+            continue
+        text, entities = _unmark(line.strip())
+        if "[" in text or "]" in text:
+            problems.add("stray bracket", line.strip(), path=path, line=number)
+            continue
+        num_notices += 1
+        yield TokenExample(f"notice-{number}", text, split_words(text), entities)
     if not num_notices:
         raise DataError("no notice in this file", where=path, allowed="The [ship Vega] left [port Oslo].")
 

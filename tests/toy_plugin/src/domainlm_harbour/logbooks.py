@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domainlm.api import DataError, Document, ProblemLog
+from domainlm.reading import open_text
 
 _HEAD = re.compile(r"== (\d{4}-\d\d-\d\d) (.+) ==")
 
@@ -15,24 +16,21 @@ def read_logbook(path: Path, problems: ProblemLog) -> Iterator[Document]:
     """Stream the days of one log book; entries before the first head line are left out and counted.
 
     Raises:
-        DataError: the file is missing, or holds no day.
+        DataError: the file cannot be read, or holds no day.
     """
-    if not path.is_file():
-        raise DataError("no such log book", where=path)
     num_days = 0
     identity, ship, entries = "", "", list[str]()
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            head = _HEAD.fullmatch(line.strip())
-            if head is not None:
-                if entries:
-                    yield Document(identity, tuple(entries), {"ship": ship})
-                num_days += 1
-                identity, ship, entries = f"{path.name}:{head[1]}:{num_days}", head[2], []
-            elif line.strip() and not num_days:
-                problems.add("entry before the first day", line.strip(), path=path, line=number)
-            elif line.strip():
-                entries.append(line.strip())
+    for number, line in enumerate(open_text(path), start=1):
+        head = _HEAD.fullmatch(line.strip())
+        if head is not None:
+            if entries:
+                yield Document(identity, tuple(entries), {"ship": ship})
+            num_days += 1
+            identity, ship, entries = f"{path.name}:{head[1]}:{num_days}", head[2], []
+        elif line.strip() and not num_days:
+            problems.add("entry before the first day", line.strip(), path=path, line=number)
+        elif line.strip():
+            entries.append(line.strip())
     if entries:
         yield Document(identity, tuple(entries), {"ship": ship})
     if not num_days:

@@ -38,7 +38,7 @@ def domainlm_corpora() -> list[CorpusSpec]:
             name="harbour/logbooks",
             description="log books: a line `== DATE SHIP ==` before the entries of each day",
             read=read_logbook,
-            patterns=("*.log",),
+            patterns=("*.log", "*.log.gz"),
             sample=SampleWriter(write=write_logbooks, description="synthetic log books, from a grammar of this plugin"),
         )
     ]

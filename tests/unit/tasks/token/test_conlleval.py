@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seqeval.metrics.sequence_labeling import get_entities, precision_recall_fscore_support
+from seqeval.metrics.sequence_labeling import (  # type: ignore[import-untyped]
+    get_entities,
+    precision_recall_fscore_support,
+)
 
 from domainlm.tasks.token.conlleval import Chunk, Counts, chunks, count_entities, split_tag
 

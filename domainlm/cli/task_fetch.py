@@ -1,0 +1,48 @@
+"""`domainlm task fetch`: the real data of a task, from where its spec says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domainlm.cli.fetching import Order, fetch_options
+from domainlm.cli.fetching import fetch as fetch_order
+from domainlm.cli.logs import verbosity_options
+from domainlm.cli.state import cli_state
+from domainlm.fetch.selection import Selection
+
+
+@click.command(short_help="Fetch the real data of a task.")
+@click.argument("spec")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the files.")
+@fetch_options
+@verbosity_options
+@click.pass_context
+def fetch(
+    context: click.Context,
+    spec: str,
+    out: Path,
+    part: str | None,
+    base_url: str | None,
+    connections: int | None,
+    attempts: int,
+    timeout: float,
+) -> None:
+    """Fetch the real data of a task.
+
+    SPEC is the name of a task spec (see `domainlm plugins show`). Archives are unpacked, so that --out can be given as
+    the task's folder in a recipe. Where the data needs a registration, this says where, and what to put where.
+    """
+    found = cli_state(context).plugins.registry.task(spec, where="SPEC")
+    order = Order(
+        plan=found.fetch,
+        where=f"task {found.name}",
+        part=part,
+        base_url=base_url,
+        selection=Selection.parse("all"),
+        connections=connections,
+        attempts=attempts,
+        timeout=timeout,
+    )
+    fetch_order(order, out)

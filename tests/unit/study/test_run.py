@@ -1,0 +1,206 @@
+"""A whole run, in small: from text and annotations to results, twice, killed, interrupted, on a full disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from domainlm.errors import StorageError
+from domainlm.plugin import load_plugins
+from domainlm.study.run import describe_run, run_recipe
+
+RECIPE = """
+name = "harbour"
+seeds = [3]
+[corpus]
+spec = "core/text"
+files = ["logs.txt"]
+held_out_share = 0.2
+[vocabulary]
+size = 100
+[model]
+size = "core/tiny"
+[pretraining]
+num_steps = 4
+num_sequences_per_step = 8
+num_sequences_per_micro_batch = 4
+max_tokens = 32
+num_steps_per_checkpoint = 1
+[finetuning]
+num_epochs = 2
+num_sequences_per_step = 8
+num_sequences_per_micro_batch = 8
+max_tokens = 32
+[[tasks]]
+spec = "core/conll"
+name = "ships"
+files = { train = ["train.tsv"], dev = ["dev.tsv"], test = ["test.tsv"] }
+[runtime]
+num_threads = 1
+[study.axes]
+"pretraining.num_steps" = [0, 4]
+"""
+
+SHIPS = ("Aurora", "Borealis", "Cormorant", "Dolphin", "Esperance", "Fulmar")
+CARGO = ("grain", "timber", "salt", "wool", "copper")
+
+
+def write_inputs(folder: Path) -> Path:
+    """A corpus, three splits and the recipe; the same bytes at every call."""
+    draw = random.Random(7)
+    lines = []
+    for _ in range(60):
+        for _ in range(draw.randint(2, 4)):
+            lines.append(f"The ship {draw.choice(SHIPS)} landed with {draw.choice(CARGO)}. Its {draw.choice(CARGO)} was dry.")
+        lines.append("")
+    (folder / "logs.txt").write_text("\n".join(lines), encoding="utf-8")
+    for split, size in (("train", 24), ("dev", 8), ("test", 8)):
+        sentences = (f"The\tO\nship\tO\n{draw.choice(SHIPS)}\tB-Ship\ncarried\tO\n{draw.choice(CARGO)}\tO\n" for _ in range(size))
+        (folder / f"{split}.tsv").write_text("\n".join(sentences), encoding="utf-8")
+    recipe = folder / "harbour.toml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    return recipe
+
+
+def command(recipe: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "domainlm", "run", str(recipe), "--out", str(out)]
+
+
+def run_again(recipe: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(recipe, out), capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_inputs(tmp_path_factory.mktemp("harbour"))
+
+
+@pytest.fixture(scope="module")
+def finished(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of an undisturbed run."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    ended = run_again(recipe, out)
+    assert ended.returncode == 0, ended.stderr
+    return out
+
+
+def test_a_run_leaves_scores_report_models_and_logs(finished: Path) -> None:
+    results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
+    rows = results["rows"]
+    scored = {(row["stage"], row["dataset"], row["split"], row["metric"], row["cell"]["pretraining.num_steps"]) for row in rows}
+    for steps in (0, 4):
+        assert ("lm-score", "core/text", "held-out", "masked_lm_loss", steps) in scored
+        for split in ("dev", "test"):
+            assert ("finetune", "ships", split, "f1", steps) in scored
+    assert all({"seed", "protocol", "parameters", "vocabulary_size", "corpus", "steps", "model"} <= set(row) for row in rows)
+    assert set(results["lock"]["files"]) == {"harbour.toml", "logs.txt", "train.tsv", "dev.tsv", "test.tsv"}
+    assert "ships" in (finished / "report.md").read_text(encoding="utf-8")
+    assert (finished / "report.html").stat().st_size > 10_000
+    for curve in results["curves"]:
+        steps = [json.loads(line)["step"] for line in (finished / curve["file"]).read_text(encoding="utf-8").splitlines()]
+        assert steps == list(range(1, len(steps) + 1))
+    for name in ("language-model", "ships-seed-3"):
+        assert (finished / "models" / "num_steps=4" / name / "model.safetensors").is_file()
+    assert not list(finished.rglob("*.partial"))
+
+
+def test_a_second_run_computes_nothing_and_changes_nothing(recipe: Path, finished: Path) -> None:
+    before = (finished / "results.json").read_bytes()
+    plugins = load_plugins()
+    summary = run_recipe(recipe, out=finished, store=None, overrides=(), plugins=plugins)
+    described = describe_run(recipe, out=finished, store=None, overrides=(), plugins=plugins)
+    assert summary.status == "complete"
+    assert summary.num_stages_cached == len(described.splitlines()) - 1
+    assert "to do" not in described
+    assert (finished / "results.json").read_bytes() == before
+
+
+def test_cells_share_what_they_have_in_common(recipe: Path, tmp_path: Path) -> None:
+    described = describe_run(recipe, out=tmp_path, store=None, overrides=(), plugins=load_plugins())
+    kinds = [line.split()[3] for line in described.splitlines()[1:]]
+    assert sorted(kinds) == sorted(
+        ["corpus", "vocabulary", "encode", "start", "pretrain", "lm-score", "lm-score", "finetune", "finetune"]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_anywhere_and_started_again_gives_the_same_results(
+    recipe: Path, finished: Path, tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    num_kills = 0
+    for _ in range(4):
+        process = subprocess.Popen(command(recipe, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(draw.uniform(1.5, 5.0))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            num_kills += 1
+        process.wait()
+    ended = run_again(recipe, tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert num_kills > 0
+    assert (tmp_path / "results.json").read_bytes() == (finished / "results.json").read_bytes()
+    for log in (finished / "logs").iterdir():
+        assert (tmp_path / "logs" / log.name).read_bytes() == log.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_ctrl_c_says_how_to_go_on_and_a_second_run_does(recipe: Path, finished: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(command(recipe, tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("artifacts/pretrain/*.partial/metrics.jsonl")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again to go on" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "results.json").exists()
+    assert run_again(recipe, tmp_path).returncode == 0
+    assert (tmp_path / "results.json").read_bytes() == (finished / "results.json").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_full_disk_is_one_clear_error_and_a_second_run_goes_on(recipe: Path, finished: Path, tmp_path: Path) -> None:
+    limited = f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)); from domainlm.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    arguments = [sys.executable, "-c", limited, "run", str(recipe), "--out", str(tmp_path)]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=100)
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "larger than this system allows" in ended.stderr
+    assert run_again(recipe, tmp_path).returncode == 0
+    assert (tmp_path / "results.json").read_bytes() == (finished / "results.json").read_bytes()
+
+
+def test_two_runs_may_not_write_into_one_folder(recipe: Path, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    with FileLock(tmp_path / ".lock"), pytest.raises(StorageError, match="another run is writing here"):
+        run_recipe(recipe, out=tmp_path, store=None, overrides=(), plugins=load_plugins())
+
+
+def test_the_results_of_another_recipe_are_not_overwritten(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / ".recipe.json").write_text('{"name": "other"}', encoding="utf-8")
+    with pytest.raises(StorageError, match="holds the results of the recipe 'other'"):
+        run_recipe(recipe, out=tmp_path, store=None, overrides=(), plugins=load_plugins())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_one_clear_error(recipe: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StorageError, match="permission denied"):
+            run_recipe(recipe, out=tmp_path / "out", store=None, overrides=(), plugins=load_plugins())
+    finally:
+        tmp_path.chmod(0o700)

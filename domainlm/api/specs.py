@@ -89,6 +89,7 @@ class CorpusSpec(_Spec):
         patterns: file-name patterns to take where a recipe gives a folder.
         sample: writes a synthetic sample, where the spec ships one; its files come under the key "text".
         source: where the real data comes from, and under which licence.
+        replaces: a document whose id comes again replaces the earlier one, and one without paragraphs removes it.
         fetch: how `domainlm corpus fetch` gets the real data.
     """
 
@@ -96,10 +97,13 @@ class CorpusSpec(_Spec):
     patterns: tuple[str, ...] = ("*",)
     sample: SampleWriter | None = None
     source: str = ""
+    replaces: bool = False
     fetch: FetchPlan | None = None
 
     def _check(self, where: str) -> None:
         _check_callable(self.read, "read", where)
+        if not isinstance(self.replaces, bool):
+            raise SpecError("wrong replaces", where=where, given=repr(self.replaces), allowed="True or False")
         _check_strings(self.patterns, "patterns", where)
         _check_sample(self.sample, where)
         _check_fetch(self.fetch, where)

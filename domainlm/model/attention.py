@@ -3,65 +3,106 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional
 
-from domainlm.model.dropout import draw_keep_mask
+from domainlm.model.dropout import draw_keep_bits, keep
+from domainlm.model.precision import lowered
 
 _SCORES_BYTES_AT_ONCE = 2**21
+"""Plain products go through the batch in steps whose scores stay in a core's cache."""
+_MAX_PLAIN_TOKENS = 512
 
 
 def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor | None, dropout: float
 ) -> torch.Tensor:
-    if query.device.type == "cpu" and torch.is_grad_enabled():
-        if torch.is_autocast_enabled("cpu"):
-            dt = torch.get_autocast_dtype("cpu")
-            query, key, value = query.to(dt), key.to(dt), value.to(dt)
-        if bias is not None:
-            bias = bias.to(query.dtype)
-        return _PlainAttention.apply(query, key, value, bias, dropout)
+    """softmax(query key^T / sqrt(width) + bias) value, with dropout on the softmax.
+
+    Args:
+        query: [batch, heads, tokens, width].
+        key: [batch, heads, tokens, width].
+        value: [batch, heads, tokens, width].
+        bias: added to the scores [batch, 1, 1, tokens]; None for nothing.
+        dropout: 0.0 outside training.
+
+    Returns:
+        [batch, heads, tokens, width], of whatever strides.
+    """
+    query, key, value = lowered(query), lowered(key), lowered(value)
+    if bias is not None:
+        bias = bias.to(query.dtype)
+    if _prefers_plain_products(query, dropout):
+        attended: torch.Tensor = _PlainAttention.apply(query, key, value, bias, dropout)  # type: ignore[no-untyped-call]
+        return attended
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
 
 
+def _prefers_plain_products(query: torch.Tensor, dropout: float) -> bool:
+    is_differentiated = torch.is_grad_enabled() and query.requires_grad
+    if query.device.type != "cpu" or not is_differentiated:
+        return False
+    return dropout > 0.0 or query.shape[2] <= _MAX_PLAIN_TOKENS
+
+
 class _PlainAttention(torch.autograd.Function):
+    """Batched matrix products and a softmax, a few rows of the batch at a time.
+
+    The two constant factors go to the query and the value, which are copied anyway and smaller than the scores.
+    """
+
     @staticmethod
-    def forward(ctx, q, k, v, bias, p):
-        b,h,t,d=q.shape
-        q=q.contiguous();k=k.contiguous();v=v.contiguous()
-        o=torch.empty_like(q)
-        rows=max(1, _SCORES_BYTES_AT_ONCE//(h*t*t*q.element_size()))
-        ctx.scale=1/math.sqrt(d); ws=[];ms=[]
-        for i in range(0,b,rows):
-            s=torch.matmul(q[i:i+rows],k[i:i+rows].transpose(-1,-2)).mul_(ctx.scale)
-            if bias is not None: s+=bias[i:i+rows]
-            w=torch.softmax(s,-1); ws.append(w)
-            if p:
-                m=draw_keep_mask(w.shape,p); ms.append(m)
-                w=(w*m)
-            torch.matmul(w,v[i:i+rows],out=o[i:i+rows])
-        if p: o.mul_(1/(1-p))
-        ctx.rows=rows; ctx.p=p
-        ctx.save_for_backward(q,k,v,*ws,*ms)
-        return o
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch names no public type
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        bias: torch.Tensor | None,
+        dropout: float,
+    ) -> torch.Tensor:
+        batch, heads, tokens, width = query.shape
+        ctx.query_factor, ctx.value_factor = 1.0 / math.sqrt(width), 1.0 / (1.0 - dropout)
+        query, key, value = _scaled(query, ctx.query_factor), key.contiguous(), _scaled(value, ctx.value_factor)
+        ctx.num_rows = max(1, _SCORES_BYTES_AT_ONCE // (heads * tokens * tokens * query.element_size()))
+        attended = torch.empty_like(query)
+        weights, keep_bits = [], []
+        for start in range(0, batch, ctx.num_rows):
+            rows = slice(start, start + ctx.num_rows)
+            scores = torch.matmul(query[rows], key[rows].transpose(-1, -2))
+            if bias is not None:
+                scores += bias[rows]
+            weights.append(torch.softmax(scores, dim=-1))
+            if dropout > 0.0:
+                keep_bits.append(draw_keep_bits(scores.shape, dropout))
+            torch.matmul(_kept(weights[-1], keep_bits), value[rows], out=attended[rows])
+        ctx.save_for_backward(query, key, value, *weights, *keep_bits)
+        return attended
+
     @staticmethod
-    def backward(ctx,go):
-        q,k,v,*rest=ctx.saved_tensors
-        n=(q.shape[0]+ctx.rows-1)//ctx.rows
-        ws,ms=rest[:n],rest[n:]
-        dq=torch.empty_like(q);dk=torch.empty_like(k);dv=torch.empty_like(v)
-        go=(go*(1/(1-ctx.p))).contiguous() if ctx.p else go.contiguous()
-        R=ctx.rows
-        for j in range(n):
-            i=j*R
-            w=ws[j]; g=go[i:i+R]
-            wd=w*ms[j] if ctx.p else w
-            torch.matmul(wd.transpose(-1,-2),g,out=dv[i:i+R])
-            dw=torch.matmul(g,v[i:i+R].transpose(-1,-2))
-            if ctx.p: dw*=ms[j]
-            ds=torch._softmax_backward_data(dw,w,-1,w.dtype).mul_(ctx.scale)
-            torch.matmul(ds,k[i:i+R],out=dq[i:i+R])
-            torch.matmul(ds.transpose(-1,-2),q[i:i+R],out=dk[i:i+R])
-        return dq,dk,dv,None,None
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
+        query, key, value, *saved = ctx.saved_tensors
+        d_attended = gradients[0].contiguous()
+        d_query, d_key, d_value = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+        starts = range(0, len(query), ctx.num_rows)
+        for index, start in enumerate(starts):
+            rows = slice(start, start + ctx.num_rows)
+            weights, keep_bits = saved[index], saved[len(starts) + index :][:1]
+            torch.matmul(_kept(weights, keep_bits).transpose(-1, -2), d_attended[rows], out=d_value[rows])
+            d_weights = _kept(torch.matmul(d_attended[rows], value[rows].transpose(-1, -2)), keep_bits)
+            d_scores = torch.ops.aten._softmax_backward_data(d_weights, weights, -1, weights.dtype)
+            torch.matmul(d_scores, key[rows], out=d_query[rows])
+            torch.matmul(d_scores.transpose(-1, -2), query[rows], out=d_key[rows])
+        return d_query.mul_(ctx.query_factor), d_key, d_value.mul_(ctx.value_factor), None, None
+
+
+def _scaled(tensor: torch.Tensor, factor: float) -> torch.Tensor:
+    """The product, in the order of the dimensions in memory."""
+    return torch.mul(tensor, factor, out=torch.empty(tensor.shape, dtype=tensor.dtype))
+
+
+def _kept(weights: torch.Tensor, keep_bits: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The weights after dropout by the last of the bits; themselves where there are none."""
+    return keep(weights, keep_bits[-1]) if keep_bits else weights

@@ -104,9 +104,7 @@ class ModelConfig:
         known = [field.name for field in fields(cls)]
         for key in values:
             if key not in known:
-                raise ModelError(
-                    f"unknown key {key!r}", where="model", allowed=known, nearest=nearest_name(key, known)
-                )
+                raise ModelError(f"unknown key {key!r}", where="model", allowed=known, nearest=nearest_name(key, known))
         for key in known:
             if key not in values:
                 raise ModelError(f"{key!r} is missing", where="model", allowed=known)

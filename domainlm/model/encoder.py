@@ -14,6 +14,7 @@ from torch.nn import functional
 from domainlm.model.attention import attend
 from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
 from domainlm.model.dropout import Dropout
+from domainlm.model.precision import lowered
 
 
 class Embeddings(nn.Module):
@@ -137,4 +138,4 @@ def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
         return None
     is_padding = torch.arange(num_tokens, device=lengths.device) >= lengths[:, None]
     bias = torch.zeros(is_padding.shape, device=lengths.device).masked_fill_(is_padding, -math.inf)
-    return bias[:, None, None, :]
+    return lowered(bias)[:, None, None, :]

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
+from domainlm.model.tensor_file import write_tensors
 
 _FORMAT = 1
 _CONFIG = "config.json"
@@ -49,10 +50,7 @@ def save_model(folder: Path, module: nn.Module, config: ModelConfig, extra: Mapp
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    temporary = folder / f".{_WEIGHTS}.tmp"
-    save_file(tensors, temporary)
-    _sync(temporary)
-    temporary.replace(folder / _WEIGHTS)
+    write_tensors(folder / _WEIGHTS, tensors)
     content = {"format": _FORMAT, **extra, "model": config.as_dict()}
     temporary = folder / f".{_CONFIG}.tmp"
     temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

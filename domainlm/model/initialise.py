@@ -22,7 +22,9 @@ def initialise(module: nn.Module, seed: int) -> None:
     """
     num_layers = sum(1 for _, each in module.named_modules() if getattr(each, "norms_first", False))
     norms = {
-        f"{name}.weight" if name else "weight" for name, each in module.named_modules() if isinstance(each, nn.LayerNorm)
+        f"{name}.weight" if name else "weight"
+        for name, each in module.named_modules()
+        if isinstance(each, nn.LayerNorm)
     }
     with torch.no_grad():
         for name, parameter in module.named_parameters():

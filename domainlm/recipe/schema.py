@@ -43,6 +43,30 @@ class SampleSettings(Settings):
     """Seed of the sample's grammar."""
 
 
+class DeduplicationSettings(Settings):
+    """Documents that say what an earlier one says are left out; the first one in the order of the corpus stays."""
+
+    exact: bool = True
+    """Leave out documents of the same text, after normalisation."""
+    near: Literal[False] | Annotated[float, Field(gt=0.0, lt=1.0)] = False
+    """Leave out documents whose shingles are as similar as this (Jaccard) or more; 0.8 is a common choice."""
+    num_words: Positive = 5
+    """Words of a shingle."""
+
+
+class LeakGuardSettings(Settings):
+    """Documents that hold text of a task's dev or test split are left out and listed."""
+
+    enabled: bool = True
+    """Look for such documents."""
+    num_words: Positive = 10
+    """Words of a run; case and punctuation do not count."""
+    min_shared: Positive = 4
+    """A document is left out when it shares at least so many different runs with dev and test texts..."""
+    min_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """... or at least this share of its own runs, which finds short documents."""
+
+
 class CorpusSettings(Settings):
     """The text to pretrain on and to learn a vocabulary from."""
 
@@ -56,6 +80,12 @@ class CorpusSettings(Settings):
     """Take no more than the first so many documents."""
     held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.02
     """Share of the documents kept out of pretraining, for language-model scores."""
+    deduplication: DeduplicationSettings = Field(default_factory=DeduplicationSettings)
+    """Which duplicates are left out."""
+    leak_guard: LeakGuardSettings = Field(default_factory=LeakGuardSettings)
+    """How documents that overlap dev and test splits are found."""
+    on_bad_input: Literal["refuse", "skip"] = "refuse"
+    """What cannot be read (a line in another encoding, a damaged file): stop with an error, or leave it out and count it."""
 
     @model_validator(mode="after")
     def _one_source(self) -> CorpusSettings:

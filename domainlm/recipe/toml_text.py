@@ -14,7 +14,7 @@ def toml_text(value: object) -> str:
         case int() | float():
             return repr(value)
         case Mapping():
-            return "{" + ", ".join(f"{json.dumps(str(key))} = {toml_text(entry)}" for key, entry in value.items()) + "}"
+            return "{" + ", ".join(f"{toml_text(str(key))} = {toml_text(entry)}" for key, entry in value.items()) + "}"
         case Sequence() if not isinstance(value, str):
             return f"[{', '.join(toml_text(entry) for entry in value)}]"
         case _:

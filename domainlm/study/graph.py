@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedTask
-from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.schema import RuntimeSettings, SampleSettings
 from domainlm.study.files import FileHashes
+from domainlm.study.preparation import GUARDED_SPLITS
 from domainlm.study.stage import Stage
-from domainlm.study.stages.corpus import CorpusStage
+from domainlm.study.stages.corpus import CorpusStage, GuardedTask
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage
@@ -75,9 +77,11 @@ def build_graph(
 
 def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any]) -> CellStages:
     recipe = cell.cell.recipe
-    corpus = _corpus(cell, hashes)
+    corpus = corpus_stage(cell, hashes)
     vocabulary = _vocabulary(cell, corpus, hashes)
-    tokens = EncodeStage(label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary})
+    tokens = EncodeStage(
+        label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=recipe.runtime
+    )
     start = StartStage(
         label=cell.size.name,
         inputs={"vocabulary": vocabulary},
@@ -112,26 +116,34 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning)
 
 
-def _corpus(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
+def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
+    """The stage that prepares a cell's corpus, guarded against the cell's tasks."""
     settings = cell.corpus.settings
     spec = cell.corpus.spec
     inputs: dict[str, Stage] = {}
     if settings.sample is not None:
-        inputs["sample"] = SampleStage(
-            label=spec.name,
-            inputs={},
-            spec=spec,
-            num_documents=settings.sample.num_documents,
-            seed=settings.sample.seed,
-        )
+        inputs["sample"] = _sample(spec, settings.sample)
+    guarded: list[GuardedTask] = []
+    for task in cell.tasks if settings.leak_guard.enabled else ():
+        files = {split: InputFile.all_of(task.files.get(split, ()), hashes) for split in GUARDED_SPLITS}
+        role = None
+        if task.sample is not None:
+            role = f"sample of {task.name}"
+            inputs[role] = _sample(task.spec, task.sample)
+        guarded.append(GuardedTask(spec=task.spec, name=task.name, files=files, sample=role))
     return CorpusStage(
         label=spec.name,
         inputs=inputs,
         spec=spec,
+        settings=settings,
         files=InputFile.all_of(cell.corpus.files, hashes),
-        max_documents=settings.max_documents,
-        held_out_share=settings.held_out_share,
+        guarded=tuple(guarded),
+        runtime=cell.cell.recipe.runtime,
     )
+
+
+def _sample(spec: CorpusSpec | TaskSpec, settings: SampleSettings) -> SampleStage:
+    return SampleStage(label=spec.name, inputs={}, spec=spec, num_documents=settings.num_documents, seed=settings.seed)
 
 
 def _vocabulary(cell: ResolvedCell, corpus: CorpusStage, hashes: FileHashes) -> Stage:
@@ -158,13 +170,7 @@ def _finetune(
 ) -> FinetuneStage:
     inputs: dict[str, Stage] = {"model": model}
     if task.sample is not None:
-        inputs["sample"] = SampleStage(
-            label=task.spec.name,
-            inputs={},
-            spec=task.spec,
-            num_documents=task.sample.num_documents,
-            seed=task.sample.seed,
-        )
+        inputs["sample"] = _sample(task.spec, task.sample)
     return FinetuneStage(
         label=f"{task.name}, {cell.cell.label}, seed {seed}",
         inputs=inputs,

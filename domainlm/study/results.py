@@ -12,6 +12,7 @@ from domainlm.recipe.resolve import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, Graph
 from domainlm.study.stage import Stage
+from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.store import Artifact
 
 Artifacts = Mapping[str, Artifact]
@@ -107,7 +108,11 @@ def _curves(cell: CellStages) -> Iterator[dict[str, Any]]:
 
 
 def _problems(graph: Graph, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
+    told = []
     for stage in graph.ordered():
         found = artifacts[stage.key].manifest["problems"]
-        if found["counts"]:
-            yield {"stage": stage.kind, "where": stage.label, **found}
+        where = stage.name if isinstance(stage, FinetuneStage) else stage.label
+        problem = {"stage": stage.kind, "where": where, **found}
+        if found["counts"] and problem not in told:  # every seed reads the same files
+            told.append(problem)
+            yield problem

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from domainlm.errors import ModelError
+from domainlm.model.tensor_file import write_tensors
 
 _log = logging.getLogger(__name__)
 _FORMAT = 1
@@ -91,8 +92,8 @@ class Checkpoints:
         temporary = self._root / f".{final.name}.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_file(dict(weights), temporary / _WEIGHTS)
-        save_file(dict(optimizer), temporary / _OPTIMIZER)
+        write_tensors(temporary / _WEIGHTS, weights)
+        write_tensors(temporary / _OPTIMIZER, optimizer)
         for milestone, paths in files.items():
             folder = temporary / "files" / milestone
             folder.mkdir(parents=True)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 import torch
 from torch import nn
@@ -164,7 +164,7 @@ class _Run(Generic[BatchT]):
         """Write a checkpoint after `step` steps."""
         folder = self._checkpoints.save(
             step,
-            weights={name: tensor.contiguous() for name, tensor in self._model.state_dict().items()},
+            weights=self._model.state_dict(),
             optimizer=optimizer_tensors(self._optimizer, self._model),
             state={milestone.name: milestone.state() for milestone in self._milestones},
             files={milestone.name: milestone.files() for milestone in self._milestones},
@@ -212,7 +212,7 @@ class _Run(Generic[BatchT]):
             with self._device.autocast():
                 losses = self._objective.loss_sums(self._model, batch.to(self._device.torch_device))
             means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}
-            torch.stack(list(means.values())).sum().backward()
+            torch.autograd.backward(torch.stack(list(means.values())).sum())
             for part, mean in means.items():
                 sums[part] = sums[part] + mean.detach() if part in sums else mean.detach()
         limit = self._settings.optimizer.max_gradient_norm or math.inf
@@ -236,10 +236,12 @@ def _step_seed(seed: int, step: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def _progress(settings: LoopSettings, first: int) -> tqdm[int]:
+def _progress(settings: LoopSettings, first: int) -> "tqdm[NoReturn]":
     return tqdm(total=settings.num_steps, initial=first, desc=settings.phase, unit=" steps", disable=None)
 
 
-def _show(bar: tqdm[int], info: StepInfo) -> None:
-    bar.set_postfix_str(f"loss {info.metrics['loss']:.3f}, {info.num_tokens / info.seconds:,.0f} tokens/s", refresh=False)
+def _show(bar: "tqdm[NoReturn]", info: StepInfo) -> None:
+    bar.set_postfix_str(
+        f"loss {info.metrics['loss']:.3f}, {info.num_tokens / info.seconds:,.0f} tokens/s", refresh=False
+    )
     bar.update()

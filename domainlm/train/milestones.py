@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
+
+from domainlm.model.tensor_file import write_tensors
 
 
 class Milestone(Protocol):
@@ -92,9 +93,7 @@ class KeepBest:
         """Evaluate, and keep the weights where they are the best so far."""
         metrics = dict(self._evaluate())
         if self._best_step is None or metrics[self._metric] > self._best_metrics[self._metric]:
-            temporary = self._path.with_name(f".{self._path.name}.tmp")
-            save_file({name: tensor.contiguous() for name, tensor in self._model.state_dict().items()}, temporary)
-            temporary.replace(self._path)
+            write_tensors(self._path, self._model.state_dict())
             self._best_step, self._best_metrics = step, metrics
         return metrics
 
@@ -113,7 +112,7 @@ class KeepBest:
         if self._FILE in files:
             temporary = self._path.with_name(f".{self._path.name}.tmp")
             shutil.copyfile(files[self._FILE], temporary)
-            os.replace(temporary, self._path)
+            temporary.replace(self._path)
         else:
             self._path.unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -51,12 +51,19 @@ class PretrainingBatch:
         """The same micro-batch with its tensors on `device`."""
         if device.type == "cpu":
             return self
-        moved = {
-            entry.name: value.pin_memory().to(device, non_blocking=True)
-            for entry in fields(self)
-            if isinstance(value := getattr(self, entry.name), torch.Tensor)
-        }
-        return replace(self, **moved)
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.pin_memory().to(device, non_blocking=True)
+
+        return replace(
+            self,
+            tokens=moved(self.tokens),
+            token_types=moved(self.token_types),
+            lengths=moved(self.lengths),
+            masked_positions=moved(self.masked_positions),
+            masked_labels=moved(self.masked_labels),
+            is_swapped=None if self.is_swapped is None else moved(self.is_swapped),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +101,25 @@ class PretrainingObjective:
 
     def loss_sums(self, model: nn.Module, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
         """Sums of both losses, fp32 scalars."""
-        words, orders = model(batch.tokens, batch.token_types, batch.lengths, batch.masked_positions)
-        sums = {MASKED_LM: functional.cross_entropy(words.float(), batch.masked_labels, reduction="sum")}
-        if batch.is_swapped is not None:
-            sums[SENTENCE_ORDER] = functional.cross_entropy(orders.float(), batch.is_swapped, reduction="sum")
+        assert isinstance(model, PretrainingModel)
+        words, orders = model.losses(
+            batch.tokens,
+            batch.token_types,
+            batch.lengths,
+            batch.masked_positions,
+            batch.masked_labels,
+            batch.is_swapped,
+        )
+        sums = {MASKED_LM: words}
+        if orders is not None:
+            sums[SENTENCE_ORDER] = orders
         return sums
 
 
 @torch.no_grad()
-def score_sequences(model: PretrainingModel, batches: PretrainingBatches, device: Device, num_rows: int) -> dict[str, float]:
+def score_sequences(
+    model: PretrainingModel, batches: PretrainingBatches, device: Device, num_rows: int
+) -> dict[str, float]:
     """Loss and accuracy of a language model over every sequence of one epoch, dropout off.
 
     Args:

@@ -6,10 +6,10 @@ those that are None, which TOML has no word for.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping
+
+from domainlm.recipe.toml_text import toml_text
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -43,24 +43,16 @@ def _is_table_array(value: object) -> bool:
 
 
 def _key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else _string(key)
+    return key if _BARE_KEY.fullmatch(key) else toml_text(key)
 
 
 def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # "inf", "-inf" and "nan" are TOML's words too
-    if isinstance(value, int | float):
-        return repr(value)
+    return toml_text(_without_none(value))
+
+
+def _without_none(value: object) -> object:
     if isinstance(value, list):
-        return f"[{', '.join(_value(entry) for entry in value if entry is not None)}]"
+        return [_without_none(entry) for entry in value if entry is not None]
     if isinstance(value, Mapping):
-        inside = (f"{_key(key)} = {_value(entry)}" for key, entry in value.items() if entry is not None)
-        return f"{{ {', '.join(inside)} }}"
-    return _string(str(value))
-
-
-def _string(text: str) -> str:
-    """Quote: TOML's basic strings have JSON's escapes; besides, TOML wants DEL escaped."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+    return value

@@ -1,56 +1,94 @@
-"""Documents of any format to sentences, with some documents held out."""
+"""Documents of any format to sentences: duplicates and leaks removed, some documents held out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tqdm import tqdm
-
-from domainlm.api import CorpusSpec, Document
+from domainlm.api import CorpusSpec, Split, TaskSpec
+from domainlm.recipe.schema import CorpusSettings, RuntimeSettings
+from domainlm.study.preparation import GuardedFiles, corpus_preparation, deduplication_identity, num_workers
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import InputFile, empty_folder, sample_files
-from domainlm.text.corpus import build_corpus
+from domainlm.study.stages.sources import InputFile, sample_files
+from domainlm.text.preparation.prepare import REMOVED_FILE, finish, prepare_parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardedTask:
+    """A task whose dev and test texts the corpus must not hold.
+
+    Attributes:
+        spec: reads its files.
+        name: what the recipe calls the data set.
+        files: by split; none where a sample is written.
+        sample: the role of the sample among the stage's inputs, where one is written.
+    """
+
+    spec: TaskSpec
+    name: str
+    files: Mapping[Split, tuple[InputFile, ...]]
+    sample: str | None = None
+
+    def identity(self) -> Mapping[str, Any]:
+        """The reader and the bytes it reads."""
+        files = {split: [file.sha256 for file in files] for split, files in sorted(self.files.items())}
+        return {"spec": self.spec.reference, "name": self.name, "files": files, "sample": self.sample}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusStage(Stage):
-    """Reads the corpus and writes train.txt and held_out.txt, a sentence a line."""
+    """Reads the corpus; writes train.txt and held_out.txt, a sentence a line, and lists what was left out and why."""
 
     kind: ClassVar[str] = "corpus"
+    version: ClassVar[int] = 2
 
     spec: CorpusSpec
+    settings: CorpusSettings
     files: tuple[InputFile, ...]
-    max_documents: int | None
-    held_out_share: float
+    guarded: tuple[GuardedTask, ...]
+    runtime: RuntimeSettings
 
     def identity(self) -> Mapping[str, Any]:
-        """The reader, the bytes it reads and how the documents are divided."""
+        """The reader, the files it reads, how documents are divided, and which are left out."""
+        guard = self.settings.leak_guard
         return {
             "spec": self.spec.reference,
-            "files": [file.sha256 for file in self.files],
-            "max_documents": self.max_documents,
-            "held_out_share": self.held_out_share,
+            "files": [[file.path.name, file.sha256] for file in self.files],
+            "max_documents": self.settings.max_documents,
+            "held_out_share": self.settings.held_out_share,
+            "deduplication": deduplication_identity(self.settings),
+            "leak_guard": {**guard.model_dump(mode="json"), "tasks": [task.identity() for task in self.guarded]}
+            if guard.enabled
+            else None,
+            "on_bad_input": self.settings.on_bad_input,
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
-        """Stream all documents into the two files."""
+        """Prepare the text in parts, which a stopped run leaves for the next one, and put them together."""
         paths = tuple(file.path for file in self.files)
         if "sample" in context.inputs:
             paths = sample_files(context.inputs["sample"])["text"]
-        counts = build_corpus(
-            self._documents(paths, context),
-            empty_folder(context.folder / "text"),
-            held_out_share=self.held_out_share,
-            max_documents=self.max_documents,
+        preparation = corpus_preparation(
+            self.spec,
+            self.settings,
+            paths,
+            identity={"stage": self.key},
+            guarded=[GuardedFiles(task.spec, task.name, _files(task, context)) for task in self.guarded],
         )
-        return counts.as_dict()
+        work = context.folder / "work"
+        workers = num_workers(self.runtime, sum(path.stat().st_size for path in paths))
+        prepare_parts(preparation, work, num_workers=workers, title=f"corpus {self.label}")
+        text, removed = context.folder / "text", context.folder / REMOVED_FILE
+        prepared = finish(preparation.finishing, [work], text=text, tokens=None, removed=removed)
+        context.problems.extend(prepared.problems.as_dict())
+        shutil.rmtree(work)
+        return prepared.as_dict()
 
-    def _documents(self, paths: tuple[Path, ...], context: StageContext) -> Iterator[Document]:
-        with tqdm(desc=f"corpus {self.label}", unit=" documents", disable=None) as bar:
-            for path in paths:
-                for document in self.spec.read(path, context.problems):
-                    yield document
-                    bar.update()
+
+def _files(task: GuardedTask, context: StageContext) -> Mapping[Any, tuple[Path, ...]]:
+    if task.sample is not None:
+        return sample_files(context.inputs[task.sample])
+    return {split: tuple(file.path for file in files) for split, files in task.files.items()}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, ClassVar
 
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.study.preparation import encoding_of, num_workers
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import empty_folder
-from domainlm.text.encode import encode_corpus
-from domainlm.vocab.vocabulary import Vocabulary
+from domainlm.text.preparation.encoding import encode_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,22 +19,26 @@ class EncodeStage(Stage):
 
     kind: ClassVar[str] = "encode"
 
+    runtime: RuntimeSettings
+
     def identity(self) -> Mapping[str, Any]:
         """The library that encodes; all else is in the inputs."""
         return {"tokenizers": version("tokenizers")}
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
-        """Encode both parts of the corpus."""
-        vocabulary = Vocabulary.load(context.inputs["vocabulary"] / "vocabulary")
-        text = context.inputs["corpus"] / "text"
-        folder = empty_folder(context.folder / "tokens")
+        """Encode both parts of the corpus; one that a stopped run has begun is gone on with."""
+        encoding = encoding_of(context.inputs["vocabulary"] / "vocabulary")
+        folder = context.folder / "tokens"
+        folder.mkdir(exist_ok=True)
         facts = {}
         for part in ("train", "held_out"):
-            counts = encode_corpus(
-                text / f"{part}.txt",
+            text = context.inputs["corpus"] / "text" / f"{part}.txt"
+            counts = encode_text(
+                text,
                 folder / part,
-                encode_batch=vocabulary.encode_batch,
-                vocabulary_size=vocabulary.size,
+                encoding=encoding,
+                num_workers=num_workers(self.runtime, text.stat().st_size),
+                work=context.folder / f"{part}.work",
             )
             facts[part] = counts.as_dict()
         return facts

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from domainlm.api import SPLITS, Split, TaskSpec
 from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
+from domainlm.study.files import read_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, sample_files
 from domainlm.tasks.finetune import finetune
@@ -43,7 +44,7 @@ class FinetuneStage(Stage):
         if "sample" in context.inputs:
             sample = sample_files(context.inputs["sample"])
             paths = {split: sample[split] for split in SPLITS if split in sample}
-        scores = finetune(
+        finetune(
             task=self.spec,
             files=paths,
             settings=self.settings,
@@ -53,4 +54,7 @@ class FinetuneStage(Stage):
             work=context.folder,
             observer=context.observer,
         )
-        return {"num_scores": len(scores)}
+        outcome = read_json(context.folder / "scores.json")
+        for split in SPLITS:
+            context.problems.absorb(outcome["problems"].get(split, {"counts": {}, "examples": []}))
+        return {"choice": outcome["choice"], "data": outcome["data"]}

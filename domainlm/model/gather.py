@@ -1,0 +1,37 @@
+"""Taking some rows out of a matrix, with a backward pass that writes instead of adding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(places)
+        ctx.shape = rows.shape
+        return rows.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (places,) = ctx.saved_tensors
+        return gradients[0].new_zeros(ctx.shape).index_copy_(0, places, gradients[0]), None
+
+
+def gather_rows(rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """`rows[places]` for places that are all different.
+
+    `index_select` has to expect one place several times, so that its backward pass adds one row after the other:
+    on a CPU a hundred times slower than this.
+
+    Args:
+        rows: [num_rows, width].
+        places: int64 [num_places], no two alike.
+
+    Returns:
+        [num_places, width].
+    """
+    gathered: torch.Tensor = _Gather.apply(rows, places)  # type: ignore[no-untyped-call]
+    return gathered

@@ -1,0 +1,92 @@
+"""Writing safetensors files: hashed on the way, synced, and never half-written under their own name.
+
+The format (https://huggingface.co/docs/safetensors): the header's length as 64-bit number, the header as JSON, the
+tensors. The library's own writer orders metadata at random, leaves syncing to the caller and hides the error number
+of a full disk; reading is the library's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_ALIGNMENT = 8
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """What was written.
+
+    Attributes:
+        sha256: of the bytes, in hexadecimal.
+        num_bytes: size of the file.
+    """
+
+    sha256: str
+    num_bytes: int
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> WrittenFile:
+    """Write tensors under their names; the same tensors give the same bytes.
+
+    The file gets its name once everything is on disk; until then, what stood at `path` is left alone.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    header, ordered = _lay_out(tensors)
+    digest = hashlib.sha256()
+    num_bytes = 0
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as stream:
+            for part in (header, *(_as_bytes(tensor) for tensor in ordered)):
+                stream.write(part)
+                digest.update(part)
+                num_bytes += len(part)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return WrittenFile(digest.hexdigest(), num_bytes)
+
+
+def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[bytes, list[torch.Tensor]]:
+    """The header, and the tensors in the order of the file: widest dtype first, so that all are aligned."""
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    entries = {}
+    end = 0
+    for name in names:
+        tensor = tensors[name]
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        entries[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+    content = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    content += b" " * (-len(content) % _ALIGNMENT)
+    return len(content).to_bytes(8, "little") + content, [tensors[name] for name in names]
+
+
+def _as_bytes(tensor: torch.Tensor) -> memoryview[int]:
+    flat = tensor.detach().cpu().contiguous().view(-1)
+    array: Any = flat.view(torch.uint8).numpy()
+    return memoryview(array) if flat.numel() else memoryview(b"")

@@ -117,11 +117,14 @@ class VocabularySettings:
         size: number of entries, special tokens included.
         cased: keep capitals and accents; uncased lower-cases and strips accents as BERT does.
         min_frequency: pieces seen less often are not merged.
+        max_characters: the text is no more than so many characters: where the corpus has more, a sample spread evenly
+            over it.
     """
 
     size: int
     cased: bool
     min_frequency: int = 2
+    max_characters: int = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,21 +132,22 @@ class VocabularySpec(_Spec):
     """A subword vocabulary: learned from the recipe's corpus, or read from a file.
 
     Attributes:
-        algorithm: "wordpiece" learns one; "file" reads a BERT vocab.txt or a tokenizer.json; "custom" calls `learn`.
+        algorithm: "wordpiece", "bpe" (byte-level) and "unigram" learn one; "file" reads a BERT vocab.txt or a
+            tokenizer.json; "custom" calls `learn`.
         size: number of entries, special tokens included; the recipe must give it where it is None and one is learned.
         cased: keep capitals; the recipe may override it.
         file: the file to read; the recipe must give one where it is None and `algorithm` is "file".
         learn: for "custom": `learn(sentences, settings)` returns the text of a `tokenizer.json`.
     """
 
-    algorithm: Literal["wordpiece", "file", "custom"]
+    algorithm: Literal["wordpiece", "bpe", "unigram", "file", "custom"]
     size: int | None = None
     cased: bool = True
     file: Path | None = None
     learn: Callable[[Iterator[str], VocabularySettings], str] | None = None
 
     def _check(self, where: str) -> None:
-        _check_choice(self.algorithm, ("wordpiece", "file", "custom"), "algorithm", where)
+        _check_choice(self.algorithm, ("wordpiece", "bpe", "unigram", "file", "custom"), "algorithm", where)
         if self.size is not None:
             _check_positive(self.size, "size", where)
         if self.algorithm == "custom":

@@ -18,7 +18,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def recipe_argument(function: _Function) -> _Function:
     """Add the argument RECIPE: a file, or the name of a recipe that a plugin ships."""
-    return click.argument("recipe", shell_complete=_complete_recipe)(function)
+    return click.argument("recipe", shell_complete=complete_recipe)(function)
 
 
 def set_option(function: _Function) -> _Function:
@@ -59,7 +59,8 @@ def recipe_file(given: str, registry: Registry) -> Path:
     )
 
 
-def _complete_recipe(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+def complete_recipe(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """The names of shipped recipes that begin so; else files."""
     recipes = cli_state(context).all_plugins.registry.recipes
     named = [
         CompletionItem(name, help=entry.spec.description)

@@ -6,7 +6,18 @@ import click
 
 from domainlm.cli.lazy import LazyCommand
 
-_TABLE = (("fetch", "domainlm.cli.corpus_fetch:fetch", "Fetch the real data of a corpus."),)
+_TABLE = (
+    ("fetch", "domainlm.cli.corpus_fetch:fetch", "Fetch the real data of a corpus."),
+    (
+        "build",
+        "domainlm.cli.corpus_build:build",
+        "Prepare a corpus: sentences, and token ids where a vocabulary is given.",
+    ),
+    ("merge", "domainlm.cli.corpus_merge:merge", "Put shards together, duplicates between them left out."),
+    ("stats", "domainlm.cli.corpus_look:stats", "Count what is in a corpus, and what was left out."),
+    ("show", "domainlm.cli.corpus_look:show", "Print a document of a corpus."),
+    ("sample", "domainlm.cli.corpus_look:sample", "Print some documents of a corpus, chosen at random."),
+)
 
 
 @click.group(short_help="Get and prepare corpora.")

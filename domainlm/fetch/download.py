@@ -59,8 +59,7 @@ class Downloader:
         """Leave the file, whole and verified, under its name.
 
         Raises:
-            Fault: it cannot be had from any of its addresses.
-            FetchError: what came is not what is stated.
+            FetchError: it cannot be had from any of its addresses, or what came is not what is stated.
             Stopped: all is to end.
         """
         settled = self._settled(file)
@@ -112,8 +111,9 @@ class Downloader:
         if not path.is_file():
             return False
         entry = self._journal.get(file.name)
-        known = entry is not None and entry.state == "done" and entry.size == num_bytes(path)
-        if not (file.md5 or file.sha256 or known):
+        if entry is not None and entry.state == "done":
+            file = replace(file, md5=file.md5 or entry.md5, sha256=file.sha256 or entry.sha256)
+        if not (file.md5 or file.sha256):
             _LOG.warning("%s is there, but nothing says whether it is whole: it is fetched again", path)
             return False
         found = checksums_of(path, self._client.stop)
@@ -121,9 +121,9 @@ class Downloader:
         if wrong:
             _LOG.warning("%s is there, but %s: it is fetched again", path, wrong)
             return False
-        self._journal.write(
-            Entry(name=file.name, state="done", size=num_bytes(path), md5=found.md5, sha256=found.sha256)
-        )
+        part_path(path).unlink(missing_ok=True)
+        done = Entry(name=file.name, state="done", size=num_bytes(path), md5=found.md5, sha256=found.sha256)
+        self._journal.write(done)
         return True
 
     def _bring(self, file: RemoteFile, path: Path, meter: Meter) -> None:

@@ -36,6 +36,7 @@ class Report:
         left_out: how many were not wanted, by reason.
         num_bytes: size of those fetched and those there.
         failures: why files could not be had, by name.
+        gave_up: so many failed that the others were not tried.
     """
 
     num_fetched: int = 0
@@ -43,6 +44,7 @@ class Report:
     left_out: Counter[str] = field(default_factory=Counter)
     num_bytes: int = 0
     failures: dict[str, FetchError] = field(default_factory=dict)
+    gave_up: bool = False
 
     def add(self, outcome: Outcome) -> None:
         """Count one file."""
@@ -131,7 +133,12 @@ class _Crew:
 
     def _next(self) -> RemoteFile | None:
         with self._guard:
-            return None if self._stop.is_set() else next(self._files, None)
+            try:
+                return None if self._stop.is_set() else next(self._files, None)
+            except FetchError as error:  # no more can be found; those under way come to their end
+                self._files = iter(())
+                self._fatal = error
+                return None
 
     def _settle(self, file: RemoteFile) -> None:
         try:
@@ -149,9 +156,9 @@ class _Crew:
     def _failed(self, file: RemoteFile, error: FetchError) -> None:
         with self._guard:
             self.report.failures[file.name] = error
-            too_many = len(self.report.failures) >= self._policy.max_failures
+            self.report.gave_up = len(self.report.failures) >= self._policy.max_failures
         _LOG.debug("%s: %s", file.name, error)
-        if too_many:
+        if self.report.gave_up:
             self._stop.set()
 
     def _end(self, error: BaseException) -> None:
@@ -172,8 +179,9 @@ def _raise_failures(report: Report, folder: Path) -> None:
     if len(failures) > _MAX_SHOWN:
         lines.append(f"and {len(failures) - _MAX_SHOWN} more")
     there = report.num_fetched + report.num_there
+    given_up = ", the rest was given up" if report.gave_up else ""
     raise FetchError(
-        f"{len(failures)} file(s) could not be fetched, {there} are there",
+        f"{len(failures)} file(s) could not be fetched, {there} are there{given_up}",
         where=folder,
         given="\n           ".join(lines),
         remedy=failures[0][1].remedy or "run the same command again: only what is missing is fetched",

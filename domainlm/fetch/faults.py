@@ -21,8 +21,8 @@ _NOT_ALLOWED = frozenset({401, 403, 407})
 _NETWORK_DOWN = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 
 
-class Stopped(BaseException):  # noqa: N818 - no error: someone asked for it, and no handler of errors may keep it
-    """Fetching was told to stop."""
+class Stopped(BaseException):
+    """Fetching was told to stop. No error: someone asked for it, and no handler of errors may keep it."""
 
 
 class UnreachableError(FetchError):
@@ -76,6 +76,9 @@ def faults_of(url: str) -> Iterator[None]:
         raise Fault(f"not a usable address: {error}") from error
 
 
+_NETWORK_REMEDY = "check the network, the proxy settings and the address"
+
+
 def _fault_of(error: httpx2.HTTPError, url: str) -> Fault:
     host = httpx2.URL(url).host
     match error:
@@ -83,20 +86,15 @@ def _fault_of(error: httpx2.HTTPError, url: str) -> Fault:
             return _connect_fault(error, host)
         case httpx2.ConnectTimeout():
             return Fault(f"{host} does not answer", may_pass=True, concerns_all=True, remedy=_NETWORK_REMEDY)
-        case httpx2.TimeoutException():
-            return Fault("the server stopped sending", may_pass=True)
         case httpx2.ProxyError():
             return Fault(f"the proxy refused: {error}", concerns_all=True, remedy="check the variable HTTPS_PROXY")
-        case httpx2.TooManyRedirects():
-            return Fault("the server redirects in circles")
-        case httpx2.UnsupportedProtocol():
-            return Fault("the server leads to an address that is neither http nor https")
+        case httpx2.TimeoutException():
+            problem = "the server stopped sending"
         case httpx2.RemoteProtocolError() | httpx2.NetworkError():
-            return Fault("the connection broke off", may_pass=True)
-    return Fault(f"{type(error).__name__}: {error}", may_pass=True)
-
-
-_NETWORK_REMEDY = "check the network, the proxy settings and the address"
+            problem = "the connection broke off"
+        case _:  # such as redirects in circles, or to an address that is neither http nor https
+            return Fault(f"the server cannot be understood: {error}")
+    return Fault(problem, may_pass=True)
 
 
 def _connect_fault(error: httpx2.ConnectError, host: str) -> Fault:

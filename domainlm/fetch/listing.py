@@ -28,7 +28,7 @@ class _Links(HTMLParser):
 
 
 def names_in(html: str, url: str) -> list[str]:
-    """Names of the files that a listing links to directly below itself, sorted."""
+    """Names of the files that a listing links to directly below itself, sorted; hidden ones are not wanted."""
     links = _Links()
     links.feed(html)
     folder = urlsplit(url).path.rpartition("/")[0] + "/"
@@ -39,7 +39,8 @@ def names_in(html: str, url: str) -> list[str]:
         except ValueError:
             continue
         name = unquote(there.path.removeprefix(folder))
-        if there.netloc == urlsplit(url).netloc and there.path.startswith(folder) and name and "/" not in name:
+        directly_below = there.netloc == urlsplit(url).netloc and there.path.startswith(folder) and "/" not in name
+        if directly_below and name and not name.startswith("."):
             names.add(name)
     return sorted(names)
 

@@ -51,7 +51,7 @@ def num_bytes(path: Path) -> int:
 def range_headers(offset: int, entry: Entry) -> dict[str, str]:
     """Ask for the rest of a file, provided that it is still the same one.
 
-    `If-Range` takes a strong entity tag or a date (RFC 9110, 13.1.5). With neither, the size is all there is to compare.
+    `If-Range` takes a strong entity tag or a date (RFC 9110, 13.1.5). With neither, only the size is compared.
     """
     headers = {"Range": f"bytes={offset}-"}
     validator = entry.etag if entry.etag and not entry.etag.startswith(_WEAK) else entry.last_modified
@@ -67,8 +67,8 @@ def continues(headers: Mapping[str, str], offset: int, entry: Entry) -> bool:
         return False
     if entry.size is not None and sent.total is not None and sent.total != entry.size:
         return False
-    tag = headers.get("etag", "")
-    return not (tag and entry.etag and tag != entry.etag)
+    validators = ((headers.get("etag"), entry.etag), (headers.get("last-modified"), entry.last_modified))
+    return all(now == then for now, then in validators if now and then)
 
 
 def announced_size(status: int, headers: Mapping[str, str]) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from domainlm.api import FetchPlan, FetchSource, FolderListing, RemoteFile
+from domainlm.api import FetchPlan, FetchSource, FolderListing, Registration
 from domainlm.api.fetching import check_base_url
 from domainlm.errors import FetchError, SpecError
 from domainlm.fetch.client import Client, SourceReader
@@ -18,11 +18,11 @@ class Chosen:
     """Files of a source.
 
     Attributes:
-        files: the files, found as they are asked for.
+        numbered: the files with their numbers, found as they are asked for.
         num_files: how many; None where that is not known beforehand.
     """
 
-    files: Iterable[RemoteFile]
+    numbered: Iterable[Numbered]
     num_files: int | None
 
 
@@ -42,7 +42,7 @@ def source_of(plan: FetchPlan | None, name: str | None, where: str) -> FetchSour
         raise FetchError(
             "this data needs a registration, so it cannot be fetched for you",
             where=where,
-            remedy=f"register at {plan.registration.url}\n{plan.registration.instructions}",
+            remedy=_instructions(plan.registration),
         )
     sources = {source.name: source for source in plan.sources}
     if name is None:
@@ -50,6 +50,13 @@ def source_of(plan: FetchPlan | None, name: str | None, where: str) -> FetchSour
     if name not in sources:
         raise FetchError("no such part", where=where, given=name, allowed=list(sources))
     return sources[name]
+
+
+def _instructions(registration: Registration) -> str:
+    lines = [f"register at {registration.url}", *registration.instructions.splitlines()]
+    if registration.files:
+        lines.append(f"then these are in the folder: {', '.join(registration.files)}")
+    return "\n           ".join(lines)
 
 
 def base_url_of(source: FetchSource, given: str | None) -> str:

@@ -15,7 +15,7 @@ MIN_PROGRESS_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How patient and how modest to be.
+    """How long to go on trying, and how much to ask for at once.
 
     Attributes:
         connections: requests under way at once.

@@ -26,7 +26,7 @@ class Progress:
         self._num_ended = 0
         self._sizes: dict[str, int] = {}
         disable = None if shown is None else not shown
-        self._bar = tqdm(total=None, unit="B", unit_scale=True, desc="fetching", disable=disable, dynamic_ncols=True)
+        self.bar = tqdm(total=None, unit="B", unit_scale=True, desc="fetching", disable=disable, dynamic_ncols=True)
 
     def __enter__(self) -> Self:
         return self
@@ -34,7 +34,7 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.close()
+        self.bar.close()
 
     def meter(self, name: str) -> FileMeter:
         """The meter of one file."""
@@ -48,7 +48,7 @@ class Progress:
             elif self._num_files is not None:
                 self._num_files -= 1
             of = "" if self._num_files is None else f"/{self._num_files}"
-            self._bar.set_postfix_str(f"{self._num_ended}{of} files", refresh=False)
+            self.bar.set_postfix_str(f"{self._num_ended}{of} files", refresh=False)
             self._estimate()
 
     def add(self, name: str, num_bytes: int, size: int | None, *, new: bool) -> None:
@@ -57,18 +57,20 @@ class Progress:
             if size is not None and self._sizes.get(name) != size:
                 self._sizes[name] = size
                 self._estimate()
+            if self.bar.disable:  # then it has no attributes
+                return
             if not new:
-                self._bar.initial += num_bytes  # they are here, and say nothing of the speed
-                self._bar.n += num_bytes
+                self.bar.initial += num_bytes  # they are here, and say nothing of the speed
+                self.bar.n += num_bytes
             elif num_bytes:
-                self._bar.update(num_bytes)
+                self.bar.update(num_bytes)
 
     def _estimate(self) -> None:
         known = len(self._sizes)
         if known:
             total = sum(self._sizes.values())
             unknown = 0 if self._num_files is None else max(0, self._num_files - known)
-            self._bar.total = total + total // known * unknown
+            self.bar.total = total + total // known * unknown
 
 
 class FileMeter:

@@ -60,7 +60,7 @@ class Selection:
         return missing
 
 
-def choose(files: Iterable[Numbered], selection: Selection, where: str) -> Iterator[RemoteFile]:
+def choose(files: Iterable[Numbered], selection: Selection, where: str) -> Iterator[Numbered]:
     """Yield the chosen files; ends at the last one without looking at more.
 
     Raises:
@@ -72,7 +72,7 @@ def choose(files: Iterable[Numbered], selection: Selection, where: str) -> Itera
         last = max(last, number)
         if number in selection:
             found.append(number)
-            yield file
+            yield number, file
         if selection.last is not None and number >= selection.last:
             break
     missing = selection.missing(found)

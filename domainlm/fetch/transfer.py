@@ -41,7 +41,7 @@ class Transfer:
     Args:
         client: makes the requests.
         journal: keeps what is known of the part.
-        file: what is fetched; only `name` and `size` are looked at.
+        file: what is fetched, with all that is stated of it.
         url: its absolute address.
         part: where its bytes go.
         meter: told of each piece.
@@ -111,35 +111,39 @@ class Transfer:
         size = entry.size if entry.size is not None else announced_size(answer.status, answer.headers)
         self._check_size(size)
         with open_part(self._part, offset) as stream:
-            self._meter.reached(offset, size, new=False)
             if size is not None:
                 check_room(self._part.parent, size - offset)
-            received = self._copy(answer, stream, offset, size)
+            self._meter.reached(offset, size, new=False)
+            try:
+                received = self._copy(answer, stream, offset, size)
+            except Fault as fault:
+                if size is not None:
+                    fault.problem += f" after {num_bytes(self._part):,} of {size:,} bytes"
+                raise
         for wanted, by in ((size, "announced"), (self._file.size, "stated")):
             if wanted is not None and received != wanted:
                 raise Fault(_wrong_length(received, wanted, by), may_pass=received < wanted)
+        if size is None and not self._can_be_checked(received) and "transfer-encoding" not in answer.headers:
+            _LOG.warning("%s: neither its size nor a checksum is stated: it may be cut short", self._url)
 
     def _copy(self, answer: Answer, stream: BinaryIO, offset: int, size: int | None) -> int:
-        """Write the body; returns how many bytes of the whole file are there then."""
+        """Write the body; returns how many bytes of the whole file are there then. Ends early where it is too long."""
         position = offset
         limit = self._file.size if size is None else size
-        try:
-            for piece in answer.pieces():
-                _write_all(stream, piece)
-                position += len(piece)
-                self._meter.reached(position, size, new=True)
-                if limit is not None and position > limit:
-                    raise Fault(_wrong_length(position, limit, "announced"))
-                if self._client.stop.is_set():
-                    raise Stopped
-        except Fault as fault:
-            if fault.may_pass and size is not None:
-                fault.problem += f" after {position:,} of {size:,} bytes"
-            raise
+        for piece in answer.pieces():
+            _write_all(stream, piece)
+            position += len(piece)
+            self._meter.reached(position, size, new=True)
+            if limit is not None and position > limit:
+                break
+            if self._client.stop.is_set():
+                raise Stopped
         return position
 
     def _begin(self, headers: Mapping[str, str]) -> Entry:
-        """Keep what will tell later whether more bytes belong to the same file."""
+        """Begin anew, and keep what will tell later whether more bytes belong to the same file."""
+        # First: were we stopped in between, bytes of an earlier file would pass for those of this one.
+        self._part.unlink(missing_ok=True)
         entry = Entry(
             name=self._file.name,
             state="begun",
@@ -163,13 +167,16 @@ class Transfer:
     def _nothing_more(self, headers: Mapping[str, str], offset: int, entry: Entry) -> None:
         """The server has no byte at `offset` (416): the file ends there, or is another one by now."""
         total = Range.of(headers).total
-        can_be_checked = bool(self._file.md5 or self._file.sha256) or self._file.size == offset
-        if total == offset and can_be_checked:
+        if total == offset and self._can_be_checked(offset):
             return
         self._drop()
         if total == offset and entry.size is not None:
             raise Fault(_wrong_length(offset, entry.size, "announced"), may_pass=True)
         raise Fault("the file has changed on the server", may_pass=True)
+
+    def _can_be_checked(self, num_bytes: int) -> bool:
+        """Whether the plan states enough of the file to know that it is whole."""
+        return bool(self._file.md5 or self._file.sha256) or self._file.size == num_bytes
 
     def _drop(self) -> None:
         self._part.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from domainlm.errors import FetchError, nearest_name
 _BLOCK_BYTES = 2**20
 _MAX_RATIO = 1_000
 """No honest file grows more than this when it is unpacked: deflate's own limit is 1,032."""
+_CHANGED = "it has changed at its source: use an edition of the plugin that knows the new one"
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
@@ -58,10 +59,11 @@ def _zip_member(opened: zipfile.ZipFile, member: ArchiveMember, archive: Path) -
 
 @contextmanager
 def _tar_member(opened: tarfile.TarFile, member: ArchiveMember, archive: Path) -> Iterator[IO[bytes]]:
-    names = opened.getnames()
-    stream = opened.extractfile(member.path) if member.path in names else None  # None too for folders and the like
-    if stream is None:
-        raise _missing(member, names, archive)
+    files = {entry.name: entry for entry in opened.getmembers() if entry.isreg()}  # a link could lead anywhere
+    if member.path not in files:
+        raise _missing(member, list(files), archive)
+    stream = opened.extractfile(files[member.path])
+    assert stream is not None
     with stream:
         yield stream
 
@@ -69,28 +71,39 @@ def _tar_member(opened: tarfile.TarFile, member: ArchiveMember, archive: Path) -
 def _write(stream: IO[bytes], target: Path, member: ArchiveMember, archive: Path, limit: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.part")
-    digest = hashlib.sha256()
-    written = 0
     try:
         with partial.open("wb") as out:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
-                written += len(block)
-                if written > limit:
-                    raise FetchError(f"{member.path} grows beyond {limit:,} bytes when unpacked", where=archive)
-                out.write(block)
+            digest = _copy(stream, out, limit)
             out.flush()
             os.fsync(out.fileno())
-        if member.sha256 and digest.hexdigest() != member.sha256:
-            raise FetchError(
-                f"{member.path} is not the stated file: SHA-256 {digest.hexdigest()}",
-                where=archive,
-                allowed=member.sha256,
-            )
+        _check(digest, member, archive, limit)
         partial.replace(target)
-    except BaseException:
+    finally:
         partial.unlink(missing_ok=True)
-        raise
+
+
+def _copy(stream: IO[bytes], out: IO[bytes], limit: int) -> str:
+    """Copy all bytes and return their SHA-256; empty where there are more than `limit`."""
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK_BYTES):
+        if out.tell() + len(block) > limit:
+            return ""
+        digest.update(block)
+        out.write(block)
+    return digest.hexdigest()
+
+
+def _check(digest: str, member: ArchiveMember, archive: Path, limit: int) -> None:
+    if not digest:
+        raise FetchError(f"{member.path} grows beyond {limit:,} bytes when it is unpacked", where=archive)
+    if member.sha256 and digest != member.sha256:
+        raise FetchError(
+            f"{member.path} is not the stated file",
+            where=archive,
+            given=f"SHA-256 {digest}",
+            allowed=f"SHA-256 {member.sha256}",
+            remedy=_CHANGED,
+        )
 
 
 def _missing(member: ArchiveMember, names: list[str], archive: Path) -> FetchError:
@@ -99,5 +112,5 @@ def _missing(member: ArchiveMember, names: list[str], archive: Path) -> FetchErr
         where=archive,
         given=member.path,
         nearest=nearest_name(member.path, names),
-        remedy="the archive has changed at its source: use an edition of the plugin that knows the new one",
+        remedy=_CHANGED,
     )

@@ -33,21 +33,21 @@ def draw_keep_bits(shape: torch.Size, rate: float) -> torch.Tensor:
 
 
 def keep(values: torch.Tensor, keep_bits: torch.Tensor) -> torch.Tensor:
-    """The values where the bits are set, zero elsewhere. A bitwise "and": a product with a mask takes 4 times as long."""
+    """The values where the bits are set, zero elsewhere: a bitwise "and", a quarter of the time of a product."""
     integer = _INTEGERS[values.element_size()]
     return (values.view(integer) & keep_bits.to(integer)).view(values.dtype)
 
 
 class _CpuDropout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, rate: float) -> torch.Tensor:
+    def forward(ctx: Any, values: torch.Tensor, rate: float) -> torch.Tensor:  # noqa: ANN401 - torch names no type
         keep_bits = draw_keep_bits(values.shape, rate)
         ctx.save_for_backward(keep_bits)
         ctx.scale = 1.0 / (1.0 - rate)
         return keep(values, keep_bits).mul_(ctx.scale)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:  # noqa: ANN401
         (keep_bits,) = ctx.saved_tensors
         return keep(gradients[0], keep_bits).mul_(ctx.scale), None
 

@@ -97,7 +97,8 @@ class Layer(nn.Module):
         """[B, T, H] to [B, T, H]."""
         if self.norms_first:
             states = states + self.dropout(self.attention(self.attention_norm(states), bias))
-            return states + self.dropout(self.feed_forward(self.feed_forward_norm(states)))
+            total: torch.Tensor = states + self.dropout(self.feed_forward(self.feed_forward_norm(states)))
+            return total
         states = self.attention_norm(states + self.dropout(self.attention(states, bias)))
         normed: torch.Tensor = self.feed_forward_norm(states + self.dropout(self.feed_forward(states)))
         return normed

@@ -19,7 +19,7 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.tensor_file import write_tensors
 
 _FORMAT = 1
-_CONFIG = "config.json"
+CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 _MAX_NAMED = 5
 
@@ -40,7 +40,7 @@ class FolderConfig:
 
 
 def save_model(folder: Path, module: nn.Module, config: ModelConfig, extra: Mapping[str, Any]) -> None:
-    """Write config.json and model.safetensors (fp32); each file appears whole or not at all.
+    """Write model.safetensors (fp32) and, after it, config.json; each file appears whole or not at all.
 
     Args:
         folder: made where it is not there.
@@ -52,10 +52,7 @@ def save_model(folder: Path, module: nn.Module, config: ModelConfig, extra: Mapp
     tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
     write_tensors(folder / _WEIGHTS, tensors)
     content = {"format": _FORMAT, **extra, "model": config.as_dict()}
-    temporary = folder / f".{_CONFIG}.tmp"
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    _sync(temporary)
-    temporary.replace(folder / _CONFIG)
+    _write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
 
 
 def read_config(folder: Path) -> FolderConfig:
@@ -64,12 +61,12 @@ def read_config(folder: Path) -> FolderConfig:
     Raises:
         ModelError: it is missing, damaged, or of a format this version does not know.
     """
-    path = folder / _CONFIG
+    path = folder / CONFIG
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise ModelError(
-            f"not a model folder: there is no {_CONFIG}",
+            f"not a model folder: there is no {CONFIG}",
             where=folder,
             remedy="name a folder that a run wrote below models/",
         ) from None
@@ -135,6 +132,14 @@ def _named(names: list[str]) -> str:
     return ", ".join(names[:_MAX_NAMED]) + more
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+def _write_text(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

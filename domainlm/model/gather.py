@@ -9,13 +9,13 @@ import torch
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 - torch has no type
         ctx.save_for_backward(places)
         ctx.shape = rows.shape
         return rows.index_select(0, places)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:  # noqa: ANN401
         (places,) = ctx.saved_tensors
         return gradients[0].new_zeros(ctx.shape).index_copy_(0, places, gradients[0]), None
 

@@ -37,7 +37,7 @@ class MaskedLanguageModelHead(nn.Module):
         return functional.linear(self._transform(states), word_embedding[:size], self.bias[:size])
 
     def loss_sum(self, states: torch.Tensor, word_embedding: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Sum of the cross-entropies of all predictions in nats, an fp32 scalar: the same as from `forward`, in less memory.
+        """Sum of the cross-entropies of all predictions in nats, an fp32 scalar: as from `forward`, in less memory.
 
         Args:
             states: [num_masked, hidden].

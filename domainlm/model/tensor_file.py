@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> WrittenFil
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as stream:
-            for part in (header, *(_as_bytes(tensor) for tensor in ordered)):
+            for part in chain([memoryview(header)], map(_as_bytes, ordered)):
                 stream.write(part)
                 digest.update(part)
                 num_bytes += len(part)

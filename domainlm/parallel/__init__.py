@@ -1,0 +1,1 @@
+"""Devices and ranks: the only package that may import fairscale or torch.distributed."""

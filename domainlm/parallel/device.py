@@ -38,9 +38,7 @@ class Device:
         return torch.autocast(self.torch_device.type, dtype=torch.bfloat16)
 
 
-def choose_device(
-    kind: Literal["auto", "cpu", "cuda"], precision: Precision, num_threads: int | None = None
-) -> Device:
+def choose_device(kind: Literal["auto", "cpu", "cuda"], precision: Precision, num_threads: int | None = None) -> Device:
     """Choose the device and set the number of CPU threads of this process.
 
     Args:

@@ -35,7 +35,11 @@ class Grid:
     tensor_rank: int = 0
 
     def __post_init__(self) -> None:
-        for degree, rank in (("data_degree", "data_rank"), ("pipeline_degree", "stage"), ("tensor_degree", "tensor_rank")):
+        for degree, rank in (
+            ("data_degree", "data_rank"),
+            ("pipeline_degree", "stage"),
+            ("tensor_degree", "tensor_rank"),
+        ):
             size, place = getattr(self, degree), getattr(self, rank)
             if size < 1:
                 raise MachineError(f"wrong {degree}", where="grid", given=size, allowed="a whole number from 1")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from domainlm.api import ProblemLog
 from domainlm.errors import DataError, nearest_name
 
-MAX_LINE_BYTES = 64 * 2**20
+MAX_LINE_BYTES = 32 * 2**20
 """Longest line that is read, in bytes: a longer one means that the file is not text in lines."""
 
 _BUFFER_BYTES = 2**20
@@ -21,10 +23,15 @@ _GZIP_MARK = b"\x1f\x8b"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def open_text(path: Path) -> Iterator[str]:
+def open_text(path: Path, problems: ProblemLog | None = None) -> Iterator[str]:
     """Stream the lines of a UTF-8 file, unpacking it where its name ends in `.gz`.
 
     A byte-order mark at the start and the line ends (LF, CR LF) are taken off. Memory does not grow with the file.
+
+    Args:
+        path: the file.
+        problems: where this is given and says `skip_bad_input`, a line that cannot be read is left out and counted
+            here, and so is the rest of a `.gz` from where it is damaged or cut short.
 
     Raises:
         DataError: at once where `path` is missing or a folder; while reading where it may not be read, is empty,
@@ -35,20 +42,54 @@ def open_text(path: Path) -> Iterator[str]:
         raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
     if not path.is_file():
         raise _missing(path, path)
-    return _lines(path)
+    return _lines(path, problems)
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:
     offset = 0
     number = 0
     with _open_bytes(path) as stream:
         lines = _unpacked(path, stream)
-        while line := _read_line(path, lines, number):
+        while True:
+            try:
+                line = _read_line(path, lines, number)
+            except DataError as error:
+                _skip(error, problems, path, number + 1)
+                return
+            if not line:
+                break
             number += 1
-            yield _decode(path, line, number, offset)
-            offset += len(line)
+            length = len(line)
+            try:
+                _check_length(path, line, number)
+                text = _decode(path, line, number, offset)
+            except DataError as error:
+                _skip(error, problems, path, number)
+                length += _pass_over(lines, line)
+            else:
+                yield text
+            offset += length
     if number == 0:
         raise DataError("is empty", where=path)
+
+
+def _skip(error: DataError, problems: ProblemLog | None, path: Path, line: int) -> None:
+    """Count what is left out, or refuse it."""
+    if problems is None or not problems.skip_bad_input:
+        raise error
+    kind, _, place = error.problem.partition(" at ")
+    detail = " ".join(part for part in (place, str(error.given or "")) if part) or error.problem
+    problems.add(f"{kind} (left out)", detail, path=path, line=line)
+
+
+def _pass_over(stream: BinaryIO, line: bytes) -> int:
+    """Read to the end of an overlong line; returns the number of bytes."""
+    num_bytes = 0
+    with suppress(EOFError, gzip.BadGzipFile, zlib.error):  # the next line is refused for the same reason
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE_BYTES)
+            num_bytes += len(line)
+    return num_bytes
 
 
 def _open_bytes(path: Path) -> BinaryIO:
@@ -66,7 +107,7 @@ def _unpacked(path: Path, stream: BinaryIO) -> BinaryIO:
 
 def _read_line(path: Path, stream: BinaryIO, number: int) -> bytes:
     try:
-        line = stream.readline(MAX_LINE_BYTES + 1)
+        return stream.readline(MAX_LINE_BYTES + 1)
     except EOFError as error:
         raise DataError("the gzip file is cut short", where=f"{path}:{number + 1}", remedy="fetch it again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -76,14 +117,16 @@ def _read_line(path: Path, stream: BinaryIO, number: int) -> bytes:
             given=str(error),
             remedy="fetch it again, or take .gz off its name if it is plain text",
         ) from error
+
+
+def _check_length(path: Path, line: bytes, number: int) -> None:
     if len(line) > MAX_LINE_BYTES:
         raise DataError(
             "the line is too long",
-            where=f"{path}:{number + 1}",
+            where=f"{path}:{number}",
             allowed=f"at most {MAX_LINE_BYTES:,} bytes a line",
             remedy="is this the right file? Text is expected one paragraph a line",
         )
-    return line
 
 
 def _decode(path: Path, line: bytes, number: int, offset: int) -> str:

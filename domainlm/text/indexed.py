@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -117,13 +117,38 @@ class IndexedWriter:
 
     def _write_index(self) -> None:
         lengths = np.frombuffer(self._lengths, dtype=np.int32) if self._lengths else np.zeros(0, np.int32)
-        pointers = np.zeros(len(lengths), dtype=np.int64)
-        np.cumsum(lengths[:-1], dtype=np.int64, out=pointers[1:])
-        pointers *= self._dtype.itemsize
-        self._idx.write(_HEADER.pack(_MAGIC, _VERSION, self._code, len(lengths), len(self._documents)))
-        self._idx.write(lengths.astype("<i4").tobytes())
-        self._idx.write(pointers.astype("<i8").tobytes())
-        self._idx.write(np.frombuffer(self._documents, dtype=np.int64).astype("<i8").tobytes())
+        documents = np.diff(np.frombuffer(self._documents, dtype=np.int64))
+        write_index(self._idx, self._dtype, lambda: iter([(lengths, documents)]))
+
+
+Pieces = Callable[[], Iterator[tuple[NDArray[Any], NDArray[Any]]]]
+
+
+def write_index(stream: BinaryIO, dtype: np.dtype[Any], pieces: Pieces) -> None:
+    """Write a `.idx`. Memory is that of one piece, not of the index.
+
+    Args:
+        stream: the file.
+        dtype: integer type of the ids.
+        pieces: gives the dataset in pieces that end between documents, the same ones at each of several calls: the
+            tokens of each sequence, [num_sequences], and the sequences of each document, [num_documents].
+    """
+    counts = [(len(lengths), len(documents)) for lengths, documents in pieces()]
+    num_sequences, num_documents = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    code = _CODES[np.dtype(dtype).newbyteorder("<")]
+    stream.write(_HEADER.pack(_MAGIC, _VERSION, code, num_sequences, num_documents + 1))
+    stream.writelines(lengths.astype("<i4").tobytes() for lengths, _ in pieces())
+    start = 0
+    for lengths, _ in pieces():
+        ends = start + np.cumsum(lengths, dtype=np.int64) * dtype.itemsize
+        stream.write((ends - lengths.astype(np.int64) * dtype.itemsize).astype("<i8").tobytes())
+        start = int(ends[-1]) if len(ends) else start
+    stream.write(struct.pack("<q", 0))
+    first = 0
+    for _, documents in pieces():
+        firsts = first + np.cumsum(documents, dtype=np.int64)
+        stream.write(firsts.astype("<i8").tobytes())
+        first = int(firsts[-1]) if len(firsts) else first
 
 
 class IndexedDataset:

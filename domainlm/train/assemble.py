@@ -5,16 +5,20 @@ Nothing else sees all of them. Each function is one stage's work: it reads folde
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
-from domainlm.model.files import load_weights, read_config, save_model
+from domainlm.model.files import CONFIG, load_weights, read_config, save_model
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
+from domainlm.parallel.device import Device
 from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
 from domainlm.text.batches import PretrainingBatches
 from domainlm.text.indexed import IndexedDataset
@@ -27,9 +31,11 @@ from domainlm.train.runtime import open_device
 from domainlm.vocab.vocabulary import Vocabulary
 
 _TOKENIZER = "tokenizer.json"
+_MODEL = "model"
+_RUN = "run"
 _SCORE_SEED = 20_200_916
 """Of the masks that language models are scored with: the same for every model, whatever it was trained with."""
-_NUM_ROWS_TO_SCORE = 64
+_NUM_SLOTS_TO_SCORE = 8_192
 
 
 def create_start(config: ModelConfig, *, sentence_order: bool, seed: int, vocabulary: Path, folder: Path) -> None:
@@ -42,9 +48,10 @@ def create_start(config: ModelConfig, *, sentence_order: bool, seed: int, vocabu
         vocabulary: folder with the tokenizer.json that belongs to the model.
         folder: where to write.
     """
+    _check_vocabulary(config, Vocabulary.load(vocabulary), vocabulary)
     model = PretrainingModel(config, sentence_order=sentence_order)
     initialise(model, seed)
-    _write_model(model, config, sentence_order=sentence_order, vocabulary=vocabulary, folder=folder)
+    _write_model(model, config, vocabulary=vocabulary, folder=folder)
 
 
 def pretrain(
@@ -59,6 +66,8 @@ def pretrain(
 ) -> None:
     """Pretrain a model, or go on with it from `work/checkpoints`; leaves `work/model/` and `work/metrics.jsonl`.
 
+    A call that was killed goes on when it is made again, and ends with the same bytes; one that had ended returns.
+
     Args:
         settings: steps, batches, masks, optimizer.
         runtime: device, precision, threads.
@@ -71,10 +80,36 @@ def pretrain(
     Raises:
         UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
     """
-    device = open_device(runtime)
-    model, config = _read_model(start, settings)
+    run = _run_identity(settings)
+    if not _is_finished(work / _MODEL, run):
+        _train(
+            settings,
+            open_device(runtime),
+            start=start,
+            tokens=tokens,
+            vocabulary=vocabulary,
+            work=work,
+            observer=observer,
+            run=run,
+        )
+    remove_checkpoints(work)
+
+
+def _train(
+    settings: PretrainingSettings,
+    device: Device,
+    *,
+    start: Path,
+    tokens: Path,
+    vocabulary: Path,
+    work: Path,
+    observer: Observer,
+    run: str,
+) -> None:
+    entries = Vocabulary.load(vocabulary)
+    model, config = _read_model(start, settings, entries)
     source = PretrainingSource(
-        _batches(settings, tokens, Vocabulary.load(vocabulary), settings.seed),
+        _batches(settings, tokens, entries, settings.seed),
         settings.num_sequences_per_step,
         settings.num_sequences_per_micro_batch,
     )
@@ -95,9 +130,7 @@ def pretrain(
         work=work,
         observer=observer,
     )
-    sentence_order = model.sentence_order is not None
-    _write_model(model, config, sentence_order=sentence_order, vocabulary=vocabulary, folder=work / "model")
-    remove_checkpoints(work)
+    _write_model(model, config, vocabulary=vocabulary, folder=work / _MODEL, extra={_RUN: run})
 
 
 def score_language_model(
@@ -109,10 +142,11 @@ def score_language_model(
         As `domainlm.train.pretraining.score_sequences`.
     """
     device = open_device(runtime)
-    module, _ = _read_model(model, settings)
+    entries = Vocabulary.load(vocabulary)
+    module, _ = _read_model(model, settings, entries)
     module.to(device.torch_device)
-    batches = _batches(settings, tokens, Vocabulary.load(vocabulary), _SCORE_SEED)
-    return score_sequences(module, batches, device, _NUM_ROWS_TO_SCORE)
+    batches = _batches(settings, tokens, entries, _SCORE_SEED)
+    return score_sequences(module, batches, device, max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens))
 
 
 def _batches(settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int) -> PretrainingBatches:
@@ -143,8 +177,32 @@ def _token_table(vocabulary: Vocabulary) -> TokenTable:
     )
 
 
-def _read_model(folder: Path, settings: PretrainingSettings) -> tuple[PretrainingModel, ModelConfig]:
+def _run_identity(settings: PretrainingSettings) -> str:
+    """Says which settings a model was trained with; how often checkpoints are written does not matter."""
+    kept = settings.model_dump(mode="json", exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _is_finished(folder: Path, run: str) -> bool:
+    """Whether the model is there: config.json is written last of all."""
+    return folder.is_dir() and (folder / CONFIG).is_file() and read_config(folder).extra.get(_RUN) == run
+
+
+def _check_vocabulary(config: ModelConfig, vocabulary: Vocabulary, where: Path) -> None:
+    if config.vocabulary_size != vocabulary.size:
+        raise ModelError(
+            "model and vocabulary do not belong together",
+            where=where,
+            given=f"{vocabulary.size:,} entries",
+            allowed=f"{config.vocabulary_size:,}, as the model has",
+        )
+
+
+def _read_model(
+    folder: Path, settings: PretrainingSettings, vocabulary: Vocabulary
+) -> tuple[PretrainingModel, ModelConfig]:
     found = read_config(folder)
+    _check_vocabulary(found.model, vocabulary, folder)
     sentence_order = bool(found.extra.get("sentence_order"))
     if settings.second_objective == "sentence_order" and not sentence_order:
         raise ModelError(
@@ -165,8 +223,14 @@ def _read_model(folder: Path, settings: PretrainingSettings) -> tuple[Pretrainin
 
 
 def _write_model(
-    model: PretrainingModel, config: ModelConfig, *, sentence_order: bool, vocabulary: Path, folder: Path
+    model: PretrainingModel,
+    config: ModelConfig,
+    *,
+    vocabulary: Path,
+    folder: Path,
+    extra: Mapping[str, str] | None = None,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(vocabulary / _TOKENIZER, folder / _TOKENIZER)
-    save_model(folder, model, config, {"kind": "pretraining", "sentence_order": sentence_order})
+    facts = {"kind": "pretraining", "sentence_order": model.sentence_order is not None}
+    save_model(folder, model, config, {**facts, **(extra or {})})

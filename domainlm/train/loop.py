@@ -8,6 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
@@ -20,14 +21,14 @@ from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
-from domainlm.train.checkpoints import Checkpoints
+from domainlm.train.checkpoints import Checkpoint, Checkpoints
 from domainlm.train.metrics import MetricsLog
 from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource, Objective
 from domainlm.train.observer import Observer
 from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 from domainlm.train.schedule import learning_rate
-from domainlm.train.signals import deferred_signals
+from domainlm.train.signals import DeferredSignal, deferred_signals
 
 BatchT = TypeVar("BatchT", bound=Batch)
 
@@ -104,23 +105,39 @@ def train(
     """
     model.to(device.torch_device)
     run = _Run(model, objective, source, settings, device=device, work=work, observer=observer, milestones=milestones)
-    first = run.restore()
-    if first >= settings.num_steps:
-        return
+    found = run.restore()
+    first, unsettled = (0, None) if found is None else (found.step, found.unsettled)
     with (
-        MetricsLog(work / _METRICS, first) as log,
+        MetricsLog(work / _METRICS, first - (unsettled is not None)) as log,
         _progress(settings, first) as bar,
         deferred_signals() as signals,
+        _own_random_state(device),
     ):
+        if unsettled is not None:
+            run.settle(_Advance(first, unsettled, 0.0), log, signals)
         for step in range(first, settings.num_steps):
-            info = run.step(step, log)
-            _show(bar, info)
-            done = step + 1
-            due = done % settings.num_steps_per_checkpoint == 0 or done == settings.num_steps
+            advance = run.advance(step)
+            run.settle(advance, log, signals)
+            _show(bar, advance)
+            due = advance.step % settings.num_steps_per_checkpoint == 0 or advance.step == settings.num_steps
             if due or signals.received:
-                log.sync()
-                run.save(done)
+                run.save(advance.step, log)
             signals.deliver()
+
+
+@dataclass(frozen=True, slots=True)
+class _Advance:
+    """A step whose weights are updated.
+
+    Attributes:
+        step: steps done, this one included.
+        values: its line of metrics, so far.
+        seconds: its duration.
+    """
+
+    step: int
+    values: Mapping[str, float]
+    seconds: float
 
 
 class _Run(Generic[BatchT]):
@@ -149,66 +166,81 @@ class _Run(Generic[BatchT]):
         self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         self._checkpoints = Checkpoints(work, settings.identity(), settings.num_checkpoints_kept)
 
-    def restore(self) -> int:
-        """Go back to the last good checkpoint; returns the steps that are done."""
+    def restore(self) -> Checkpoint | None:
+        """Go back to the last good checkpoint, if there is one."""
         found = self._checkpoints.latest()
-        if found is None:
-            return 0
-        self._model.load_state_dict(found.weights())
-        restore_optimizer(self._optimizer, self._model, found.optimizer())
-        for milestone in self._milestones:
-            milestone.restore(found.state[milestone.name], found.files(milestone.name))
-        return found.step
+        if found is not None:
+            self._model.load_state_dict(found.weights())
+            restore_optimizer(self._optimizer, self._model, found.optimizer())
+            for milestone in self._milestones:
+                milestone.restore(found.state[milestone.name], found.files(milestone.name))
+        return found
 
-    def save(self, step: int) -> None:
-        """Write a checkpoint after `step` steps."""
+    def save(self, step: int, log: MetricsLog, unsettled: Mapping[str, float] | None = None) -> None:
+        """Write a checkpoint after `step` steps; `unsettled` holds the last one's values if it has milestones to do."""
+        log.sync()
         folder = self._checkpoints.save(
             step,
             weights=self._model.state_dict(),
             optimizer=optimizer_tensors(self._optimizer, self._model),
             state={milestone.name: milestone.state() for milestone in self._milestones},
             files={milestone.name: milestone.files() for milestone in self._milestones},
+            unsettled=unsettled,
         )
         self._observer.checkpoint_saved(CheckpointInfo(folder=folder, step=step))
 
-    def step(self, step: int, log: MetricsLog) -> StepInfo:
-        """Do the step that follows `step` done ones, write its metrics and tell of it."""
+    def advance(self, step: int) -> _Advance:
+        """Update the weights by the step that follows `step` done ones."""
         settings = self._settings
         started = time.perf_counter()
         rate = learning_rate(step, settings.num_steps, settings.optimizer.learning_rate, settings.schedule)
         micro_batches = self._source.micro_batches(step)
         parts, norm = self._gradients(step, micro_batches)
-        metrics = {"loss": math.fsum(parts.values()), **parts, "learning_rate": rate, "gradient_norm": norm}
-        self._check_finite(step, metrics)
+        values = {"loss": math.fsum(parts.values()), **parts, "learning_rate": rate, "gradient_norm": norm}
+        self._check_finite(step + 1, values)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
-        num_tokens = sum(batch.num_tokens for batch in micro_batches)
-        for milestone in self._milestones:
-            if milestone.due(step + 1):
-                metrics |= milestone.run(step + 1)
-        log.write(step + 1, {**metrics, "num_tokens": num_tokens})
-        info = StepInfo(
-            phase=settings.phase,
-            step=step + 1,
-            num_steps=settings.num_steps,
-            metrics=metrics,
-            num_tokens=num_tokens,
-            seconds=time.perf_counter() - started,
+        values["num_tokens"] = sum(batch.num_tokens for batch in micro_batches)
+        return _Advance(step + 1, values, time.perf_counter() - started)
+
+    def settle(self, advance: _Advance, log: MetricsLog, signals: DeferredSignal) -> None:
+        """Run the milestones of a step, write its metrics and tell of it.
+
+        Milestones may take long: they are interrupted at once, and run again when the run goes on.
+        """
+        values = dict(advance.values)
+        due = [milestone for milestone in self._milestones if milestone.due(advance.step)]
+        try:
+            with signals.immediate() if due else nullcontext():
+                for milestone in due:
+                    values |= milestone.run(advance.step)
+        except KeyboardInterrupt:
+            self.save(advance.step, log, advance.values)
+            raise
+        log.write(advance.step, values)
+        num_tokens = int(values.pop("num_tokens"))
+        self._observer.step_ended(
+            StepInfo(
+                phase=self._settings.phase,
+                step=advance.step,
+                num_steps=self._settings.num_steps,
+                metrics=values,
+                num_tokens=num_tokens,
+                seconds=advance.seconds,
+            )
         )
-        self._observer.step_ended(info)
-        return info
 
     def _gradients(self, step: int, micro_batches: Sequence[BatchT]) -> tuple[dict[str, float], float]:
         """Accumulate the gradients of a step and clip them; returns the parts of the loss and the norm."""
         self._model.train()
         self._optimizer.zero_grad(set_to_none=True)
-        torch.manual_seed(_step_seed(self._settings.seed, step))
         totals: Counter[str] = Counter()
         for batch in micro_batches:
             totals.update(self._objective.counts(batch))
         sums: dict[str, torch.Tensor] = {}
-        for batch in micro_batches:
+        for index, batch in enumerate(micro_batches):
+            torch.manual_seed(_dropout_seed(self._settings.seed, step, index))
             with self._device.autocast():
                 losses = self._objective.loss_sums(self._model, batch.to(self._device.torch_device))
             means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}
@@ -219,29 +251,33 @@ class _Run(Generic[BatchT]):
         norm = nn.utils.clip_grad_norm_(self._parameters, limit)
         return {part: float(value) for part, value in sums.items()}, float(norm)
 
-    def _check_finite(self, step: int, metrics: Mapping[str, float]) -> None:
-        for name, value in metrics.items():
+    def _check_finite(self, step: int, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
             if not math.isfinite(value):
                 raise ModelError(
-                    f"training diverged: {name} is {value} at step {step + 1} of {self._settings.num_steps}",
+                    f"training diverged: {name} is {value} at step {step} of {self._settings.num_steps}",
                     where=self._settings.phase,
                     remedy="lower the learning rate, lengthen the warm-up or use precision fp32; "
                     "the last checkpoint is kept",
                 )
 
 
-def _step_seed(seed: int, step: int) -> int:
-    """A seed for the dropout of one step, unlike those of other steps and seeds."""
-    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
+def _dropout_seed(seed: int, step: int, micro_batch: int) -> int:
+    """A seed for the dropout of one micro-batch, unlike all others."""
+    digest = hashlib.sha256(f"{seed}/{step}/{micro_batch}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def _progress(settings: LoopSettings, first: int) -> "tqdm[NoReturn]":
+def _own_random_state(device: Device) -> AbstractContextManager[None]:
+    """Gives the caller's random state back at the end."""
+    return torch.random.fork_rng([device.torch_device] if device.torch_device.type == "cuda" else [])
+
+
+def _progress(settings: LoopSettings, first: int) -> tqdm[NoReturn]:
     return tqdm(total=settings.num_steps, initial=first, desc=settings.phase, unit=" steps", disable=None)
 
 
-def _show(bar: "tqdm[NoReturn]", info: StepInfo) -> None:
-    bar.set_postfix_str(
-        f"loss {info.metrics['loss']:.3f}, {info.num_tokens / info.seconds:,.0f} tokens/s", refresh=False
-    )
+def _show(bar: tqdm[NoReturn], advance: _Advance) -> None:
+    speed = advance.values["num_tokens"] / advance.seconds
+    bar.set_postfix_str(f"loss {advance.values['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
     bar.update()

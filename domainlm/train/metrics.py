@@ -9,27 +9,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from domainlm.errors import StorageError
+
 
 class MetricsLog:
     """Appends a line per step; holds no times, so that the bytes are the same however often a run was stopped.
 
     Args:
         path: the file.
-        step: steps that the checkpoint to go on from has done; lines of later steps are cut off.
+        num_lines: lines that were written before the checkpoint to go on from; later ones are cut off.
+
+    Raises:
+        StorageError: the file has fewer lines.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
+    def __init__(self, path: Path, num_lines: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_back(path, step)
+        _cut_back(path, num_lines)
         self._stream = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float | int]) -> None:
         """Append the line of one step."""
         self._stream.write(json.dumps({"step": step, **values}, allow_nan=False) + "\n")
+        self._stream.flush()  # for whoever watches
 
     def sync(self) -> None:
         """Make all lines durable: called before a checkpoint says that their steps are done."""
-        self._stream.flush()
         os.fsync(self._stream.fileno())
 
     def __enter__(self) -> Self:
@@ -41,15 +46,16 @@ class MetricsLog:
         self._stream.close()
 
 
-def _cut_back(path: Path, step: int) -> None:
-    """Keep the first `step` lines; all of them are whole, since they were synced before the checkpoint."""
-    if not path.exists():
-        return
-    kept = 0
+def _cut_back(path: Path, num_lines: int) -> None:
+    """Keep the first lines. All of them are whole, since they were synced before the checkpoint."""
+    path.touch()
     with path.open("rb+") as stream:
-        for _ in range(step):
-            line = stream.readline()
-            if not line.endswith(b"\n"):
-                break
-            kept += len(line)
-        stream.truncate(kept)
+        for _ in range(num_lines):
+            if not stream.readline().endswith(b"\n"):
+                raise StorageError(
+                    "the metrics are shorter than when the last checkpoint was written",
+                    where=path,
+                    allowed=f"at least {num_lines:,} lines",
+                    remedy="remove the run's folder, and run it again from the start",
+                )
+        stream.truncate(stream.tell())

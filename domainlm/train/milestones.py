@@ -19,7 +19,8 @@ class Milestone(Protocol):
     The loop calls `run` after each step that is `due`, before the step's line of metrics is written and before a
     checkpoint of that step. What `run` returns is added to that line. `state` and `files` go into every checkpoint
     and come back through `restore` when a run goes on, so a milestone may remember things without breaking exact
-    resumption. `run` must be a function of the model's weights and of that memory.
+    resumption. `run` must be a function of the model's weights and of that memory; it is called again for the same
+    step where it was interrupted.
     """
 
     @property

@@ -73,7 +73,7 @@ class PretrainingSource:
     Attributes:
         batches: the order.
         num_sequences_per_step: global batch.
-        num_sequences_per_micro_batch: divides it.
+        num_sequences_per_micro_batch: sequences at once; the last micro-batch may be smaller.
     """
 
     batches: PretrainingBatches
@@ -82,15 +82,16 @@ class PretrainingSource:
 
     def micro_batches(self, step: int) -> Sequence[PretrainingBatch]:
         """The micro-batches of the step that follows `step` done ones."""
-        first = step * self.num_sequences_per_step
+        first, size = step * self.num_sequences_per_step, self.num_sequences_per_micro_batch
+        positions = range(first, first + self.num_sequences_per_step)
         return [
-            PretrainingBatch.of(self.batches.batch(range(start, start + self.num_sequences_per_micro_batch)))
-            for start in range(first, first + self.num_sequences_per_step, self.num_sequences_per_micro_batch)
+            PretrainingBatch.of(self.batches.batch(positions[start : start + size]))
+            for start in range(0, len(positions), size)
         ]
 
 
 class PretrainingObjective:
-    """Cross-entropy of the masked sub-tokens (Devlin et al. 2019), plus that of the sentence order (Lan et al. 2020)."""
+    """Cross-entropy of the masked sub-tokens (Devlin et al. 2019) and of the sentence order (Lan et al. 2020)."""
 
     def counts(self, batch: PretrainingBatch) -> Mapping[str, int]:
         """Masked sub-tokens, and sequences where there is sentence order."""

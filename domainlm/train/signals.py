@@ -20,12 +20,23 @@ class DeferredSignal:
 
     def __init__(self) -> None:
         self.received = False
+        self._is_immediate = False
         self._deliver: Callable[[], None] | None = None
 
     def deliver(self) -> None:
         """Let the waiting signal have the effect it would have had; returns where there is none."""
         if self._deliver is not None:
             self._deliver()
+
+    @contextmanager
+    def immediate(self) -> Iterator[None]:
+        """Within the context signals take effect at once, one that waits already as well."""
+        self._is_immediate = True
+        try:
+            self.deliver()
+            yield
+        finally:
+            self._is_immediate = False
 
     def defer(self, number: int, frame: FrameType | None, before: object) -> None:
         """Handle a signal whose handler was `before`."""
@@ -36,10 +47,9 @@ class DeferredSignal:
             else:
                 raise KeyboardInterrupt
 
-        if self.received:
+        is_second, self.received, self._deliver = self.received, True, deliver
+        if is_second or self._is_immediate:
             deliver()
-        self.received = True
-        self._deliver = deliver
 
 
 @contextmanager

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,25 +12,29 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from domainlm.errors import VocabularyError
-from domainlm.vocab.wordpiece import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK, build_tokenizer, serialise
+from domainlm.vocab.bert import SPECIAL_TOKENS, serialise
+from domainlm.vocab.files import TOKENIZER_FILE, VOCABULARY_FILE, find_vocabulary, read_tokenizer, write_text
+from domainlm.vocab.marks import Kind, Marks, Piece
+from domainlm.vocab.wordpiece import CONTINUATION_PREFIX
 
-TOKENIZER_FILE = "tokenizer.json"
-VOCABULARY_FILE = "vocab.txt"
-
-_BRACKETED = re.compile(r"\[.+\]")
-_MAX_CAPITAL_SHARE_UNCASED = 0.02
-"""Capitals stray into uncased vocabularies (0.5 % of SciBERT's entries); in cased ones they are in 20 to 30 %."""
-
-_logger = logging.getLogger(__name__)
+_OTHER_NAMES = {
+    "[PAD]": ("<pad>",),
+    "[UNK]": ("<unk>",),
+    "[CLS]": ("<cls>", "<s>"),
+    "[SEP]": ("<sep>", "</s>"),
+    "[MASK]": ("<mask>",),
+}
+"""What SentencePiece vocabularies call BERT's special tokens."""
 
 
 class Vocabulary:
-    """A WordPiece vocabulary with BERT's special tokens, whose ids are looked up by name.
+    """A WordPiece, BPE or Unigram vocabulary with BERT's special tokens, whose ids are looked up by name.
 
     Text is never read as a special token: "[MASK]" in a text is three words.
 
     Attributes:
         size: number of entries.
+        kind: "wordpiece", "bpe" or "unigram".
         cased: whether capitals and accents are kept.
         pad_id: id of [PAD].
         unk_id: id of [UNK].
@@ -55,17 +56,19 @@ class Vocabulary:
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self.size = len(self._entries)
-        self.cased = _is_cased(description)
+        self.cased = _is_cased(tokenizer)
+        self._marks = Marks.of(tokenizer, description, where)
+        self.kind: Kind = self._marks.kind
         self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = (
-            self._special_id(name) for name in (PAD, UNK, CLS, SEP, MASK)
+            self._special_id(name) for name in SPECIAL_TOKENS
         )
         added = {token["id"] for token in description["added_tokens"] if token["special"]}
         own = {self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id}
         self.special_ids: tuple[int, ...] = tuple(sorted(own | added))
-        prefix = _continuation_prefix(description, where)
-        self.is_continuation: list[bool] = [
-            entry.startswith(prefix) and len(entry) > len(prefix) for entry in self._entries
-        ]
+        self.is_continuation: list[bool] = [self._marks.goes_on(entry) for entry in self._entries]
+        for number in self.special_ids:
+            self.is_continuation[number] = False
+        self._misread = self._special_ids_read_from_text()
 
     @classmethod
     def load(cls, path: Path, *, cased: bool | None = None) -> Vocabulary:
@@ -78,30 +81,43 @@ class Vocabulary:
                 in the log). A tokenizer.json says it itself and must not say otherwise.
 
         Raises:
-            VocabularyError: where there is no such file, it is in neither format, is not WordPiece or lacks one of
-                BERT's special tokens.
+            VocabularyError: where there is no such file, it is in neither format, its entries do not tell where words
+                begin, or it lacks one of BERT's special tokens.
         """
-        file = _find(path)
-        text = _read(file)
-        if file.suffix.lower() != ".json":
-            return cls(_from_entries(file, text, cased), where=file)
-        try:
-            tokenizer = Tokenizer.from_str(text)
-        except Exception as error:  # the library raises bare Exception
-            raise VocabularyError("not a tokenizer.json", where=file, given=str(error)) from error
-        vocabulary = cls(tokenizer, where=file)
+        file = find_vocabulary(path)
+        vocabulary = cls(read_tokenizer(file, cased=cased), where=file)
         if cased is not None and cased != vocabulary.cased:
             raise VocabularyError(
-                f"the vocabulary is {_kind(vocabulary.cased)}, and {_kind(cased)} was asked for",
+                f"the vocabulary is {_case(vocabulary.cased)}, and {_case(cased)} was asked for",
                 where=file,
                 remedy="leave out vocabulary.cased: a tokenizer.json says itself what it is",
             )
         return vocabulary
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer.json and vocab.txt to an existing folder: the same bytes for the same vocabulary."""
-        _write(folder / TOKENIZER_FILE, self._text)
-        _write(folder / VOCABULARY_FILE, "".join(f"{entry}\n" for entry in self._entries))
+        """Write the vocabulary to an existing folder: the same bytes for the same vocabulary.
+
+        It is written as tokenizer.json and, where such a file can hold it, as vocab.txt.
+        """
+        write_text(folder / TOKENIZER_FILE, self._text)
+        if self._hindrance() is None:
+            self.save_entries(folder / VOCABULARY_FILE)
+
+    def save_entries(self, path: Path) -> None:
+        """Write a BERT vocab.txt.
+
+        Raises:
+            VocabularyError: where such a file cannot hold the vocabulary.
+        """
+        hindrance = self._hindrance()
+        if hindrance is not None:
+            raise VocabularyError(
+                f"a vocab.txt cannot hold this vocabulary: {hindrance}",
+                where=self._where,
+                allowed='WordPiece with "##" before entries that go on with a word',
+                remedy=f"use {TOKENIZER_FILE}",
+            )
+        write_text(path, "".join(f"{entry}\n" for entry in self._entries))
 
     @cached_property
     def digest(self) -> str:
@@ -114,9 +130,28 @@ class Vocabulary:
         content: dict[str, Any] = json.loads(self._text)
         return content
 
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """By id, the entry without its marks; special tokens as they are."""
+        special = set(self.special_ids)
+        return tuple(
+            Piece(entry, goes_on=False) if number in special else self._marks.piece(entry)
+            for number, entry in enumerate(self._entries)
+        )
+
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         """Ids of each text, without special tokens before, between or after."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [self._without_misread(encoding.ids) for encoding in encodings]
+
+    def encode_with_places(self, texts: list[str]) -> list[tuple[list[int], list[int]]]:
+        """Ids of each text as `encode_batch` gives them, and the place of each one's first character, ascending."""
+        return [(ids, [start for start, _ in spans]) for ids, spans in self.encode_with_spans(texts)]
+
+    def encode_with_spans(self, texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """Ids of each text as `encode_batch` gives them, and the characters that each stands for, as (start, end)."""
+        encodings = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [(self._without_misread(encoding.ids), encoding.offsets) for encoding in encodings]
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
         """Ids of each word, read by itself. A word that gives none (control characters alone) is [UNK]."""
@@ -129,67 +164,38 @@ class Vocabulary:
         return [self._entries[number] for number in ids]
 
     def _special_id(self, name: str) -> int:
-        number = self._tokenizer.token_to_id(name)
-        if number is None:
-            raise VocabularyError(
-                f"the vocabulary lacks the special token {name}",
-                where=self._where,
-                allowed=f"a BERT vocabulary with {', '.join(SPECIAL_TOKENS)}",
-            )
-        return int(number)
-
-
-def _kind(cased: bool) -> str:
-    return "cased" if cased else "uncased"
-
-
-def _find(path: Path) -> Path:
-    if not path.exists():
-        raise VocabularyError("no such file or folder", where=path)
-    if not path.is_dir():
-        return path
-    for name in (TOKENIZER_FILE, VOCABULARY_FILE):
-        if (path / name).is_file():
-            return path / name
-    raise VocabularyError("no vocabulary in the folder", where=path, allowed=(TOKENIZER_FILE, VOCABULARY_FILE))
-
-
-def _read(file: Path) -> str:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise VocabularyError(f"not UTF-8 at byte {error.start:,} (counted from 0)", where=file) from error
-    if not text.strip():
-        raise VocabularyError("is empty", where=file)
-    return text
-
-
-def _from_entries(file: Path, text: str, cased: bool | None) -> Tokenizer:
-    """Build the tokeniser of a vocab.txt."""
-    entries = [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]
-    line_of: dict[str, int] = {}
-    for number, entry in enumerate(entries, 1):
-        if entry in line_of:
-            raise VocabularyError(f"{entry!r} is also on line {line_of[entry]}", where=f"{file}:{number}")
-        line_of[entry] = number
-    missing = [name for name in SPECIAL_TOKENS if name not in line_of]
-    if missing:
+        for known in (name, *_OTHER_NAMES[name]):
+            number = self._tokenizer.token_to_id(known)
+            if number is not None:
+                return int(number)
         raise VocabularyError(
-            f"the vocabulary lacks the special tokens {', '.join(missing)}",
-            where=file,
-            allowed="a BERT vocab.txt, one entry a line, or a tokenizer.json",
+            f"the vocabulary lacks the special token {name}",
+            where=self._where,
+            allowed=f"{', '.join(SPECIAL_TOKENS)}, or SentencePiece's names for them",
         )
-    if cased is None:
-        cased = _judge_cased(entries, file)
-    return build_tokenizer(entries, cased=cased)
+
+    def _special_ids_read_from_text(self) -> frozenset[int]:
+        """Special ids that text is read as: where words are cut at white space alone, "[MASK]" is an entry like any."""
+        read = self._tokenizer.encode(" ".join(self.tokens(self.special_ids)), add_special_tokens=False).ids
+        return frozenset(read) & frozenset(self.special_ids) - {self.unk_id}
+
+    def _without_misread(self, ids: list[int]) -> list[int]:
+        if not self._misread:
+            return ids
+        return [self.unk_id if number in self._misread else number for number in ids]
+
+    def _hindrance(self) -> str | None:
+        """Why no vocab.txt can hold the vocabulary; None where one can."""
+        if self.kind != "wordpiece":
+            return f"it is {self.kind.upper() if self.kind == 'bpe' else self.kind.title()}, not WordPiece"
+        if self._marks.continuation != CONTINUATION_PREFIX:
+            return f"its continuation prefix is {self._marks.continuation!r}"
+        broken = next((entry for entry in self._entries if "\n" in entry or entry.endswith("\r")), None)
+        return None if broken is None else f"the entry {broken!r} has a line break"
 
 
-def _judge_cased(entries: Sequence[str], file: Path) -> bool:
-    """Judge by the share of entries with capitals, those in square brackets left aside."""
-    num_capital = sum(entry != entry.lower() and not _BRACKETED.fullmatch(entry) for entry in entries)
-    cased = num_capital > _MAX_CAPITAL_SHARE_UNCASED * len(entries)
-    _logger.info("%s: taken to be %s: %d of %d entries have capitals", file, _kind(cased), num_capital, len(entries))
-    return cased
+def _case(cased: bool) -> str:
+    return "cased" if cased else "uncased"
 
 
 def _entries_by_id(tokenizer: Tokenizer, where: str | Path) -> list[str]:
@@ -203,28 +209,6 @@ def _entries_by_id(tokenizer: Tokenizer, where: str | Path) -> list[str]:
     return [by_id[number] for number in range(len(by_id))]
 
 
-def _continuation_prefix(description: dict[str, Any], where: str | Path) -> str:
-    model = description["model"]
-    if model["type"] != "WordPiece":
-        raise VocabularyError("not a WordPiece vocabulary", where=where, given=model["type"], allowed="WordPiece")
-    return str(model["continuing_subword_prefix"])
-
-
-def _is_cased(description: dict[str, Any]) -> bool:
-    """Whether no step of the tokeniser's normaliser lower-cases."""
-    normalizer = description["normalizer"] or {}
-    steps = normalizer.get("normalizers", [normalizer])
-    return not any(step.get("type") == "Lowercase" or step.get("lowercase", False) for step in steps)
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(text.encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+def _is_cased(tokenizer: Tokenizer) -> bool:
+    """Whether capitals outlive the normaliser."""
+    return tokenizer.normalizer is None or "A" in tokenizer.normalizer.normalize_str("A")

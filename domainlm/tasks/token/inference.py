@@ -55,8 +55,8 @@ def label_words(model: nn.Module, features: Features, device: Device, *, shows_p
     """
     labels = np.zeros(len(features.slots), dtype=np.int64)
     probabilities = np.zeros(len(features.slots), dtype=np.float32)
-    hidden_bar = None if shows_progress else True  # None: shown where stderr is a terminal
-    with tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=hidden_bar) as bar:
+    is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
+    with tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent) as bar:
         for rows in _row_groups(features):
             batch = collate(features, rows).to(device.torch_device)
             with device.autocast():

@@ -89,7 +89,7 @@ class TokenTask:
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:
         """Label every word of one split with a model in evaluation mode, and count entities."""
         prepared = self._splits[split]
-        words = label_words(model, prepared.features, device)
+        words = label_words(model, prepared.features, device, shows_progress=True)
         tags: list[list[str]] = []
         predictions: list[dict[str, Json]] = []
         for example, place in zip(prepared.data.examples, word_slices(prepared.data.examples), strict=True):

@@ -22,7 +22,7 @@ Places = NDArray[np.int64]
 _CHARACTER_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 _WORD_BASE = 0xC2B2AE3D27D4EB4F
 _WORD_MASK = 2**64 - 1
-_SEGMENT = 2**20
+_SEGMENT = 2**16
 """Characters hashed at a time; bounds the memory, not the result."""
 
 _NUM_CODES = 0x110000

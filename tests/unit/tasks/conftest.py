@@ -71,7 +71,7 @@ def log_files(tmp_path_factory: pytest.TempPathFactory) -> dict[Split, tuple[Pat
     """The splits of a small task that a small model learns in seconds."""
     folder = tmp_path_factory.mktemp("log")
     files: dict[Split, tuple[Path, ...]] = {}
-    sizes: dict[Split, int] = {"train": 90, "dev": 20, "test": 20}
+    sizes: dict[Split, int] = {"train": 150, "dev": 20, "test": 20}
     for seed, (split, size) in enumerate(sizes.items()):
         files[split] = (folder / f"{split}.tsv",)
         _write_log(files[split][0], size, seed)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_file
         task=ship_log,
         files={"train": log_files["train"]},
         settings=FinetuningSettings(
-            num_epochs=16,
+            num_epochs=12,
             num_sequences_per_step=8,
             num_sequences_per_micro_batch=8,
             max_tokens=32,
@@ -85,6 +86,7 @@ def test_labels_are_those_of_the_predictions(tagger: Tagger, model: Path, tmp_pa
 
 
 def test_texts_are_read_in_groups(tagger: Tagger) -> None:
+    assert list(tagger.tag([])) == []
     texts = [f"the SS Vega left Oslo on day {number} ." for number in range(150)]
     assert [tagged.text for tagged in tagger.tag(texts)] == texts
     taken = 0
@@ -127,9 +129,9 @@ def test_entities_at_the_end_of_a_very_long_line_are_found(tagger: Tagger) -> No
     assert len(text) > 49_000
     (tagged,) = tagger.tag([text])
     _check(tagged, text)
-    ships = [each for each in _found(tagged) if each[0] == "ship"]
-    assert len(ships) > 1_000
-    assert _found(tagged)[-2:] == [("ship", "SS Lyra"), ("place", "Kiel")]
+    tenths = Counter(10 * each.start // len(text) for each in tagged.entities if each.type == "ship")
+    assert min(tenths[tenth] for tenth in range(10)) > 100
+    assert tagged.entities[-1].start > text.rindex("the")
 
 
 @given(st.lists(st.text(st.characters() | st.sampled_from("\n .Oslo")), max_size=4))

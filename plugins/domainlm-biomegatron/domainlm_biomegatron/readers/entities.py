@@ -10,12 +10,10 @@ from domainlm.api import DataError, Entity, ProblemLog, TokenExample
 from domainlm.reading import open_text, read_conll
 from domainlm_biomegatron.readers.pubtator import TEXT_LINE, read_pubtator
 
-_CHEMICAL: Mapping[str, str] = {"Chemical": "Chemical"}
-_DISEASE: Mapping[str, str] = {"Disease": "Disease"}
+_CHEMICAL = {"Chemical": "Chemical"}
+_DISEASE = {"Disease": "Disease"}
 # The literature takes the four types of the NCBI disease corpus as one; IOB files have that one only.
-_NCBI_DISEASE: Mapping[str, str] = dict.fromkeys(
-    ("Disease", "SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"
-)
+_NCBI_DISEASE = dict.fromkeys(("Disease", "SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease")
 
 
 def read_chemicals_and_diseases(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
@@ -50,7 +48,11 @@ def _read(path: Path, problems: ProblemLog, types: Mapping[str, str]) -> Iterato
     for example in read_pubtator(path, problems) if _is_pubtator(path) else read_conll(path, problems):
         found.update(entity.type for entity in example.entities)
         entities = sorted(
-            {Entity(entity.start, entity.end, types[entity.type]) for entity in example.entities if entity.type in types}
+            {
+                Entity(entity.start, entity.end, types[entity.type])
+                for entity in example.entities
+                if entity.type in types
+            }
         )
         yield TokenExample(example.id, example.text, example.words, tuple(entities))
     if found and not types.keys() & found.keys():

@@ -1,4 +1,4 @@
-"""PMC full text in JATS (and its forerunner, NLM's archiving DTD): one `<article>` a file, or several in an article set.
+"""PMC full text in JATS (and its forerunner, NLM's archiving DTD): one `<article>` a file, or a set of them.
 
 Format: https://jats.nlm.nih.gov/archiving/. Left out: tables, figures, formulas, captions, footnotes, supplements,
 reference lists, numeric citation marks, section headings, everything after the body, and translated or reviewing
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from domainlm.api import Document, ProblemLog
 from domainlm_biomegatron.readers.inline import inline_text, squeeze
 from domainlm_biomegatron.readers.jats_text import paragraphs_of, tidy
-from domainlm_biomegatron.readers.xml import stream_records
+from domainlm_biomegatron.readers.xml import line_of, stream_records
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -48,7 +48,7 @@ def _read_article(article: etree._Element, path: Path, problems: ProblemLog) -> 
     front = article.find("front/article-meta")
     ids = _read_ids(front)
     name = ids.get("pmc") or ids.get("pmid") or ids.get("doi") or path.name.split(".xml")[0].removesuffix(".nxml")
-    line = article.sourceline
+    line = line_of(article)
 
     title = _read_title(front)
     if not title:

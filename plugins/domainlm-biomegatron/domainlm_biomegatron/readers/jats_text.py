@@ -85,7 +85,7 @@ def _inline(child: etree._Element, with_labels: bool) -> Iterator[str]:
     elif child.tag == "break":
         yield " "
     elif child.tag == "xref" and child.get("ref-type") == "bibr":
-        text = "".join(child.itertext())
+        text = inline_text(child)
         yield _REMOVED if _CITATION_MARK.fullmatch(text) else text
     elif _local(child.tag) not in _LEFT_OUT:
         yield child.text or ""

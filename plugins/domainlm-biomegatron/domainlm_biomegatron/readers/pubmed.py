@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from domainlm.api import Document, ProblemLog
 from domainlm_biomegatron.readers.inline import inline_text
-from domainlm_biomegatron.readers.xml import stream_records
+from domainlm_biomegatron.readers.xml import line_of, stream_records
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -48,7 +48,7 @@ def _count_deletions(record: etree._Element, seen: set[str], path: Path, problem
     for pmid in record.iterfind("PMID"):
         number = inline_text(pmid)
         kind = "deletion of a citation of this file (which is kept)" if number in seen else "deletion of a citation"
-        problems.add(kind, f"PMID {number}", path=path, line=pmid.sourceline)
+        problems.add(kind, f"PMID {number}", path=path, line=line_of(pmid))
 
 
 def _read_citation(record: etree._Element, seen: set[str], path: Path, problems: ProblemLog) -> Document | None:
@@ -58,20 +58,20 @@ def _read_citation(record: etree._Element, seen: set[str], path: Path, problems:
         article = citation
     pmid = citation.find("PMID")
     if pmid is None or not inline_text(pmid):
-        problems.add("citation without a PMID", f"<{citation.tag}>", path=path, line=record.sourceline)
+        problems.add("citation without a PMID", f"<{citation.tag}>", path=path, line=line_of(record))
         return None
     number = inline_text(pmid)
     if number in seen:
-        problems.add("PMID again", f"PMID {number}", path=path, line=record.sourceline)
+        problems.add("PMID again", f"PMID {number}", path=path, line=line_of(record))
         return None
     seen.add(number)
     sections = _read_sections(article)
     if not sections:
-        problems.add("citation without an abstract", f"PMID {number}", path=path, line=record.sourceline)
+        problems.add("citation without an abstract", f"PMID {number}", path=path, line=line_of(record))
         return None
     title = _read_title(article)
     if not title:
-        problems.add("citation without a title (kept)", f"PMID {number}", path=path, line=record.sourceline)
+        problems.add("citation without a title (kept)", f"PMID {number}", path=path, line=line_of(record))
     paragraphs = [title] if title else []
     paragraphs += [f"{label}: {text}" if label else text for label, text in sections]
     meta = {"version": pmid.get("Version", "1"), "language": article.findtext("Language", "")}

@@ -1,8 +1,8 @@
 """PubTator files: the BioCreative V CDR corpus (BC5CDR), the NCBI disease corpus, and what PubTator itself exports.
 
-A document is a line `PMID|t|title`, a line `PMID|a|abstract`, then one tab-separated line for each mention: PMID, start,
-end, text, type, identifiers and, for composite mentions, their parts. Offsets are characters of title + " " + abstract.
-Lines with relations follow; a blank line ends the document.
+A document is a line `PMID|t|title`, a line `PMID|a|abstract`, then one tab-separated line for each mention: PMID,
+start, end, text, type, identifiers and, for composite mentions, their parts. Offsets are characters of
+title + " " + abstract. Lines with relations follow; a blank line ends the document.
 """
 
 from __future__ import annotations
@@ -181,4 +181,3 @@ def _joined_spans(spans: Iterator[tuple[int, int]], entities: Sequence[Entity]) 
         else:
             joined.append((start, end))
     return joined
-

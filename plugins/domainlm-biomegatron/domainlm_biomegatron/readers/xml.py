@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from domainlm.api import DataError, ProblemLog
 from domainlm_biomegatron.readers.bytes import DamagedFileError, read_pieces
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BROKEN_XML = "broken XML (the rest of the file is lost)"
 DAMAGED_FILE = "damaged file (the rest of it is lost)"
+_MAX_LINE = 65_535
 
 
 def stream_records(
@@ -55,6 +56,12 @@ def stream_records(
         problems.add(BROKEN_XML, error.msg or "", path=path, line=error.lineno)
 
 
+def line_of(element: etree._Element) -> int | None:
+    """Return the line on which `element` starts, None beyond those that libxml2 can count."""
+    line = cast("int | None", element.sourceline)
+    return line if line is not None and line < _MAX_LINE else None
+
+
 def _new_parser(event: Literal["start", "end"], tags: Sequence[str] | None) -> etree.XMLPullParser:
     from lxml import etree
 
@@ -86,8 +93,13 @@ def _syntax_error(parser: etree.XMLPullParser, piece: bytes | None) -> etree.XML
     return None
 
 
+def _elements(parser: etree.XMLPullParser) -> Iterator[etree._Element]:
+    for _, element in parser.read_events():
+        yield cast("Any", element)  # an element, for start and end events
+
+
 def _complete_records(parser: etree.XMLPullParser) -> Iterator[etree._Element]:
-    for _, record in parser.read_events():
+    for record in _elements(parser):
         yield record
         record.clear()
         parent = record.getparent()
@@ -106,7 +118,7 @@ def _check_start(pieces: Iterable[bytes], path: Path, roots: Sequence[str]) -> b
         for piece in pieces:
             read += piece
             error = _syntax_error(parser, piece)
-            for _, root in parser.read_events():
+            for root in _elements(parser):
                 _check_root(root, path, roots)
                 return read
             if error is not None:
@@ -118,7 +130,7 @@ def _check_start(pieces: Iterable[bytes], path: Path, roots: Sequence[str]) -> b
 
 def _check_root(root: etree._Element, path: Path, roots: Sequence[str]) -> None:
     dtd = root.getroottree().docinfo.internalDTD
-    declared = [entity.name for entity in dtd.entities()] if dtd is not None else []
+    declared = [entity.name for entity in cast("Any", dtd).entities()] if dtd is not None else []
     if declared:
         raise DataError(
             "declares entities of its own, which is refused",

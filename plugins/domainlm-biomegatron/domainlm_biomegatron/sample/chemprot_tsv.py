@@ -61,7 +61,9 @@ def chemprot_files(passages: Iterable[tuple[int, Passage]]) -> ChemprotFiles:
 
 def _terms(passage: Passage) -> dict[int, tuple[str, Mention]]:
     """Return term number and mention by offset: T1, T2, ..., chemicals first, as in the official files."""
-    mentions = [mention for kind in ("chemical", "gene") for mention in passage.mentions() if mention.thing.kind == kind]
+    mentions = [
+        mention for kind in ("chemical", "gene") for mention in passage.mentions() if mention.thing.kind == kind
+    ]
     return {mention.start: (f"T{index}", mention) for index, mention in enumerate(mentions, start=1)}
 
 

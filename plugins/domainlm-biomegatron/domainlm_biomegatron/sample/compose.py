@@ -12,6 +12,7 @@ from domainlm_biomegatron.sample.names import Kind
 from domainlm_biomegatron.sample.templates import FACTS, FILLER, NEUTRAL, PLAIN, TITLES
 from domainlm_biomegatron.sample.world import KINDS, Facts, Thing, World
 
+_NUM_TOPICS = 8  # things that a document comes back to
 _SLOT = re.compile(r"\{(\w+)\}")
 
 
@@ -76,6 +77,7 @@ class Mixture:
 
     Attributes:
         facts: share of sentences that state a fact; `plain` and `neutral` likewise; the rest is filler.
+        themed: share of documents that keep to one kind of thing, as papers on drugs, diseases, genes or surgery do.
         labelled: probability that a thing is one that labelled training text may name.
         fact_names: the facts to choose from; all that a chemical has where empty.
     """
@@ -83,6 +85,7 @@ class Mixture:
     facts: float
     plain: float
     neutral: float
+    themed: float
     labelled: float
     fact_names: frozenset[str] = frozenset()
 
@@ -101,7 +104,8 @@ class Author:
 
     def passage(self, draws: Draws, num_sentences: int) -> Passage:
         """Write one document."""
-        topic = [self._thing(kind, draws) for kind in KINDS for _ in range(2)]
+        theme = (draws.pick(KINDS),) if draws.chance(self._mixture.themed) else KINDS
+        topic = [self._thing(kind, draws) for kind in theme for _ in range(_NUM_TOPICS // len(theme))]
         title = self.fill(TITLE_MARK + draws.pick(TITLES), topic, draws)
         sentences = tuple(self._sentence(topic, draws) for _ in range(num_sentences))
         return Passage(title, sentences)
@@ -132,10 +136,11 @@ class Author:
     def _sentence(self, topic: Sequence[Thing], draws: Draws) -> Sentence:
         place = draws.below(1000) / 1000
         mixture = self._mixture
+        theme = draws.pick(topic).kind
         if place < mixture.facts:
             return self.fact(draws)
         if place < mixture.facts + mixture.plain:
-            return self.fill(draws.pick(PLAIN), topic, draws)
+            return self.fill(draws.pick(PLAIN[theme]), topic, draws)
         if place < mixture.facts + mixture.plain + mixture.neutral:
             return self.fill(draws.pick(NEUTRAL), topic, draws)
         return self.fill(draws.pick(FILLER), topic, draws)
@@ -151,9 +156,7 @@ class Author:
     def _thing(self, kind: Kind, draws: Draws) -> Thing:
         return draws.pick(self._things[kind, draws.chance(self._mixture.labelled)])
 
-    def _for_slot(
-        self, slot: str, things: Sequence[Thing], mentions: Sequence[Mention], draws: Draws
-    ) -> Thing | None:
+    def _for_slot(self, slot: str, things: Sequence[Thing], mentions: Sequence[Mention], draws: Draws) -> Thing | None:
         """Choose a thing that the sentence does not name yet; None for slots of numbers."""
         if slot != "any" and slot not in KINDS:
             return None

@@ -41,7 +41,7 @@ _CITATION = """\
 <ArticleIdList><ArticleId IdType="pubmed">{pmid}</ArticleId></ArticleIdList></PubmedData>
 </PubmedArticle>
 """
-_TAIL = '<DeleteCitation>\n<PMID Version="1">{pmid}</PMID>\n</DeleteCitation>\n</PubmedArticleSet>\n'
+_TAIL = "</PubmedArticleSet>\n"
 
 
 def pubmed_xml(passages: Iterable[tuple[int, Passage]]) -> str:
@@ -50,7 +50,7 @@ def pubmed_xml(passages: Iterable[tuple[int, Passage]]) -> str:
     Args:
         passages: each with its number, which gives its PMID.
     """
-    return _HEAD + "".join(_citations(passages)) + _TAIL.format(pmid=FIRST_PMID - 1)
+    return _HEAD + "".join(_citations(passages)) + _TAIL
 
 
 def pmid_of(number: int) -> int:

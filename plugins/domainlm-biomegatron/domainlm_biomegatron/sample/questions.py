@@ -11,7 +11,10 @@ from domainlm_biomegatron.sample.names import Kind
 
 # For each fact: what is asked, and the kind of thing that answers it.
 _QUESTIONS: Mapping[str, tuple[tuple[str, Kind], ...]] = {
-    "treats": (("Which disease is treated with {chemical}?", "disease"), ("What is used against {disease}?", "chemical")),
+    "treats": (
+        ("Which disease is treated with {chemical}?", "disease"),
+        ("What is used against {disease}?", "chemical"),
+    ),
     "causes": (("Which disease can be caused by {chemical}?", "disease"), ("What can cause {disease}?", "chemical")),
     "activator": (("Which gene product is activated by {chemical}?", "gene"),),
     "upregulator": (("Which gene product does {chemical} increase?", "gene"),),
@@ -50,7 +53,7 @@ def questions_of(passage: Passage) -> Iterator[Question]:
     for sentence, offset in list(passage.placed())[1:]:
         in_abstract = offset - len(passage.title.text) - 1
         for text, kind in _QUESTIONS.get(sentence.fact, ()):
-            names = {mention.thing.kind: mention.thing.name for mention in sentence.mentions}
+            names: dict[str, str] = {mention.thing.kind: mention.thing.name for mention in sentence.mentions}
             asked = text.format_map(names)
             answer = sentence.mention_of(kind)
             found.setdefault(asked, []).append(Question(asked, sentence.fact, sentence, in_abstract, answer))

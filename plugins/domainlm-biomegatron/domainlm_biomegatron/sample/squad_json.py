@@ -27,7 +27,11 @@ def _article(number: int, passage: Passage, num_answers: int) -> dict[str, objec
     for question in questions_of(passage):
         start = question.offset + question.answer.start
         answer = {"answer_start": start, "text": context[start : question.offset + question.answer.end]}
-        entry = {"question": question.text, "id": hex_id("squad", number, question.text), "answers": [answer] * num_answers}
+        entry = {
+            "question": question.text,
+            "id": hex_id("squad", number, question.text),
+            "answers": [answer] * num_answers,
+        }
         asked.append(entry)
     if not asked:
         return None

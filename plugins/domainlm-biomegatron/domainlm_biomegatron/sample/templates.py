@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from domainlm_biomegatron.sample.names import Kind
+
 # What a sentence says of a chemical and a disease, or of a chemical and a gene.
 FACTS: Mapping[str, tuple[str, ...]] = {
     "treats": (
@@ -49,32 +51,44 @@ FACTS: Mapping[str, tuple[str, ...]] = {
     "part": ("{chemical} was found in the binding pocket of {gene}.",),
 }
 
-PLAIN = (
-    "The dose of {chemical} was raised to {number} mg.",
-    "Plasma levels of {chemical} peaked after {number} hours.",
-    "Mice were injected with {chemical} ({number} mg/kg).",
-    "Treatment with {chemical} was continued for {number} days.",
-    "The half-life of {chemical} was {number} hours.",
-    "Tablets of {chemical} were taken with water.",
-    "{chemical} was given intravenously.",
-    "{number} patients were diagnosed with {disease}.",
-    "Symptoms of {disease} lasted {number} days.",
-    "The incidence of {disease} was {number} %.",
-    "Death from {disease} was recorded in {number} cases.",
-    "A family history of {disease} was present in {number} women.",
-    "Patients with {disease} were older than healthy controls.",
-    "The onset of {disease} was sudden and painful.",
-    "Mutations of {gene} were found in {number} families.",
-    "Expression of {gene} was measured in liver tissue.",
-    "{gene} is encoded on chromosome {number}.",
-    "Mice without {gene} were fertile.",
-    "Antibodies against {gene} were used for staining.",
-    "All patients underwent {procedure}.",
-    "{procedure} was performed under general anaesthesia.",
-    "Images were obtained by {procedure} in {number} minutes.",
-    "The surgeon repeated {procedure} on day {number}.",
-    "Before {procedure} the patients fasted for {number} hours.",
-)
+PLAIN: Mapping[Kind, tuple[str, ...]] = {
+    "chemical": (
+        "The dose of {chemical} was raised to {number} mg.",
+        "Plasma levels of {chemical} peaked after {number} hours.",
+        "Mice were injected with {chemical} ({number} mg/kg).",
+        "Treatment with {chemical} was continued for {number} days.",
+        "The half-life of {chemical} in plasma was {number} hours.",
+        "Tablets of {chemical} were taken with water.",
+        "The drug {chemical} was given intravenously.",
+        "Solutions of {chemical} in water were stable for {number} hours.",
+    ),
+    "disease": (
+        "{number} patients were diagnosed with {disease}.",
+        "Symptoms of {disease} lasted {number} days.",
+        "The incidence of {disease} was {number} %.",
+        "Death from {disease} was recorded in {number} cases.",
+        "A family history of {disease} was present in {number} women.",
+        "Patients with {disease} were older than healthy controls.",
+        "The onset of {disease} was sudden and painful.",
+        "The disorder {disease} begins with fever and pain.",
+    ),
+    "gene": (
+        "Mutations of {gene} were found in {number} families.",
+        "Expression of {gene} was measured in liver tissue.",
+        "The protein {gene} is encoded on chromosome {number}.",
+        "Mice without {gene} were fertile.",
+        "Antibodies against {gene} were used for staining.",
+        "Messenger RNA of {gene} was found in all tissues.",
+    ),
+    "procedure": (
+        "All patients underwent {procedure}.",
+        "The technique of {procedure} was performed under general anaesthesia.",
+        "Images were obtained by {procedure} in {number} minutes.",
+        "The surgeon repeated {procedure} on day {number}.",
+        "Before {procedure} the patients fasted for {number} hours.",
+        "The operating time of {procedure} was {number} minutes.",
+    ),
+}
 
 NEUTRAL = (
     "Little is known about {any}.",

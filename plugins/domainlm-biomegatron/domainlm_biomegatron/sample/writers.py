@@ -22,16 +22,23 @@ Files = Mapping[str, tuple[Path, ...]]
 
 # Pretraining text says a lot about what names stand for; labelled text says little, and its dev and test parts name
 # things that the training part does not: what they are has to be known from elsewhere.
-_READING = Mixture(facts=0.45, plain=0.25, neutral=0.2, labelled=0.25)
-_LABELLED_TRAIN = Mixture(facts=0.1, plain=0.1, neutral=0.7, labelled=1.0)
-_LABELLED_TEST = Mixture(facts=0.1, plain=0.1, neutral=0.7, labelled=0.1)
-_RELATIONS = Mixture(facts=0.6, plain=0.1, neutral=0.2, labelled=0.5, fact_names=GENE_FACTS)
+_READING = Mixture(facts=0.15, plain=0.5, neutral=0.25, themed=0.9, labelled=0.5)
+_LABELLED_TRAIN = Mixture(facts=0.1, plain=0.1, neutral=0.7, themed=0.0, labelled=1.0)
+_LABELLED_TEST = Mixture(facts=0.1, plain=0.1, neutral=0.7, themed=0.0, labelled=0.1)
+_RELATIONS = Mixture(facts=0.6, plain=0.1, neutral=0.2, themed=0.0, labelled=0.5, fact_names=GENE_FACTS)
 
 _CITATIONS_PER_FILE = 1000
 _NUM_SENTENCES = (6, 10)
 _NUM_BODY_PARAGRAPHS = 8
 # Documents of different samples have different numbers, and so different PMIDs.
-_FIRST_NUMBERS = {"pubmed": 0, "pmc": 200_000, "bc5cdr": 300_000, "ncbi": 400_000, "chemprot": 500_000, "squad": 600_000}
+_FIRST_NUMBERS = {
+    "pubmed": 0,
+    "pmc": 200_000,
+    "bc5cdr": 300_000,
+    "ncbi": 400_000,
+    "chemprot": 500_000,
+    "squad": 600_000,
+}
 _SPLIT_STEP = 30_000
 _SPLITS = ("train", "dev", "test")
 

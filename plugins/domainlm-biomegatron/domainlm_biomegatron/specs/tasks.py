@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from domainlm.api import ProblemLog, SampleWriter, Split, TaskSpec, TokenExample
+from domainlm_biomegatron.fetching.tasks import BC5CDR, NCBI_DISEASE
 from domainlm_biomegatron.readers.entities import (
     read_chemicals,
     read_chemicals_and_diseases,
@@ -64,6 +65,7 @@ def _bc5cdr(name: str, things: str, read: Reader, types: tuple[str, ...]) -> Tas
         defaults=_FINETUNING,
         sample=_BC5CDR_SAMPLE,
         source=_BC5CDR_SOURCE,
+        fetch=BC5CDR,
     )
 
 
@@ -84,5 +86,6 @@ TASKS = (
             description="synthetic PubTator documents with invented diseases, no real abstract",
         ),
         source=_NCBI_SOURCE,
+        fetch=NCBI_DISEASE,
     ),
 )

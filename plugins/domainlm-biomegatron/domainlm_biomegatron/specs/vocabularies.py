@@ -7,14 +7,14 @@ from domainlm.api import VocabularySpec
 VOCABULARIES = (
     VocabularySpec(
         name="biomegatron/bio-30k",
-        description="30,000 cased sub-tokens, learned on the recipe's biomedical text (the study: SentencePiece, PubMed)",
+        description="30,000 cased sub-tokens learned on the recipe's corpus (the study: SentencePiece on PubMed)",
         algorithm="wordpiece",
         size=30_000,
         cased=True,
     ),
     VocabularySpec(
         name="biomegatron/bio-50k",
-        description="50,000 cased sub-tokens, learned on the recipe's biomedical text (the study: SentencePiece, PubMed)",
+        description="50,000 cased sub-tokens learned on the recipe's corpus (the study: SentencePiece on PubMed)",
         algorithm="wordpiece",
         size=50_000,
         cased=True,

@@ -1,0 +1,27 @@
+"""`domainlm corpus merge`: shards to one corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domainlm.cli.corpus_report import say_prepared
+from domainlm.cli.logs import verbosity_options
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command(short_help="Put shards together, duplicates between them left out.")
+@click.argument("shards", nargs=-1, required=True, metavar="SHARD_DIR...", type=_FOLDER)
+@click.option("--out", type=_FOLDER, required=True, help="Folder for the corpus; may be one of the shards.")
+@verbosity_options
+def merge(shards: tuple[Path, ...], out: Path) -> None:
+    """Put shards together, duplicates between them left out.
+
+    Each SHARD_DIR is the --out of a `domainlm corpus build --shard I/N`; together they must hold every shard. The
+    corpus is the same, byte for byte, as one built without shards.
+    """
+    from domainlm.study.corpora import merge_corpus
+
+    say_prepared(merge_corpus(shards, out), out)

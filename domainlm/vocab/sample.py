@@ -1,0 +1,46 @@
+"""An even sample of a text, for what must not grow with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+
+class EvenSample:
+    """Sentences spread evenly over a text, of no more than so many characters; all of them where it has no more.
+
+    A sentence is taken where it brings the characters taken nearest to their share of those that have gone by. So every
+    part of the text gives the same share of itself, whole sentences are taken, and the sample of a text is always the
+    same. The text is streamed twice: counted when the sample is made, and read when it is iterated over.
+
+    Args:
+        read: starts reading the sentences anew each time that it is called.
+        max_characters: of all sentences taken.
+
+    Attributes:
+        num_characters: of the whole text, line ends not counted.
+        max_characters: as given.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[str]], max_characters: int) -> None:
+        self._read = read
+        self.max_characters = max_characters
+        self.num_characters = sum(map(len, read()))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the text is taken."""
+        return self.num_characters <= self.max_characters
+
+    def __iter__(self) -> Iterator[str]:
+        """The sentences taken, in order."""
+        if self.is_whole:
+            yield from self._read()
+            return
+        gone_by = taken = 0
+        for sentence in self._read():
+            gone_by += len(sentence)
+            # 2 * (share of what has gone by - taken) >= length, with share = max / all, in whole numbers
+            owed = self.max_characters * gone_by - self.num_characters * taken
+            if 2 * owed >= self.num_characters * len(sentence) and taken + len(sentence) <= self.max_characters:
+                taken += len(sentence)
+                yield sentence

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from domainlm.api import ModelSizeSpec
+from domainlm.testing import check_plugin
+from domainlm_biomegatron.specs.sizes import SIZES
+from domainlm_biomegatron.specs.tasks import TASKS
+from domainlm_biomegatron.specs.vocabularies import VOCABULARIES
+
+PLUGIN = Path(__file__).resolve().parents[1]
+
+
+def test_everything_declared_keeps_the_rules() -> None:
+    report = check_plugin("domainlm_biomegatron.hooks")
+    assert not report.skipped
+    assert {name.split("@")[0] for name in report.checked} >= {
+        "biomegatron",
+        "biomegatron/pubmed",
+        "biomegatron/pmc",
+        "biomegatron/bc5cdr",
+        "biomegatron/bc5cdr-chem",
+        "biomegatron/bc5cdr-disease",
+        "biomegatron/ncbi-disease",
+        "biomegatron/quickstart",
+    }
+
+
+def test_the_entry_point_names_the_hooks() -> None:
+    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"]["domainlm"] == {"biomegatron": "domainlm_biomegatron.hooks"}
+
+
+def num_parameters(size: ModelSizeSpec, vocabulary: int) -> int:
+    """Worked out by hand: embeddings, then for each layer attention, feed-forward and two normalisations."""
+    hidden, wide = size.hidden, 4 * size.hidden
+    embeddings = (vocabulary + size.max_positions + 2) * hidden
+    attention = 4 * (hidden * hidden + hidden)
+    feed_forward = hidden * wide + wide + wide * hidden + hidden
+    return embeddings + size.layers * (attention + feed_forward + 4 * hidden) + 2 * hidden
+
+
+@pytest.mark.parametrize(
+    ("name", "vocabulary", "millions"),
+    [
+        ("1m", 4_000, 1.0),
+        ("5m", 8_000, 5.3),
+        ("22m", 30_000, 22.4),
+        ("110m", 30_000, 109.0),
+        ("345m", 30_592, 334.0),  # 345m counts the heads of pretraining, too
+        ("800m", 30_592, 748.0),
+        ("1.2b", 30_592, 1273.0),
+    ],
+)
+def test_sizes_are_what_their_names_say(name: str, vocabulary: int, millions: float) -> None:
+    (size,) = (size for size in SIZES if size.name == f"biomegatron/{name}")
+    assert num_parameters(size, vocabulary) / 1e6 == pytest.approx(millions, rel=0.03)
+    assert size.architecture == "megatron"
+    assert size.hidden % size.heads == 0
+
+
+def test_vocabularies_are_the_studys() -> None:
+    assert {(v.name, v.algorithm, v.size, v.cased) for v in VOCABULARIES} == {
+        ("biomegatron/bio-30k", "wordpiece", 30_000, True),
+        ("biomegatron/bio-50k", "wordpiece", 50_000, True),
+        ("biomegatron/bert-cased", "file", None, True),
+        ("biomegatron/bert-uncased", "file", None, False),
+    }
+
+
+def test_tasks_carry_the_studys_settings_and_say_where_data_comes_from() -> None:
+    for task in TASKS:
+        assert task.defaults["num_epochs"] == 30
+        assert task.defaults["optimizer"] == {"learning_rate": 5e-5}
+        assert "https://" in task.source
+        assert "public domain" in task.source
+        assert set(task.files) == {"train", "dev", "test"}
+    assert {task.name: task.defaults["labelling"] for task in TASKS} == {
+        "biomegatron/bc5cdr": "every_sub_token",
+        "biomegatron/bc5cdr-chem": "every_sub_token",
+        "biomegatron/bc5cdr-disease": "every_sub_token",
+        "biomegatron/ncbi-disease": "first_sub_token",
+    }

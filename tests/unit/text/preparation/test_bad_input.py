@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.api import ProblemLog
+from domainlm.builtin.specs import read_jsonl, read_text
+from domainlm.errors import DataError
+from domainlm.text import files
+from domainlm.text.files import open_text
+
+_GOOD = "The ship sailed.\n\nThe mast broke.\n\nThe crew slept.\n"
+
+
+def _skipping(path: Path) -> tuple[list[str], ProblemLog]:
+    problems = ProblemLog(skip_bad_input=True)
+    return list(open_text(path, problems)), problems
+
+
+def test_a_line_in_another_encoding_is_left_out_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.txt"
+    path.write_bytes("Käse\n".encode() + "Gemüse\n".encode("latin-1") + b"Brot\n\xff\xfe\x00\x81\nWein")
+    lines, problems = _skipping(path)
+    assert lines == ["Käse", "Brot", "Wein"]
+    assert problems.counts == {"not UTF-8 (left out)": 2}
+    assert [(p.where, p.detail) for p in problems.examples] == [
+        (f"{path}:2", "byte 9 (counted from 0) fc 73 65 0a"),
+        (f"{path}:4", "byte 18 (counted from 0) ff fe 00 81"),
+    ]
+
+
+def test_an_overlong_line_is_left_out_and_what_follows_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", 10)
+    path = tmp_path / "long.txt"
+    path.write_bytes(b"short\n" + b"x" * 57 + b"\nlast\nbad \xff\n")
+    lines, problems = _skipping(path)
+    assert lines == ["short", "last"]
+    assert dict(problems.counts) == {"the line is too long (left out)": 1, "not UTF-8 (left out)": 1}
+    assert problems.examples[0].where == f"{path}:2"
+    assert problems.examples[1].detail.startswith("byte 73 ")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_the_readable_start_of_a_damaged_gzip_file_is_kept(tmp_path: Path, damage: str) -> None:
+    content = "".join(f"line {number} {number**7}\n" for number in range(20_000))
+    packed = bytearray(gzip.compress(content.encode()))
+    if damage == "cut":
+        del packed[-3000:]
+    else:
+        packed[len(packed) // 2] ^= 0xFF
+    path = tmp_path / "damaged.txt.gz"
+    path.write_bytes(packed)
+    lines, problems = _skipping(path)
+    assert 5_000 < len(lines) < 20_000
+    assert lines[:5_000] == content.splitlines()[:5_000]  # wrong bytes show later than where they are
+    (problem,) = problems.examples
+    assert problem.where == f"{path}:{len(lines) + 1}"
+
+
+def test_bad_input_is_refused_where_it_is_not_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.txt"
+    path.write_bytes(b"good\nbad \xff\n")
+    with pytest.raises(DataError, match="not UTF-8"):
+        list(open_text(path, ProblemLog()))
+
+
+def _write_bad(folder: Path) -> list[Path]:
+    contents = {
+        "a.txt": _GOOD.encode(),
+        "b.txt": b"Before.\n\nBad \xe9.\n\nAfter.\n",
+        "c.txt.gz": gzip.compress(_GOOD.encode())[:-12],
+        "d.txt.gz": b"no gzip at all",
+        "e.txt": bytes(range(256)) * 4,
+        "f.txt": b"",
+        "g.txt": b"The last one.\n",
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return [folder / name for name in contents]
+
+
+def test_nothing_is_lost_of_the_rest(tmp_path: Path, prepare: Any) -> None:
+    paths = _write_bad(tmp_path)
+    prepared, out = prepare(paths, skip_bad_input=True, held_out_share=0.5)
+    texts = {line for side in ("train", "held_out") for line in (out / "text" / f"{side}.txt").read_text().splitlines()}
+    assert {"The ship sailed.", "The crew slept.", "Before.", "After.", "The last one."} <= texts
+    where = {example.where.rpartition("/")[2] for example in prepared.problems.examples}
+    assert {"b.txt:3", "d.txt.gz:1", "f.txt"} <= where
+    assert sum(prepared.problems.counts.values()) >= 5
+    ids = {line.split("\t")[0] for line in (out / "text" / "documents.tsv").read_text().splitlines()}
+    assert {"b:1", "b:2", "g:1"} <= ids
+
+
+def test_the_first_bad_file_is_named_where_it_is_refused(tmp_path: Path, prepare: Any) -> None:
+    with pytest.raises(DataError, match="not UTF-8") as caught:
+        prepare(_write_bad(tmp_path))
+    assert caught.value.where == f"{tmp_path / 'b.txt'}:3"
+
+
+def test_bad_input_in_a_process_is_named_too(
+    tmp_path: Path, prepare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from domainlm.text.preparation import blocks
+
+    monkeypatch.setattr(blocks, "GROUP_BYTES", 1)
+    with pytest.raises(DataError, match=r"b\.txt:3: not UTF-8"):
+        prepare(_write_bad(tmp_path), num_workers=2)
+
+
+def test_readers_skip_lines_too(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "One."}\n{"text": "\xff"}\n{"text": "Two."}\n')
+    problems = ProblemLog(skip_bad_input=True)
+    assert [document.text for document in read_jsonl(tmp_path / "a.jsonl", problems)] == ["One.", "Two."]
+    (tmp_path / "a.txt").write_bytes(b"One\n\xff\nTwo\n\nThree\n")
+    assert [document.text for document in read_text(tmp_path / "a.txt", problems)] == ["One\nTwo", "Three"]
+    assert problems.counts == {"not UTF-8 (left out)": 2}
+
+
+def test_logs_are_added_up_with_the_first_examples() -> None:
+    total, further = ProblemLog(), ProblemLog()
+    for number in range(3):
+        total.add("torn", f"{number}", path="a")
+    for number in range(4):
+        further.add("torn", f"{number}", path="b", line=number)
+    further.add("burnt", "x", path="b")
+    total.extend(further.as_dict())
+    assert total.counts == {"torn": 7, "burnt": 1}
+    assert [problem.where for problem in total.examples] == ["a", "a", "a", "b:0", "b:1", "b"]

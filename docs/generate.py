@@ -7,6 +7,7 @@ tests/docs fails while a page says something else than the code does.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -116,7 +117,7 @@ def _command_parts(context: click.Context) -> Iterator[str]:
 
 def _help_text(text: str) -> str:
     """A docstring of a command as Markdown: what click would not wrap stands in a block of its own."""
-    parts = [part for part in re.split(r"\n\s*\n", text.strip()) if part]
+    parts = [part for part in re.split(r"\n\s*\n", inspect.cleandoc(text)) if part]
     paragraphs = [
         "```text\n" + part.removeprefix("\b\n") + "\n```" if part.startswith("\b") else " ".join(part.split())
         for part in parts

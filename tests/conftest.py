@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no bug of the code under test; pytest-timeout catches what hangs.
+hypothesis.settings.register_profile("domainlm", deadline=None)
+hypothesis.settings.load_profile("domainlm")
 
 _DATA_MARKER = "SHA256SUMS"
 

@@ -14,11 +14,14 @@ class Document:
         id: unique in its corpus, as the source names it.
         paragraphs: the running text, in reading order; no paragraph is empty or holds a line break.
         meta: what else the source says (licence, language, ...), for filters and statistics.
+        version: where the corpus spec says `replaces`: of the documents of one id the highest version stays, the last
+            one read where several have it.
     """
 
     id: str
     paragraphs: tuple[str, ...]
     meta: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
 
     @property
     def text(self) -> str:

@@ -74,6 +74,16 @@ def domainlm_vocabularies() -> list[VocabularySpec]:
             algorithm="wordpiece",
         ),
         VocabularySpec(
+            name="core/bpe",
+            description="byte-level BPE (Radford et al. 2019) of BERT's words, learned from the corpus",
+            algorithm="bpe",
+        ),
+        VocabularySpec(
+            name="core/unigram",
+            description="Unigram (Kudo 2018) of BERT's words, learned from the corpus",
+            algorithm="unigram",
+        ),
+        VocabularySpec(
             name="core/file",
             description="read from a BERT vocab.txt or a tokenizer.json",
             algorithm="file",

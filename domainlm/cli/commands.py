@@ -12,7 +12,7 @@ _TABLE = (
     ("predict", "domainlm.cli.predict:predict", "Tag text with a fine-tuned model."),
     ("corpus", "domainlm.cli.corpus:corpus", "Get and prepare corpora."),
     ("task", "domainlm.cli.task:task", "Get the data of tasks."),
-    ("vocab", "domainlm.cli.vocab:vocab", "Measure vocabularies."),
+    ("vocab", "domainlm.cli.vocab:vocab", "Learn, measure and compare vocabularies."),
     ("plugins", "domainlm.cli.plugins:plugins", "List plugins and show what they give."),
     ("doctor", "domainlm.cli.doctor.command:doctor", "Check this installation and this machine."),
     ("completion", "domainlm.cli.completion:completion", "Print the completion script of a shell."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from domainlm.cli.arguments import complete_recipe, recipe_file, set_option
-from domainlm.cli.corpus_report import say_prepared
+from domainlm.cli.corpus_report import say_prepared, tokens_per_file_option
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.state import cli_state
 
@@ -37,6 +37,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--vocabulary", type=_PATH, help="Encode by it: vocab.txt, tokenizer.json or a folder with one.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder for the corpus, or for the shard's parts.")
 @click.option("--shard", metavar="I/N", help="Make the parts of one of N equal shares, anywhere; then merge them.")
+@tokens_per_file_option
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: runtime.num_threads, or the cores]")
 @set_option
 @verbosity_options
@@ -50,6 +51,7 @@ def build(
     vocabulary: Path | None,
     out: Path,
     shard: str | None,
+    tokens_per_file: int | None,
     workers: int | None,
     overrides: tuple[str, ...],
 ) -> None:
@@ -75,7 +77,7 @@ def build(
         order = _order_of_recipe(recipe, out, vocabulary, overrides, registry)
     if workers is not None:
         order = order.with_workers(workers)
-    prepared = build_corpus(order, out, None if shard is None else Shard.parse(shard))
+    prepared = build_corpus(order, out, None if shard is None else Shard.parse(shard), tokens_per_file)
     if prepared is None:
         click.echo(f"shard {shard} is done; when all are: domainlm corpus merge SHARD_DIR... --out DIR")
     else:

@@ -26,8 +26,15 @@ _REASONS = (
     ("empty", "num_empty"),
     ("leak: overlaps dev or test data", "num_leaked"),
     ("replaced by a later version", "num_replaced"),
+    ("removed by a later record", "num_removed"),
     ("exact duplicate", "num_exact_duplicates"),
     ("near duplicate", "num_near_duplicates"),
+)
+
+tokens_per_file_option = click.option(
+    "--tokens-per-file",
+    type=click.IntRange(min=1),
+    help="Divide the token ids into files of about so many.  [default: one file]",
 )
 
 

@@ -28,3 +28,10 @@ def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers:
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def echo_markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int] = ()) -> None:
+    """Print a table in Markdown; arguments as those of `echo_table`."""
+    lines = ["---:" if place in numbers else "---" for place in range(len(header))]
+    for row in (header, lines, *rows):
+        click.echo(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")

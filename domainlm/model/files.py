@@ -80,7 +80,7 @@ def read_config(folder: Path) -> FolderConfig:
             allowed=f'"format": {_FORMAT}',
         )
     extra = {key: value for key, value in content.items() if key not in ("format", "kind", "model")}
-    return FolderConfig(str(content.get("kind")), ModelConfig.from_dict(content["model"]), extra)
+    return FolderConfig(str(content.get("kind")), _read_shape(content["model"], path), extra)
 
 
 def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
@@ -104,6 +104,13 @@ def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
     found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
     _check(module.state_dict(), found, path)
     module.load_state_dict(found)
+
+
+def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:
+    try:
+        return ModelConfig.from_dict(values)
+    except ModelError as error:
+        raise ModelError(error.problem, where=path, given=error.given, allowed=error.allowed) from None
 
 
 def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path) -> None:

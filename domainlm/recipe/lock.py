@@ -22,7 +22,6 @@ _PACKAGES = (
     "tokenizers",
     "safetensors",
     "numpy",
-    "scikit-learn",
     "pluggy",
     "pydantic",
 )

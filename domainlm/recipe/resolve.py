@@ -10,15 +10,14 @@ from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, Split, TaskSpec, Voc
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
+from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.memory import check_memory
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.schema import (
-    CorpusSettings,
     FinetuningSettings,
     PretrainingSettings,
     Recipe,
-    SampleSettings,
     TaskSettings,
 )
 from domainlm.recipe.toml_source import Table
@@ -141,9 +140,10 @@ def _vocabulary(recipe: Recipe, registry: Registry, where: str) -> ResolvedVocab
     if size is None:
         raise RecipeError(f"{spec.name} has no size of its own", where=where, remedy="add size = ... to [vocabulary]")
     cased = spec.cased if settings.cased is None else settings.cased
-    return ResolvedVocabulary(
-        spec, LearnSettings(size=size, cased=cased, min_frequency=settings.min_frequency), None, cased
+    learn = LearnSettings(
+        size=size, cased=cased, min_frequency=settings.min_frequency, max_characters=settings.max_characters
     )
+    return ResolvedVocabulary(spec, learn, None, cased)
 
 
 def _task(settings: TaskSettings, index: int, recipe: Recipe, registry: Registry, loaded: LoadedRecipe) -> ResolvedTask:

@@ -7,22 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Dropout = Annotated[float, Field(ge=0.0, lt=1.0)]
-Scalar = bool | int | float | str
-Strings = Annotated[tuple[str, ...], Field(strict=False)]
-
-
-class Settings(BaseModel):
-    """A table of the recipe: frozen, strict about types, and closed to unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
+from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 
 
 class RequiresSettings(Settings):
@@ -32,66 +20,6 @@ class RequiresSettings(Settings):
     """Versions of domainlm that can run this recipe, as a PEP 440 specifier (">=0.1,<1")."""
     plugins: dict[str, str] = Field(default_factory=dict)
     """Plugin distributions by name, each with a PEP 440 specifier ("" for any version)."""
-
-
-class SampleSettings(Settings):
-    """A synthetic sample that the spec writes itself, in place of files."""
-
-    num_documents: Positive
-    """Number of documents to write (for a task: of its training split; dev and test are smaller)."""
-    seed: NotNegative = 0
-    """Seed of the sample's grammar."""
-
-
-class DeduplicationSettings(Settings):
-    """Documents that say what an earlier one says are left out; the first one in the order of the corpus stays."""
-
-    exact: bool = True
-    """Leave out documents of the same text, after normalisation."""
-    near: Literal[False] | Annotated[float, Field(gt=0.0, lt=1.0)] = False
-    """Leave out documents whose shingles are as similar as this (Jaccard) or more; 0.8 is a common choice."""
-    num_words: Positive = 5
-    """Words of a shingle."""
-
-
-class LeakGuardSettings(Settings):
-    """Documents that hold text of a task's dev or test split are left out and listed."""
-
-    enabled: bool = True
-    """Look for such documents."""
-    num_words: Positive = 10
-    """Words of a run; case and punctuation do not count."""
-    min_shared: Positive = 4
-    """A document is left out when it shares at least so many different runs with dev and test texts..."""
-    min_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    """... or at least this share of its own runs, which finds short documents."""
-
-
-class CorpusSettings(Settings):
-    """The text to pretrain on and to learn a vocabulary from."""
-
-    spec: str
-    """Corpus spec: the format and its reader."""
-    files: Strings = ()
-    """Files, folders or glob patterns, relative to the recipe."""
-    sample: SampleSettings | None = None
-    """Write and read a synthetic sample instead of files."""
-    max_documents: Positive | None = None
-    """Take no more than the first so many documents."""
-    held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.02
-    """Share of the documents kept out of pretraining, for language-model scores."""
-    deduplication: DeduplicationSettings = Field(default_factory=DeduplicationSettings)
-    """Which duplicates are left out."""
-    leak_guard: LeakGuardSettings = Field(default_factory=LeakGuardSettings)
-    """How documents that overlap dev and test splits are found."""
-    on_bad_input: Literal["refuse", "skip"] = "refuse"
-    """What cannot be read (a line in another encoding, a damaged file): stop with an error, or leave it out and count it."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> CorpusSettings:
-        if bool(self.files) == (self.sample is not None):
-            raise ValueError("give either files or sample")
-        return self
 
 
 class VocabularySettings(Settings):
@@ -105,6 +33,8 @@ class VocabularySettings(Settings):
     """Keep capitals and accents; the spec's own choice where not given."""
     min_frequency: Positive = 2
     """Pieces seen less often than this in the corpus are not merged."""
+    max_characters: Positive = 1_000_000_000
+    """Learn from no more of the corpus than this; of a larger one, from a sample spread evenly over it."""
     file: str | None = None
     """BERT vocab.txt or tokenizer.json, relative to the recipe, for specs that read one."""
 
@@ -263,7 +193,7 @@ class TaskSettings(Settings):
     spec: str
     """Task spec: the format, its reader and its usual settings."""
     name: str | None = None
-    """What reports call the data set; the spec's name where not given."""
+    """What reports call the data set; the last part of the spec's name where not given."""
     folder: str | None = None
     """Folder that holds the files under the spec's own names."""
     files: TaskFiles | None = None

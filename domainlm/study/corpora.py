@@ -3,7 +3,7 @@
 ```
 OUT/manifest.json     what was made of what; written last
 OUT/text/             train.txt, held_out.txt, documents.tsv
-OUT/tokens/           train.bin, train.idx, held_out.bin, held_out.idx, where a vocabulary is given
+OUT/tokens/           train.bin, train.idx, held_out.bin, held_out.idx (or train-00000.bin, ...), given a vocabulary
 OUT/removed.jsonl     the documents left out
 OUT/work/             parts, while it is being made, and of a shard
 ```
@@ -20,9 +20,10 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.errors import DataError, RecipeError, StorageError
+from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.resolve import Resolved
-from domainlm.recipe.schema import CorpusSettings, RuntimeSettings, SampleSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.validate import validate_settings
 from domainlm.study.files import FileHashes, read_json, write_json
 from domainlm.study.preparation import GuardedFiles, corpus_preparation, encoding_of, num_workers
@@ -129,7 +130,9 @@ def order_of_recipe(resolved: Resolved, samples: Path, vocabulary: Path | None) 
     )
 
 
-def build_corpus(order: CorpusOrder, out: Path, shard: Shard | None = None) -> Prepared | None:
+def build_corpus(
+    order: CorpusOrder, out: Path, shard: Shard | None = None, tokens_per_file: int | None = None
+) -> Prepared | None:
     """Build a corpus into `out`, or make the parts of a shard of it; goes on where a stopped call left off.
 
     Returns:
@@ -158,10 +161,10 @@ def build_corpus(order: CorpusOrder, out: Path, shard: Shard | None = None) -> P
     prepare_parts(preparation, out / WORK_FOLDER, num_workers=workers, shard=shard, title=f"corpus {order.spec.name}")
     if shard is not None and shard.count > 1:
         return None
-    return _finish(out, [out / WORK_FOLDER])
+    return _finish(out, [out / WORK_FOLDER], tokens_per_file)
 
 
-def merge_corpus(shards: Sequence[Path], out: Path) -> Prepared:
+def merge_corpus(shards: Sequence[Path], out: Path, tokens_per_file: int | None = None) -> Prepared:
     """Put shards together, duplicates between them left out; the same bytes as without shards.
 
     Args:
@@ -181,7 +184,7 @@ def merge_corpus(shards: Sequence[Path], out: Path) -> Prepared:
         raise StorageError(
             "holds a finished corpus", where=out, remedy="choose another folder with --out, or remove it"
         )
-    return _finish(out, works)
+    return _finish(out, works, tokens_per_file)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -209,11 +212,18 @@ def _refuse_finished(out: Path) -> None:
         raise StorageError("holds a finished corpus", where=out, remedy="choose another folder, or remove this one")
 
 
-def _finish(out: Path, works: Sequence[Path]) -> Prepared:
+def _finish(out: Path, works: Sequence[Path], tokens_per_file: int | None) -> Prepared:
     plan = read_plan(works[0])
     finishing = Finishing.of_plan(plan)
     tokens = out / "tokens" if finishing.dtype else None
-    prepared = finish(finishing, works, text=out / "text", tokens=tokens, removed=out / REMOVED_FILE)
+    prepared = finish(
+        finishing,
+        works,
+        text=out / "text",
+        tokens=tokens,
+        removed=out / REMOVED_FILE,
+        tokens_per_file=tokens_per_file,
+    )
     manifest = {
         "format": 1,
         "kind": "corpus",

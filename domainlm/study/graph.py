@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.recipe.corpus_settings import SampleSettings
 from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedTask
-from domainlm.recipe.schema import RuntimeSettings, SampleSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GUARDED_SPLITS
 from domainlm.study.stage import Stage
@@ -103,7 +104,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     model = pretraining or start
     score = LanguageModelScoreStage(
         label=model.label,
-        inputs={"model": model, "tokens": tokens, "vocabulary": vocabulary},
+        inputs={"model": model, "corpus": corpus, "tokens": tokens, "vocabulary": vocabulary},
         settings=recipe.pretraining,
         runtime=recipe.runtime,
         hardware=hardware,

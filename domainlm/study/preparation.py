@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.api import CorpusSpec, ProblemLog, Split, TaskSpec
-from domainlm.recipe.schema import CorpusSettings, RuntimeSettings
+from domainlm.recipe.corpus_settings import CorpusSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.text.indexed import smallest_dtype
 from domainlm.text.preparation.blocks import group_files
 from domainlm.text.preparation.leaks import GuardedText, LeakGuard, LeakSettings

@@ -17,8 +17,8 @@ _NUM_SENTENCES = 400
 def check_vocabulary(spec: VocabularySpec) -> int:
     """Check a vocabulary: a file can be loaded, a learning function gives the same usable vocabulary twice.
 
-    A spec that leaves the learning to the core ("wordpiece"), or whose file the recipe names, has nothing more to check
-    than its fields.
+    A spec that leaves the learning to the core ("wordpiece", "bpe", "unigram"), or whose file the recipe names, has
+    nothing more to check than its fields.
 
     Returns:
         Its number of entries; 0 where nothing could be built.

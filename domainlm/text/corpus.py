@@ -1,4 +1,4 @@
-"""What a corpus on disk is: train.txt and held_out.txt, one normalised sentence a line, a blank line after a document."""
+"""A corpus on disk: train.txt and held_out.txt, one normalised sentence a line, a blank line after each document."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
 from domainlm.text.batches import PretrainingBatches
 from domainlm.text.indexed import IndexedDataset
 from domainlm.text.masking import Masking, TokenTable
+from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints import remove_checkpoints
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.observer import Observer
@@ -134,19 +135,36 @@ def _train(
 
 
 def score_language_model(
-    *, settings: PretrainingSettings, runtime: RuntimeSettings, model: Path, tokens: Path, vocabulary: Path
+    *, settings: PretrainingSettings, runtime: RuntimeSettings, model: Path, tokens: Path, text: Path, vocabulary: Path
 ) -> dict[str, float]:
-    """Score a language model on held-out text, with masks that are the same for every model of one vocabulary.
+    """Score a language model on held-out text.
+
+    The masked-language-model scores have masks that are the same for every model of one vocabulary; bits per character
+    are about words that are the same for every model.
+
+    Args:
+        settings: length of a row, masks.
+        runtime: device, precision, threads.
+        model: model folder.
+        tokens: prefix of the indexed dataset of the held-out text.
+        text: the held-out text itself, a sentence a line.
+        vocabulary: folder of the vocabulary that encoded it.
 
     Returns:
-        As `domainlm.train.pretraining.score_sequences`.
+        As `domainlm.train.pretraining.score_sequences` and `domainlm.train.bits.bits_per_character`.
     """
     device = open_device(runtime)
     entries = Vocabulary.load(vocabulary)
     module, _ = _read_model(model, settings, entries)
     module.to(device.torch_device)
     batches = _batches(settings, tokens, entries, _SCORE_SEED)
-    return score_sequences(module, batches, device, max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens))
+    num_rows = max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens)
+    scores = score_sequences(module, batches, device, num_rows)
+    pairs = settings.second_objective == "sentence_order"
+    bits = bits_per_character(
+        module, entries, text, device, max_tokens=settings.max_tokens, pairs=pairs, num_rows=num_rows
+    )
+    return {**scores, **bits}
 
 
 def _batches(settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int) -> PretrainingBatches:

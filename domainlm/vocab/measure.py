@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -89,8 +89,7 @@ def measure_text(vocabulary: Vocabulary, runs: Mapping[str, int]) -> tuple[TextF
             for number in ids:
                 ids_seen[number] += count
             if vocabulary.unk_id in ids:
-                hidden = {place for number, span in zip(ids, spans, strict=True) if number == vocabulary.unk_id for place in range(*span)}
-                num_unknown_characters += len(hidden) * count
+                num_unknown_characters += _num_hidden(ids, spans, vocabulary.unk_id) * count
             elif len(ids) == 1:
                 num_whole += count
     if not ids_seen:
@@ -106,6 +105,12 @@ def measure_text(vocabulary: Vocabulary, runs: Mapping[str, int]) -> tuple[TextF
         num_used=len(ids_seen) - (num_unknown > 0),
     )
     return fit, ids_seen
+
+
+def _num_hidden(ids: Sequence[int], spans: Sequence[tuple[int, int]], unknown: int) -> int:
+    """Characters that stand in an [UNK], each counted once."""
+    pairs = zip(ids, spans, strict=True)
+    return len({place for number, span in pairs if number == unknown for place in range(*span)})
 
 
 def describe(vocabulary: Vocabulary, sentences: Iterable[str]) -> dict[str, Any]:

@@ -15,16 +15,21 @@ class EvenSample:
     Args:
         read: starts reading the sentences anew each time that it is called.
         max_characters: of all sentences taken.
+        num_characters: of the whole text, where it is known; it is counted where it is not.
 
     Attributes:
         num_characters: of the whole text, line ends not counted.
         max_characters: as given.
+        num_taken: characters of the sentences taken while it was last iterated over.
     """
 
-    def __init__(self, read: Callable[[], Iterable[str]], max_characters: int) -> None:
+    def __init__(
+        self, read: Callable[[], Iterable[str]], max_characters: int, num_characters: int | None = None
+    ) -> None:
         self._read = read
         self.max_characters = max_characters
-        self.num_characters = sum(map(len, read()))
+        self.num_characters = sum(map(len, read())) if num_characters is None else num_characters
+        self.num_taken = 0
 
     @property
     def is_whole(self) -> bool:
@@ -33,14 +38,15 @@ class EvenSample:
 
     def __iter__(self) -> Iterator[str]:
         """The sentences taken, in order."""
-        if self.is_whole:
-            yield from self._read()
-            return
-        gone_by = taken = 0
+        gone_by = 0
+        self.num_taken = 0
         for sentence in self._read():
             gone_by += len(sentence)
-            # 2 * (share of what has gone by - taken) >= length, with share = max / all, in whole numbers
-            owed = self.max_characters * gone_by - self.num_characters * taken
-            if 2 * owed >= self.num_characters * len(sentence) and taken + len(sentence) <= self.max_characters:
-                taken += len(sentence)
+            if self.is_whole or self._is_due(len(sentence), gone_by):
+                self.num_taken += len(sentence)
                 yield sentence
+
+    def _is_due(self, length: int, gone_by: int) -> bool:
+        """Whether twice (the share of what has gone by - what was taken) is the sentence's length at least."""
+        owed = self.max_characters * gone_by - self.num_characters * self.num_taken  # times num_characters
+        return 2 * owed >= self.num_characters * length and self.num_taken + length <= self.max_characters

@@ -99,9 +99,13 @@ class Vocabulary:
 
         It is written as tokenizer.json and, where such a file can hold it, as vocab.txt.
         """
-        write_text(folder / TOKENIZER_FILE, self._text)
+        self.save_tokenizer(folder / TOKENIZER_FILE)
         if self._hindrance() is None:
             self.save_entries(folder / VOCABULARY_FILE)
+
+    def save_tokenizer(self, path: Path) -> None:
+        """Write a tokenizer.json."""
+        write_text(path, self._text)
 
     def save_entries(self, path: Path) -> None:
         """Write a BERT vocab.txt.

@@ -1,4 +1,4 @@
-"""Reads the pages of the documentation into blocks, and runs what stands in them as a reader would.
+"""Reads the pages of the documentation into blocks, and does what stands in them as a reader would.
 
 docs/index.md, "Writing these pages", tells authors the rules that are applied here.
 """
@@ -22,23 +22,26 @@ _CORE = Path(domainlm.__file__).parents[1]
 _SLOW_PAGES = {"docs/tutorial.md", "docs/how-to/write-a-plugin.md", "docs/how-to/resume-and-share.md"}
 _COMMAND_SECONDS = 200
 
-LANGUAGES = ("console", "sh", "python", "toml", "text")
-_NOTE = re.compile(
-    r"<!-- (?:(?P<kind>not run|real data|real data, dry run|numbers vary)|exit code (?P<code>\d+))(?:: (?P<reason>.+?))? -->"
+_NOTES = (
+    re.compile(r"<!-- (?P<kind>not run|real data, dry run): (?P<value>.+) -->"),
+    re.compile(r"<!-- (?P<kind>real data) -->"),
+    re.compile(r"<!-- (?P<kind>exit code) (?P<value>\d+(?: or \d+)*) -->"),
+    re.compile(r"<!-- (?P<kind>excerpt of) (?P<value>\S+) -->"),
 )
-_NEEDS_REASON = {"not run", "real data, dry run"}
+_OTHER_COMMENTS = {"<!-- written by docs/generate.py from here -->", "<!-- to here -->"}
 _FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<language>.*)")
 _FILE_LINE = re.compile(r"# (?P<name>[\w./-]+\.(?:py|toml))\n")
 _NUMBER = re.compile(r"\d[\d,.]*")
+_FETCHES = re.compile(r"\bdomainlm (?:corpus|task) fetch\b|^git ", re.MULTILINE)
 
 
-class PageError(Exception):
+class PageError(AssertionError):
     """A page that breaks the rules, or says something that is not so."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command and what the page says it prints (None: nothing is said)."""
+    """A command, and what the page says it prints (None: nothing is said)."""
 
     command: str
     output: str | None = None
@@ -54,8 +57,16 @@ class Block:
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
-    def exit_code(self) -> int:
-        return int(self.notes.get("exit code", "0"))
+    def is_run(self) -> bool:
+        """Whether the default suite runs it."""
+        if {"not run", "real data", "real data, dry run"} & self.notes.keys() or self.language == "text":
+            return "excerpt of" in self.notes
+        return self.language not in {"console", "sh"} or not _FETCHES.search(self.text)
+
+    @property
+    def exit_codes(self) -> set[int]:
+        """Codes with which its last command may end; the others must end with 0."""
+        return {int(code) for code in self.notes.get("exit code", "0").split(" or ")}
 
     @property
     def file(self) -> str | None:
@@ -80,68 +91,61 @@ class Page:
     """One Markdown file."""
 
     path: Path
-    text: str
     name: str
-
-    @classmethod
-    def read(cls, path: Path) -> Page:
-        return cls(path, path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
+    text: str
 
     @property
     def blocks(self) -> list[Block]:
+        """Its fenced blocks, in order."""
         return list(_blocks(self.text, self.name))
 
     @property
     def prose(self) -> str:
         """The text without its blocks."""
-        return "\n".join(line for line, inside in _marked_lines(self.text) if not inside)
+        return "\n".join(line for _, line, in_block in _lines(self.text) if not in_block)
 
 
-def _marked_lines(text: str) -> Iterator[tuple[str, bool]]:
-    """Every line, and whether it belongs to a fenced block."""
-    fence = ""
-    for line in text.splitlines():
+def _lines(text: str) -> Iterator[tuple[int, str, str]]:
+    """Every line with its number and the opening line of the block it belongs to; fences belong to their block."""
+    opening = ""
+    for number, line in enumerate(text.splitlines(), start=1):
         match = _FENCE.match(line.strip())
-        if not fence and match:
-            fence = match["fence"]
-            yield line, True
-        elif fence:
-            yield line, True
-            fence = "" if line.strip() == fence else fence
+        if opening:
+            yield number, line, opening
+            if match and not match["language"] and opening.startswith(match["fence"]):
+                opening = ""
         else:
-            yield line, False
+            opening = line.strip() if match else ""
+            yield number, line, opening
+    if opening:
+        raise PageError(f"a block is never closed: {opening}")
 
 
 def _blocks(text: str, name: str) -> Iterator[Block]:
     notes: dict[str, str] = {}
-    fence, language, start, lines = "", "", 0, list[str]()
-    for number, line in enumerate(text.splitlines(), start=1):
-        match = _FENCE.match(line.strip())
-        if fence:
-            if line.strip() == fence:
-                yield Block(f"{name}:{start}", language, "".join(f"{entry}\n" for entry in lines), notes)
-                fence, notes, lines = "", {}, []
-            else:
-                lines.append(line)
-        elif match:
-            fence, language, start = match["fence"], match["language"].strip(), number
+    inside: list[str] | None = None
+    start = 0
+    for number, line, opening in _lines(text):
+        match = _FENCE.match(line.strip()) if opening else None
+        if inside is None and match:
+            inside, start = [], number
+        elif inside is not None and match and not match["language"] and opening.startswith(match["fence"]):
+            language = opening.lstrip("`~").strip()
+            yield Block(f"{name}:{start}", language, "".join(f"{entry}\n" for entry in inside), notes)
+            inside, notes = None, {}
+        elif inside is not None:
+            inside.append(line)
+        elif line.startswith("<!--") and line not in _OTHER_COMMENTS:
+            notes = notes | _note(line, f"{name}:{number}")
         elif line.strip():
-            notes = {**notes, **_note(line, f"{name}:{number}")} if line.startswith("<!-- ") else {}
-    if fence:
-        raise PageError(f"{name}:{start}: this block is never closed")
+            notes = {}
 
 
 def _note(line: str, place: str) -> dict[str, str]:
-    match = _NOTE.fullmatch(line.strip())
+    match = next((match for pattern in _NOTES if (match := pattern.fullmatch(line.strip()))), None)
     if match is None:
-        if "docs/generate.py" in line or line == "<!-- to here -->":
-            return {}
-        raise PageError(f"{place}: not a note that the tests know: {line}")
-    if match["code"]:
-        return {"exit code": match["code"]}
-    if match["kind"] in _NEEDS_REASON and not match["reason"]:
-        raise PageError(f"{place}: say why, as in <!-- {match['kind']}: REASON -->")
-    return {match["kind"]: match["reason"] or ""}
+        raise PageError(f"{place}: no note that the tests know: {line}")
+    return {match["kind"]: match.groupdict().get("value", "")}
 
 
 def _console_steps(text: str, place: str) -> Iterator[Step]:
@@ -160,13 +164,30 @@ def _console_steps(text: str, place: str) -> Iterator[Step]:
         yield Step("\n".join(command), "\n".join(output) if output else None)
 
 
-def matches(said: str, printed: str, *, numbers_vary: bool) -> bool:
-    """Whether a command printed what a page says; `...` there stands for anything, blanks may be more or fewer."""
-    said, printed = ("\n".join(line.rstrip() for line in text.strip().splitlines()) for text in (said, printed))
-    if numbers_vary:
-        said, printed = (_NUMBER.sub("0", text.replace("...", "\0")).replace("\0", "...") for text in (said, printed))
-    pattern = re.escape(re.sub(r"[ \t]+", " ", said)).replace(r"\.\.\.", ".*")
-    return re.fullmatch(pattern, re.sub(r"[ \t]+", " ", printed), re.DOTALL) is not None
+def printed_as_said(said: str, printed: str) -> bool:
+    """Whether a command printed what a page says.
+
+    There `...` stands for anything in a line, or by itself for any number of lines; a blank stands for one or more.
+    """
+    lines = (
+        "(?:.*\n)*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + "\n"
+        for line in _one_blank(said.strip()).splitlines()
+    )
+    return re.fullmatch("".join(lines), f"{_one_blank(printed.strip())}\n") is not None
+
+
+def stands_in(excerpt: str, whole: str) -> bool:
+    """Whether the lines stand there, in this order, whatever their numbers and their emphasis."""
+    lines = iter(_without_numbers(whole))
+    return all(line in lines for line in _without_numbers(excerpt))
+
+
+def _one_blank(text: str) -> str:
+    return re.sub(r"[ \t]+", " ", "\n".join(line.rstrip() for line in text.splitlines()))
+
+
+def _without_numbers(text: str) -> list[str]:
+    return [_NUMBER.sub("0", line.replace("**", "")) for line in _one_blank(text.strip()).splitlines()]
 
 
 @dataclass(frozen=True)
@@ -177,6 +198,7 @@ class Shell:
     environment: dict[str, str]
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run one command; standard error goes where standard output goes."""
         return subprocess.run(
             ["/bin/bash", "-euo", "pipefail", "-c", command],
             cwd=self.folder,
@@ -188,7 +210,7 @@ class Shell:
             check=False,
         )
 
-    def follow(self, block: Block) -> None:
+    def follow(self, block: Block, *, dry_run: bool = False) -> None:
         """Do what a block says, and compare.
 
         Raises:
@@ -198,20 +220,27 @@ class Shell:
             path = self.folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text.partition("\n")[2], encoding="utf-8")
-        for step in block.steps:
-            ended = self.run(step.command)
-            told = f"{block.place}: {step.command}\nprinted:\n{ended.stdout}"
-            if ended.returncode != block.exit_code:
-                raise PageError(f"exit code {ended.returncode}, not {block.exit_code}: {told}")
-            if step.output is not None:
-                vary = "numbers vary" in block.notes
-                if not matches(step.output, ended.stdout, numbers_vary=vary):
-                    raise PageError(f"{told}\nbut the page says:\n{step.output}")
+        for number, step in enumerate(block.steps, start=1):
+            command = re.sub(r"\bdomainlm run\b", "domainlm run --dry-run", step.command) if dry_run else step.command
+            ended = self.run(command)
+            told = f"{block.place}: {command}\nprinted:\n{ended.stdout}"
+            allowed = block.exit_codes if number == len(block.steps) else {0}
+            code = ended.returncode if ended.returncode >= 0 else 128 - ended.returncode
+            if code not in allowed:
+                raise PageError(f"exit code {code}: {told}")
+            if step.output is not None and not printed_as_said(step.output, ended.stdout):
+                raise PageError(f"{told}but the page says:\n{step.output}")
+        self._compare_excerpt(block)
+
+    def _compare_excerpt(self, block: Block) -> None:
+        name = block.notes.get("excerpt of")
+        if name is not None and not stands_in(block.text, (self.folder / name).read_text(encoding="utf-8")):
+            raise PageError(f"{block.place}: {name} holds something else:\n{self.run(f'cat {name}').stdout}")
 
 
 @pytest.fixture
 def make_shell(tmp_path: Path) -> Callable[..., Shell]:
-    """Makes a shell in a fresh folder, where `domainlm`, `python` and `pip` are those of this environment.
+    """Makes a shell in an empty folder, where `domainlm`, `python` and `pip` are those of this environment.
 
     What a page installs goes, without network, into a folder of its own.
     """
@@ -224,14 +253,9 @@ def make_shell(tmp_path: Path) -> Callable[..., Shell]:
             tool = tools / name
             tool.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n', encoding="utf-8")
             tool.chmod(0o755)
-        inherited = {name: value for name, value in os.environ.items() if name not in {"DOMAINLM_DATA", "PIP_CONSTRAINT"}}
-        environment = inherited | {
-            "PATH": os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)]),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(site), str(_CORE), os.environ.get("PYTHONPATH")])),
-            "PYTHONUNBUFFERED": "1",
-            "OMP_NUM_THREADS": "1",
-            "NO_COLOR": "1",
-            "COLUMNS": "120",
+        path = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
+        importable = filter(None, [str(site), str(_CORE), os.environ.get("PYTHONPATH")])
+        offline = {
             "PIP_TARGET": str(site),
             "PIP_UPGRADE": "1",
             "PIP_NO_DEPS": "1",
@@ -239,7 +263,18 @@ def make_shell(tmp_path: Path) -> Callable[..., Shell]:
             "PIP_NO_BUILD_ISOLATION": "0",  # pip's own oddity: 0 means without isolation
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
-        return Shell(folder, environment | variables)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("DOMAINLM_", "PIP_"))},
+            **offline,
+            "PATH": path,
+            "PYTHONPATH": os.pathsep.join(importable),
+            "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": "1",
+            "NO_COLOR": "1",
+            "COLUMNS": "120",
+            **variables,
+        }
+        return Shell(folder, environment)
 
     return make
 
@@ -247,7 +282,12 @@ def make_shell(tmp_path: Path) -> Callable[..., Shell]:
 @pytest.fixture
 def make_page() -> Callable[[str], Page]:
     """Makes a page of a text."""
-    return lambda text: Page(ROOT / "docs" / "made-up.md", text, "made-up.md")
+    return lambda text: Page(ROOT / "docs" / "made-up.md", "made-up.md", text)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
 
 
 @pytest.fixture(scope="session")
@@ -256,19 +296,17 @@ def all_pages() -> list[Page]:
 
 
 def _all_pages() -> list[Page]:
-    return [Page.read(path) for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]]
+    paths = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [Page(path, path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give every page to each test that takes a `page`; those that train a model are marked slow where they run."""
+    """Give every page to a test that takes a `page`; to one that also takes a shell, those where something is run."""
     if "page" in metafunc.fixturenames:
-        runs = "make_shell" in metafunc.fixturenames and "data_dir" not in metafunc.fixturenames
+        follows = "make_shell" in metafunc.fixturenames
+        pages = [page for page in _all_pages() if not follows or any(block.is_run for block in page.blocks)]
+        slow = [pytest.mark.slow, pytest.mark.timeout(600)]
         metafunc.parametrize(
             "page",
-            [
-                pytest.param(
-                    page, id=page.name, marks=[pytest.mark.slow] if runs and page.name in _SLOW_PAGES else []
-                )
-                for page in _all_pages()
-            ],
+            [pytest.param(page, id=page.name, marks=slow if follows and page.name in _SLOW_PAGES else []) for page in pages],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["percent", "nats", "count", "plain"]
+Unit = Literal["percent", "nats", "bits", "count", "plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Metric:
         """Print a value (or a deviation) in this metric's unit, without naming the unit."""
         if self.unit == "percent":
             return f"{100 * value:.1f}"
-        if self.unit == "nats":
+        if self.unit in {"nats", "bits"}:
             return f"{value:.3f}"
         if self.unit == "count":
             return f"{value:,.0f}"
@@ -48,9 +48,16 @@ _KNOWN = {
     "accuracy": Metric("accuracy", "accuracy", "percent", higher_is_better=True),
     "masked_lm_loss": Metric("masked-LM loss", "loss", "nats", higher_is_better=False),
     "masked_lm_accuracy": Metric("masked-LM accuracy", "accuracy", "percent", higher_is_better=True),
+    "bits_per_character": Metric("bits per character", "bits", "bits", higher_is_better=False),
     "sentence_order_loss": Metric("sentence-order loss", "loss", "nats", higher_is_better=False),
     "sentence_order_accuracy": Metric("sentence-order accuracy", "accuracy", "percent", higher_is_better=True),
     "num_masked": Metric("masked sub-tokens scored", "masked", "count", higher_is_better=None),
+    "num_scored_words": Metric("whole words scored", "words", "count", higher_is_better=None),
+    "num_scored_characters": Metric("characters of these words", "characters", "count", higher_is_better=None),
+    "unknown_character_share": Metric("characters of words with [UNK]", "unknown", "percent", higher_is_better=False),
+    "sub_token_number_bits_per_character": Metric(
+        "bits per character for the numbers of sub-tokens", "numbers", "bits", higher_is_better=None
+    ),
 }
 _ORDER = tuple(_KNOWN)
 

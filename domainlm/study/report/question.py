@@ -43,7 +43,8 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
     default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
     choices: dict[str, str] = {}
     for task in _mappings(dig(recipe, "tasks")):
-        name = clean(str(task.get("name") or task.get("spec") or ""))
+        # As the resolver names a data set: the last part of the spec's name where the recipe gives none.
+        name = clean(str(task.get("name") or str(task.get("spec") or "").rpartition("/")[2]))
         choices[name] = str(dig(task, "finetuning", "choose") or default_choice)
     is_choice_varied = any("finetuning.choose" in cell for cell in cells)
     return Question(

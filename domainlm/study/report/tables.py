@@ -169,7 +169,8 @@ def _lm_table(scores: Scores, group: Group, dataset: str) -> Table:
     comparable = (
         "Bold: the best of each column."
         if is_one
-        else "The models read different vocabularies or corpora: scores per sub-token cannot be compared between them."
+        else "The models read different vocabularies or corpora: scores per sub-token cannot be compared between them; "
+        "bits per character can, on one corpus, between vocabularies that are all cased or all uncased."
     )
     return Table(
         caption=f"{corpus}{group.protocol or 'protocol not stated'}; "

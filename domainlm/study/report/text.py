@@ -111,7 +111,7 @@ def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
 
 def _gap(contest: _Contest, facts: Metric) -> str:
     (_, better), (_, worse) = contest.ranked
-    unit = {"percent": " points", "nats": " nats"}.get(facts.unit, "")
+    unit = {"percent": " points", "nats": " nats", "bits": " bits"}.get(facts.unit, "")
     place = f" on {contest.place}" if contest.place else ""
     return f"by {facts.format(abs(better.mean - worse.mean))}{unit}{place}{_overlap(better, worse, facts)}"
 

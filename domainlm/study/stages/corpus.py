@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainlm.api import CorpusSpec, Split, TaskSpec
-from domainlm.recipe.schema import CorpusSettings, RuntimeSettings
+from domainlm.recipe.corpus_settings import CorpusSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.preparation import GuardedFiles, corpus_preparation, deduplication_identity, num_workers
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, sample_files

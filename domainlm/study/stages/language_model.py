@@ -92,6 +92,7 @@ class LanguageModelScoreStage(Stage):
     """Scores of the masked-language model on held-out documents."""
 
     kind: ClassVar[str] = "lm-score"
+    version: ClassVar[int] = 2
 
     settings: PretrainingSettings
     runtime: RuntimeSettings
@@ -109,6 +110,7 @@ class LanguageModelScoreStage(Stage):
             runtime=self.runtime,
             model=context.inputs["model"] / "model",
             tokens=context.inputs["tokens"] / "tokens" / "held_out",
+            text=context.inputs["corpus"] / "text" / "held_out.txt",
             vocabulary=context.inputs["vocabulary"] / "vocabulary",
         )
         write_json(context.folder / "scores.json", scores)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ClassVar
 
-from tqdm import tqdm
-
 from domainlm.api import VocabularySettings, VocabularySpec
-from domainlm.study.files import write_atomically
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, empty_folder
 from domainlm.text.corpus import read_sentences
-from domainlm.vocab.learn import learn_wordpiece
+from domainlm.vocab.making import make_vocabulary
 from domainlm.vocab.vocabulary import Vocabulary
 
 
@@ -29,21 +25,19 @@ class LearnedVocabularyStage(Stage):
     settings: VocabularySettings
 
     def identity(self) -> Mapping[str, Any]:
-        """The spec, its settings and the library that learns."""
+        """The spec, its settings and the libraries that learn."""
         return {
             "spec": self.spec.reference,
             "settings": asdict(self.settings),
             "tokenizers": version("tokenizers"),
+            "numpy": version("numpy") if self.spec.algorithm == "unigram" else None,
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
-        """Learn, then write tokenizer.json and vocab.txt."""
-        learn = self.spec.learn or learn_wordpiece
-        sentences = _with_progress(context.inputs["corpus"] / "text" / "train.txt", self.label)
-        text = learn(sentences, self.settings)
+        """Learn, then write tokenizer.json and, where it can hold the vocabulary, vocab.txt; the facts describe it."""
+        text = context.inputs["corpus"] / "text" / "train.txt"
         folder = empty_folder(context.folder / "vocabulary")
-        write_atomically(folder / "tokenizer.json", text.encode())
-        return _facts(folder, self.settings.cased)
+        return make_vocabulary(self.spec, self.settings, lambda: read_sentences(text), folder, self.label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +60,12 @@ class ReadVocabularyStage(Stage):
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
-        """Load the file, then write tokenizer.json and vocab.txt."""
-        folder = empty_folder(context.folder / "vocabulary")
-        Vocabulary.load(self.file.path, cased=self.cased).save(folder)
-        return _facts(folder, self.cased)
-
-
-def _facts(folder: Path, cased: bool | None) -> dict[str, Any]:
-    vocabulary = Vocabulary.load(folder, cased=cased)
-    vocabulary.save(folder)
-    return {"size": vocabulary.size, "cased": vocabulary.cased, "digest": vocabulary.digest}
-
-
-def _with_progress(path: Path, label: str) -> Iterator[str]:
-    with tqdm(desc=f"vocabulary {label}", unit=" sentences", disable=None) as bar:
-        for sentence in read_sentences(path):
-            yield sentence
-            bar.update()
+        """Load the file, then write tokenizer.json and, where it can hold the vocabulary, vocab.txt."""
+        vocabulary = Vocabulary.load(self.file.path, cased=self.cased)
+        vocabulary.save(empty_folder(context.folder / "vocabulary"))
+        return {
+            "kind": vocabulary.kind,
+            "size": vocabulary.size,
+            "cased": vocabulary.cased,
+            "digest": vocabulary.digest,
+        }

@@ -49,11 +49,17 @@ class Table:
 
 
 def find_replaced(table: Table, wanted: NDArray[np.bool_]) -> Places:
-    """For each document whose id comes again: the row of the last document of this id; else `NOT_REMOVED`."""
+    """For each document whose id comes again: the row of the one that stays; else `NOT_REMOVED`.
+
+    Of the documents of one id the highest version stays, the last of them where there are several.
+    """
     replaced_by = np.full(table.num_rows, NOT_REMOVED, np.int64)
+    versions = table.column("versions")
     for rows, starts in equal_rows(table.column("id_digests"), wanted):
-        lasts = np.repeat(rows[starts[1:] - 1], np.diff(starts))
-        replaced_by[rows[rows != lasts]] = lasts[rows != lasts]
+        groups = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        by_version = rows[np.lexsort((rows, versions[rows], groups))]
+        winners = np.repeat(by_version[starts[1:] - 1], np.diff(starts))
+        replaced_by[rows[rows != winners]] = winners[rows != winners]
     return replaced_by
 
 

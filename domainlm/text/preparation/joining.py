@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from domainlm.text.indexed import bin_path, idx_path, write_index
 from domainlm.text.preparation.merging import Decision, Parts
 from domainlm.text.preparation.parts import SIDES, Part
+from domainlm.text.several import numbered_prefix
 from domainlm.text.writing import whole_file
 
 _COPY_BYTES = 2**20
@@ -60,12 +61,17 @@ def write_text(parts: Parts, decision: Decision, folder: Path) -> dict[str, Side
             for number, side in enumerate(SIDES):
                 of_side = columns["side"] == number
                 _copy_kept(part.file(side, "txt"), texts[number], columns["num_bytes"][of_side], kept[of_side])
-            listing.write(_listing(part, kept, columns, counts).encode("utf-8", "surrogatepass"))
+            listing.write(_listing(part, kept, columns, counts).encode())
     return counts
 
 
 def write_tokens(
-    parts: Parts, decision: Decision, folder: Path, dtype: np.dtype[Any], counts: dict[str, SideCounts]
+    parts: Parts,
+    decision: Decision,
+    folder: Path,
+    dtype: np.dtype[Any],
+    counts: dict[str, SideCounts],
+    tokens_per_file: int | None = None,
 ) -> None:
     """Write the indexed datasets of both sides; fills in the tokens of `counts`.
 
@@ -75,30 +81,73 @@ def write_tokens(
         folder: for train.bin, train.idx, held_out.bin and held_out.idx.
         dtype: of the ids.
         counts: by side.
+        tokens_per_file: write several files instead, train-00000.bin and so on, each ended by the part that brings it
+            to so many tokens.
     """
     for number, side in enumerate(SIDES):
-
-        def kept_lengths(number: int = number, side: str = side) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-            for first, part in parts:
-                yield _kept_lengths(part, number, side, decision.kept[first : first + part.num_documents])
-
-        # Entered first, so renamed last: an index is never there without its ids.
-        with whole_file(idx_path(folder / side)) as index, whole_file(bin_path(folder / side)) as ids:
-            for first, part in parts:
-                of_side = part.column("side") == number
-                sizes = part.column("num_tokens")[of_side] * dtype.itemsize
-                kept = decision.kept[first : first + part.num_documents][of_side]
-                _copy_kept(part.file(side, "ids"), ids, sizes, kept)
-                counts[side].num_tokens += int(sizes[kept].sum()) // dtype.itemsize
-            write_index(index, dtype, kept_lengths)
+        pieces = [_Piece(part, number, decision.kept[first : first + part.num_documents]) for first, part in parts]
+        files = [pieces] if tokens_per_file is None else list(_divided(pieces, tokens_per_file))
+        for place, of_file in enumerate(files):
+            prefix = folder / side if tokens_per_file is None else numbered_prefix(folder / side, place)
+            counts[side].num_tokens += _write_file(of_file, prefix, dtype)
 
 
-def _kept_lengths(part: Part, number: int, side: str, kept: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one part gives to one side.
+
+    Attributes:
+        part: the part.
+        number: of the side.
+        kept: which documents of the part stay, [num_documents].
+    """
+
+    part: Part
+    number: int
+    kept: NDArray[np.bool_]
+
+    def num_tokens(self) -> int:
+        """Tokens that stay."""
+        is_wanted = self.kept & (self.part.column("side") == self.number)
+        return int(self.part.column("num_tokens")[is_wanted].sum())
+
+
+def _divided(pieces: list[_Piece], tokens_per_file: int) -> Iterator[list[_Piece]]:
+    """The pieces of each file; the last one may be empty of tokens where there are none at all."""
+    current: list[_Piece] = []
+    num_tokens = 0
+    for piece in pieces:
+        current.append(piece)
+        num_tokens += piece.num_tokens()
+        if num_tokens >= tokens_per_file:
+            yield current
+            current, num_tokens = [], 0
+    if num_tokens:
+        yield current
+
+
+def _write_file(pieces: list[_Piece], prefix: Path, dtype: np.dtype[Any]) -> int:
+    """Write one .bin with its .idx; returns the number of tokens."""
+    num_tokens = 0
+    # Entered first, so renamed last: an index is never there without its ids.
+    with whole_file(idx_path(prefix)) as index, whole_file(bin_path(prefix)) as ids:
+        for piece in pieces:
+            of_side = piece.part.column("side") == piece.number
+            sizes = piece.part.column("num_tokens")[of_side]
+            kept = piece.kept[of_side]
+            _copy_kept(piece.part.file(SIDES[piece.number], "ids"), ids, sizes * dtype.itemsize, kept)
+            num_tokens += int(sizes[kept].sum())
+        write_index(index, dtype, lambda: (_kept_lengths(piece) for piece in pieces))
+    return num_tokens
+
+
+def _kept_lengths(piece: _Piece) -> tuple[NDArray[Any], NDArray[Any]]:
     """Tokens of each kept sentence, and sentences of each kept document that has any."""
-    of_side = part.column("side") == number
-    num_encoded = part.column("num_encoded")[of_side]
-    lengths = part.column(f"{side}_lengths")[np.repeat(kept[of_side], num_encoded)]
-    documents = num_encoded[kept[of_side]]
+    of_side = piece.part.column("side") == piece.number
+    kept = piece.kept[of_side]
+    num_encoded = piece.part.column("num_encoded")[of_side]
+    lengths = piece.part.column(f"{SIDES[piece.number]}_lengths")[np.repeat(kept, num_encoded)]
+    documents = num_encoded[kept]
     return lengths, documents[documents > 0]
 
 
@@ -161,4 +210,5 @@ def escaped(text: str) -> str:
     r"""An id as it stands in documents.tsv: backslash, tab and line ends as `\\`, `\t`, `\n`, `\r`."""
     if text.isprintable() and "\\" not in text:
         return text
+    text = text.encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")

@@ -37,7 +37,8 @@ class DuplicateSettings:
     Attributes:
         exact: documents of the same normalised text as an earlier one.
         near: documents like an earlier one.
-        replaced: documents whose id comes again; the last one stays, and where it has no text, none.
+        replaced: documents whose id comes again; the last one of the highest version stays, and where it has no
+            paragraphs, none.
     """
 
     exact: bool = True
@@ -115,10 +116,10 @@ class Decision:
     """What becomes of every document.
 
     Attributes:
-        status: as its part says, uint8 [num_documents].
+        status: as its part says, uint8 [num_documents]. One of `REMOVAL` is no document, and is not counted as one.
         side: place of its side in `SIDES`, uint8 [num_documents].
         kept: whether it stays, [num_documents].
-        replaced_by: the last document of its id, where that is another one, [num_documents].
+        replaced_by: the document of its id that stays, where that is another one, [num_documents].
         exact_of: the first document of the same text, where it is another one, [num_documents].
         near_of: the first document of its cluster, where it is another one, [num_documents].
         similarities: of near duplicates to the one that stays, in order.
@@ -134,12 +135,15 @@ class Decision:
 
     def counts(self) -> dict[str, int]:
         """Documents, and how many of them are left out for which reason."""
+        is_replaced = (self.replaced_by != NOT_REMOVED) & (self.status != Status.REMOVAL)
+        is_removed = is_replaced & (self.status[self.replaced_by] == Status.REMOVAL)
         return {
-            "num_documents": len(self.kept),
+            "num_documents": int(np.count_nonzero(self.status != Status.REMOVAL)),
             "num_kept": int(np.count_nonzero(self.kept)),
-            "num_empty": int(np.count_nonzero((self.status == Status.EMPTY) & (self.replaced_by == NOT_REMOVED))),
-            "num_leaked": int(np.count_nonzero((self.status == Status.LEAKED) & (self.replaced_by == NOT_REMOVED))),
-            "num_replaced": int(np.count_nonzero(self.replaced_by != NOT_REMOVED)),
+            "num_empty": int(np.count_nonzero((self.status == Status.EMPTY) & ~is_replaced)),
+            "num_leaked": int(np.count_nonzero((self.status == Status.LEAKED) & ~is_replaced)),
+            "num_replaced": int(np.count_nonzero(is_replaced & ~is_removed)),
+            "num_removed": int(np.count_nonzero(is_removed)),
             "num_exact_duplicates": int(np.count_nonzero(self.exact_of != NOT_REMOVED)),
             "num_near_duplicates": int(np.count_nonzero(self.near_of != NOT_REMOVED)),
         }
@@ -159,6 +163,8 @@ def decide(parts: Parts, table: Table, settings: DuplicateSettings) -> Decision:
     for first, part in parts:
         status[first : first + part.num_documents] = part.column("status")
         side[first : first + part.num_documents] = part.column("side")
+    if not settings.replaced:
+        status[status == Status.REMOVAL] = Status.EMPTY
     everything = np.ones(parts.num_documents, np.bool_)
     replaced_by = find_replaced(table, everything) if settings.replaced else none
     kept = (status == Status.KEPT) & (replaced_by == NOT_REMOVED)
@@ -177,6 +183,7 @@ def _fill(table: Table, parts: Parts, settings: DuplicateSettings) -> None:
     for first, part in parts:
         if settings.replaced:
             table.fill("id_digests", first, part.column("id_digests"))
+            table.fill("versions", first, part.column("versions"))
         if settings.exact:
             table.fill("digests", first, part.column("digests"))
         if settings.near is not None:
@@ -193,11 +200,13 @@ def removal_lines(parts: Parts, decision: Decision) -> Iterator[str]:
         if decision.kept[rows].all():
             continue
         ids, leaks = part.ids(), part.leaks()
-        for place in np.flatnonzero(~decision.kept[rows]).tolist():
+        is_left_out = ~decision.kept[rows] & (decision.status[rows] != Status.REMOVAL)
+        for place in np.flatnonzero(is_left_out).tolist():
             row = first + place
             facts: dict[str, Any] = {"id": ids[place]}
-            if decision.replaced_by[row] != NOT_REMOVED:
-                facts |= {"reason": "replaced", "number": int(decision.replaced_by[row])}
+            if (winner := int(decision.replaced_by[row])) != NOT_REMOVED:
+                facts |= {"reason": "removed" if decision.status[winner] == Status.REMOVAL else "replaced"}
+                facts |= {"number": winner}
             elif decision.status[row] == Status.EMPTY:
                 facts |= {"reason": "empty"}
             elif decision.status[row] == Status.LEAKED:

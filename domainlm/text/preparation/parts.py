@@ -44,6 +44,8 @@ class Status(IntEnum):
     KEPT = 0
     EMPTY = 1
     LEAKED = 2
+    REMOVAL = 3
+    """No document: its id is to go, where the corpus spec says `replaces`."""
 
 
 class Part:

@@ -156,7 +156,15 @@ def prepare_parts(
     make_parts(preparation.source, settings, num_workers=num_workers, shard=shard or Shard(), title=title)
 
 
-def finish(finishing: Finishing, works: Sequence[Path], *, text: Path, tokens: Path | None, removed: Path) -> Prepared:
+def finish(
+    finishing: Finishing,
+    works: Sequence[Path],
+    *,
+    text: Path,
+    tokens: Path | None,
+    removed: Path,
+    tokens_per_file: int | None = None,
+) -> Prepared:
     """Put the parts together, duplicates left out. The same parts give the same bytes, whoever made them.
 
     Args:
@@ -165,6 +173,7 @@ def finish(finishing: Finishing, works: Sequence[Path], *, text: Path, tokens: P
         text: folder for train.txt, held_out.txt and documents.tsv.
         tokens: folder for train.bin, train.idx, held_out.bin and held_out.idx; None where they are not wanted.
         removed: file for a line of JSON about each document left out.
+        tokens_per_file: divide the token ids into files of about so many; see `write_tokens`.
 
     Raises:
         DataError: a part is missing, or no document is left for training or for scoring.
@@ -180,7 +189,7 @@ def finish(finishing: Finishing, works: Sequence[Path], *, text: Path, tokens: P
     sides = write_text(parts, decision, text)
     if tokens is not None:
         tokens.mkdir(parents=True, exist_ok=True)
-        write_tokens(parts, decision, tokens, np.dtype(finishing.dtype), sides)
+        write_tokens(parts, decision, tokens, np.dtype(finishing.dtype), sides, tokens_per_file)
     _write_removed(parts, decision, removed)
     problems = ProblemLog()
     for record in parts.records:
@@ -223,4 +232,4 @@ def _claim(work: Path, plan: Mapping[str, Any]) -> None:
 def _write_removed(parts: Parts, decision: Decision, path: Path) -> None:
     with whole_file(path) as stream:
         for line in removal_lines(parts, decision):
-            stream.write(line.encode("utf-8", "surrogatepass") + b"\n")
+            stream.write(line.encode("utf-8", "backslashreplace") + b"\n")  # which is how JSON writes them

@@ -20,6 +20,8 @@ from domainlm.text.preparation.leaks import Leak, LeakGuard
 from domainlm.text.preparation.near import NearSettings, band_hashes, make_signatures
 from domainlm.text.preparation.parts import SIDES, Status, new_part, write_table
 
+_MAX_VERSION = 2**31 - 1
+
 
 class Encoder(Protocol):
     """Turns sentences into token ids.
@@ -145,8 +147,9 @@ class _Table:
         self.sentences = [document_sentences(document) for document in documents]
         self.texts = [" ".join(sentences) for sentences in self.sentences]
         self.sides = [int(is_held_out(document.id, held_out_share)) for document in documents]
-        self.status = [Status.KEPT if sentences else Status.EMPTY for sentences in self.sentences]
+        self.status = [_status(*pair) for pair in zip(documents, self.sentences, strict=True)]
         self.id_digests = [_digest(document.id) for document in documents]
+        self.versions = [min(document.version, _MAX_VERSION) for document in documents]
         self.words, self.places = hash_words(self.texts)
         self.leaks: dict[int, Leak] = {}
         self.num_bytes = np.zeros(len(documents), np.int64)
@@ -167,6 +170,7 @@ class _Table:
             "side": np.array(self.sides, np.uint8),
             "digests": np.array([_digest(text) for text in self.texts], np.uint64).reshape(-1, 2),
             "id_digests": np.array(self.id_digests, np.uint64).reshape(-1, 2),
+            "versions": np.array(self.versions, np.int32),
             "num_sentences": np.array([len(sentences) for sentences in self.sentences], np.int32),
             "num_words": np.array([text.count(" ") + 1 if text else 0 for text in self.texts], np.int64),
             "num_characters": np.array([len(text) for text in self.texts], np.int64),
@@ -184,6 +188,12 @@ class _Table:
             signatures[rows] = make_signatures(self.words, places, settings)
             bands[:, rows] = band_hashes(signatures[rows], settings)
         return {"signatures": signatures, "bands": bands, "has_signature": has_words.astype(np.uint8)}
+
+
+def _status(document: Document, sentences: Sequence[str]) -> Status:
+    if not document.paragraphs:
+        return Status.REMOVAL
+    return Status.KEPT if sentences else Status.EMPTY
 
 
 def _digest(text: str) -> tuple[int, int]:

@@ -58,12 +58,16 @@ def write_inputs(folder: Path) -> Path:
     draw = random.Random(7)
     lines = []
     for _ in range(60):
-        for _ in range(draw.randint(2, 4)):
-            lines.append(f"The ship {draw.choice(SHIPS)} landed with {draw.choice(CARGO)}. Its {draw.choice(CARGO)} was dry.")
+        lines += [
+            f"The ship {draw.choice(SHIPS)} landed with {draw.choice(CARGO)}. Its {draw.choice(CARGO)} was dry."
+            for _ in range(draw.randint(2, 4))
+        ]
         lines.append("")
     (folder / "logs.txt").write_text("\n".join(lines), encoding="utf-8")
     for split, size in (("train", 24), ("dev", 8), ("test", 8)):
-        sentences = (f"The\tO\nship\tO\n{draw.choice(SHIPS)}\tB-Ship\ncarried\tO\n{draw.choice(CARGO)}\tO\n" for _ in range(size))
+        sentences = (
+            f"The\tO\nship\tO\n{draw.choice(SHIPS)}\tB-Ship\ncarried\tO\n{draw.choice(CARGO)}\tO\n" for _ in range(size)
+        )
         (folder / f"{split}.tsv").write_text("\n".join(sentences), encoding="utf-8")
     recipe = folder / "harbour.toml"
     recipe.write_text(RECIPE, encoding="utf-8")
@@ -95,17 +99,22 @@ def finished(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_scores_report_models_and_logs(finished: Path) -> None:
     results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
     rows = results["rows"]
-    scored = {(row["stage"], row["dataset"], row["split"], row["metric"], row["cell"]["pretraining.num_steps"]) for row in rows}
+    scored = {
+        (row["stage"], row["dataset"], row["split"], row["metric"], row["cell"]["pretraining.num_steps"])
+        for row in rows
+    }
     for steps in (0, 4):
         assert ("lm-score", "core/text", "held-out", "masked_lm_loss", steps) in scored
         for split in ("dev", "test"):
             assert ("finetune", "ships", split, "f1", steps) in scored
-    assert all({"seed", "protocol", "parameters", "vocabulary_size", "corpus", "steps", "model"} <= set(row) for row in rows)
+    always = {"seed", "protocol", "parameters", "vocabulary_size", "corpus", "steps", "model"}
+    assert all(always <= set(row) for row in rows)
     assert set(results["lock"]["files"]) == {"harbour.toml", "logs.txt", "train.tsv", "dev.tsv", "test.tsv"}
     assert "ships" in (finished / "report.md").read_text(encoding="utf-8")
     assert (finished / "report.html").stat().st_size > 10_000
     for curve in results["curves"]:
-        steps = [json.loads(line)["step"] for line in (finished / curve["file"]).read_text(encoding="utf-8").splitlines()]
+        lines = (finished / curve["file"]).read_text(encoding="utf-8").splitlines()
+        steps = [json.loads(line)["step"] for line in lines]
         assert steps == list(range(1, len(steps) + 1))
     for name in ("language-model", "ships-seed-3"):
         assert (finished / "models" / "num_steps=4" / name / "model.safetensors").is_file()
@@ -173,7 +182,10 @@ def test_ctrl_c_says_how_to_go_on_and_a_second_run_does(recipe: Path, finished: 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_full_disk_is_one_clear_error_and_a_second_run_goes_on(recipe: Path, finished: Path, tmp_path: Path) -> None:
-    limited = f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)); from domainlm.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)); "
+        "from domainlm.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
     arguments = [sys.executable, "-c", limited, "run", str(recipe), "--out", str(tmp_path)]
     ended = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=100)
     assert ended.returncode == 2, ended.stderr

@@ -12,7 +12,23 @@ from domainlm.vocab import encoder
 from domainlm.vocab.encoder import BulkEncoder, load_encoder, parts_at_blanks
 from domainlm.vocab.vocabulary import Vocabulary
 
-_ENTRIES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "ship", "##s", "sail", "##ed", ",", ".", "a", "##b", "e"]
+_ENTRIES = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "the",
+    "ship",
+    "##s",
+    "sail",
+    "##ed",
+    ",",
+    ".",
+    "a",
+    "##b",
+    "e",
+]
 _ENTRIES += ["\u00e9", "\u4e00", "##\u00e9", "(", ")", "S", "##hip"]
 
 
@@ -27,7 +43,21 @@ def _as_lists(encoded: list[bytes]) -> list[list[int]]:
     return [np.frombuffer(ids, "<u2").tolist() for ids in encoded]
 
 
-_PIECES = ["the", "ship", "ships", "Ship", "sailed", ",", ".", " ", "  ", "caf\u00e9", "e\u0301", "\u4e00\u4e01", "[SEP]"]
+_PIECES = [
+    "the",
+    "ship",
+    "ships",
+    "Ship",
+    "sailed",
+    ",",
+    ".",
+    " ",
+    "  ",
+    "caf\u00e9",
+    "e\u0301",
+    "\u4e00\u4e01",
+    "[SEP]",
+]
 _PIECES += ["\u200b", "\u0301", "x" * 101, "\u0130", "\u1e9e", "\U0001f600", "\ufeff", "\x00", "\u00a0"]
 _SENTENCES = st.lists(st.lists(st.sampled_from(_PIECES) | st.text(max_size=4)).map("".join), max_size=6)
 
@@ -63,7 +93,11 @@ def test_an_encoder_is_loaded_by_name(vocabulary: Vocabulary, tmp_path: Path) ->
     [
         ({"type": "BertNormalizer"}, {"type": "BertPreTokenizer"}, True),
         (None, {"type": "Whitespace"}, True),
-        ({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}, {"type": "WhitespaceSplit"}, True),
+        (
+            {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]},
+            {"type": "WhitespaceSplit"},
+            True,
+        ),
         (None, {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, {"type": "Digits"}]}, True),
         ({"type": "Prepend", "prepend": "x"}, {"type": "WhitespaceSplit"}, False),
         (None, {"type": "ByteLevel"}, False),
@@ -72,5 +106,7 @@ def test_an_encoder_is_loaded_by_name(vocabulary: Vocabulary, tmp_path: Path) ->
         (None, None, False),
     ],
 )
-def test_runs_are_read_by_themselves_where_that_is_known(normalizer: object, pre_tokenizer: object, expected: bool) -> None:
+def test_runs_are_read_by_themselves_where_that_is_known(
+    normalizer: object, pre_tokenizer: object, expected: bool
+) -> None:
     assert parts_at_blanks({"normalizer": normalizer, "pre_tokenizer": pre_tokenizer}) is expected

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import hashlib
-import os
 import random
-import subprocess
-import sys
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -14,9 +9,8 @@ from hypothesis import strategies as st
 
 from domainlm.api import VocabularySettings
 from domainlm.errors import VocabularyError
-from domainlm.text.files import open_text
 from domainlm.vocab import learn
-from domainlm.vocab.learn import count_words, learn_wordpiece
+from domainlm.vocab.learn import learn_wordpiece
 from domainlm.vocab.vocabulary import Vocabulary
 
 _TEXT = ["low low low low low", "lower lower", "newest newest newest newest newest newest", "widest widest widest"]
@@ -112,50 +106,3 @@ def test_ties_are_decided_the_same_way_each_time() -> None:
     words = ["".join(draws.choices("abcd", k=draws.randint(2, 9))) for _ in range(400)]
     wanted = VocabularySettings(size=150, cased=True)
     assert len({learn_wordpiece(words, wanted) for _ in range(20)}) == 1
-
-
-_IN_A_PROCESS = """
-import hashlib, sys
-from domainlm.api import VocabularySettings
-from domainlm.vocab.learn import learn_wordpiece
-text = learn_wordpiece(open(sys.argv[1], encoding="utf-8"), VocabularySettings(size=int(sys.argv[2]), cased=True))
-print(hashlib.sha256(text.encode()).hexdigest())
-"""
-
-
-def _learn_in_a_process(path: Path, size: int, num_threads: int) -> str:
-    environment = {**os.environ, "RAYON_NUM_THREADS": str(num_threads), "PYTHONHASHSEED": str(num_threads)}
-    command = [sys.executable, "-c", _IN_A_PROCESS, str(path), str(size)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-@pytest.mark.real
-def test_every_process_learns_the_same_from_real_text(data_dir: Path, tmp_path: Path) -> None:
-    lines = list(islice(open_text(data_dir / "corpora/general/general-english.txt.gz"), 1500))
-    path = tmp_path / "text.txt"
-    path.write_text("\n".join(lines), encoding="utf-8")
-    digests = {_learn_in_a_process(path, 3000, num_threads) for num_threads in (1, 2)}
-    here = learn_wordpiece(lines, VocabularySettings(size=3000, cased=True))
-    assert digests == {hashlib.sha256(here.encode()).hexdigest()}
-
-
-def test_words_are_counted_as_bert_cuts_them() -> None:
-    counts = count_words(["The ship's mast, the Ship.", "the\tship \u5317\u4eac", "x" * 101], cased=False)
-    words = {"the": 3, "ship": 3, "'": 1, "s": 1, "mast": 1, ",": 1, ".": 1, "\u5317": 1, "\u4eac": 1}
-    assert counts == words
-    assert list(counts) == sorted(counts)
-
-
-@given(st.dictionaries(st.text("abc", min_size=1, max_size=5), st.integers(1, 5000), min_size=1, max_size=6))
-def test_the_text_that_is_fed_holds_the_words_as_often_as_counted(counts: dict[str, int]) -> None:
-    lines = list(learn._lines(counts))
-    assert count_words(lines, cased=True) == counts
-    assert max(len(line.split()) for line in lines) <= 1000
-
-
-def test_counts_are_divided_until_they_fit() -> None:
-    counts = {"ab": 10, "c": 3, "ddd": 1}
-    assert learn._within_limit(counts, 26) == counts  # 20 + 3 + 3 characters
-    assert learn._within_limit(counts, 25) == {"ab": 5, "c": 2, "ddd": 1}
-    assert learn._within_limit(counts, 12) == {"ab": 4, "c": 1, "ddd": 1}

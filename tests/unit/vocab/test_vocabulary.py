@@ -184,7 +184,7 @@ def test_a_vocabulary_needs_the_special_tokens(tmp_path: Path, missing: str) -> 
 
 def test_a_tokenizer_json_needs_them_too(cased: Vocabulary, tmp_path: Path) -> None:
     cased.save(tmp_path)
-    content = (tmp_path / "tokenizer.json").read_text().replace("[MASK]", "<mask>")
+    content = (tmp_path / "tokenizer.json").read_text().replace("[MASK]", "[BLANK]")
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(VocabularyError, match=r"lacks the special token \[MASK\]"):
         Vocabulary.load(tmp_path)
@@ -226,7 +226,7 @@ def test_other_models_are_refused(cased: Vocabulary, tmp_path: Path) -> None:
     description = json.loads((tmp_path / "tokenizer.json").read_text())
     description["model"] = {"type": "WordLevel", "vocab": description["model"]["vocab"], "unk_token": "[UNK]"}
     (tmp_path / "tokenizer.json").write_text(json.dumps(description))
-    with pytest.raises(VocabularyError, match="not a WordPiece vocabulary"):
+    with pytest.raises(VocabularyError, match="not a subword vocabulary"):
         Vocabulary.load(tmp_path)
 
 

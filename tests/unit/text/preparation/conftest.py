@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -62,16 +61,14 @@ def ships(write_corpus: Callable[..., list[Path]]) -> list[Path]:
             if number % 5 == 0:
                 yield "Nothing to report."
 
-    return write_corpus(
-        {"a.txt": [*documents(0, 25)], "b.txt.gz": [*documents(20, 50)], "c.txt": [*documents(50, 60)]}
-    )
+    return write_corpus({"a.txt": [*documents(0, 25)], "b.txt.gz": [*documents(20, 50)], "c.txt": [*documents(50, 60)]})
 
 
 @pytest.fixture
 def preparation_of() -> Callable[..., Preparation]:
     """Make a preparation of text files; keywords are fields of `Preparation` or of its `Input`."""
 
-    def make(paths: Sequence[Path], **changes: Any) -> Preparation:
+    def make(paths: Sequence[Path], **changes: object) -> Preparation:
         source = {"read": read_text} | {key: changes.pop(key) for key in _SOURCE_KEYS if key in changes}
         return Preparation(
             source=Input(groups=group_files(paths), **source),
@@ -95,11 +92,13 @@ def finish_into() -> Callable[[Preparation, Sequence[Path], Path], Prepared]:
 
 
 @pytest.fixture
-def prepare(tmp_path: Path, preparation_of: Callable[..., Preparation], finish_into: Callable[..., Prepared]) -> Any:
+def prepare(
+    tmp_path: Path, preparation_of: Callable[..., Preparation], finish_into: Callable[..., Prepared]
+) -> Callable[..., tuple[Prepared, Path]]:
     """Prepare text files, in shards one after the other; returns what came out and its folder."""
 
     def run(
-        paths: Sequence[Path], name: str = "out", *, shards: int = 1, num_workers: int = 1, **changes: Any
+        paths: Sequence[Path], name: str = "out", *, shards: int = 1, num_workers: int = 1, **changes: object
     ) -> tuple[Prepared, Path]:
         preparation = preparation_of(paths, **changes)
         works = [tmp_path / name / f"work-{index}" for index in range(1, shards + 1)]

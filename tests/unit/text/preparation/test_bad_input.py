@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,6 +11,10 @@ from domainlm.builtin.specs import read_jsonl, read_text
 from domainlm.errors import DataError
 from domainlm.text import files
 from domainlm.text.files import open_text
+from domainlm.text.preparation import blocks
+from domainlm.text.preparation.prepare import Prepared
+
+Prepare = Callable[..., tuple[Prepared, Path]]
 
 _GOOD = "The ship sailed.\n\nThe mast broke.\n\nThe crew slept.\n"
 
@@ -82,7 +86,7 @@ def _write_bad(folder: Path) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def test_nothing_is_lost_of_the_rest(tmp_path: Path, prepare: Any) -> None:
+def test_nothing_is_lost_of_the_rest(tmp_path: Path, prepare: Prepare) -> None:
     paths = _write_bad(tmp_path)
     prepared, out = prepare(paths, skip_bad_input=True, held_out_share=0.5)
     texts = {line for side in ("train", "held_out") for line in (out / "text" / f"{side}.txt").read_text().splitlines()}
@@ -94,20 +98,21 @@ def test_nothing_is_lost_of_the_rest(tmp_path: Path, prepare: Any) -> None:
     assert {"b:1", "b:2", "g:1"} <= ids
 
 
-def test_the_first_bad_file_is_named_where_it_is_refused(tmp_path: Path, prepare: Any) -> None:
+def test_the_first_bad_file_is_named_where_it_is_refused(tmp_path: Path, prepare: Prepare) -> None:
     with pytest.raises(DataError, match="not UTF-8") as caught:
         prepare(_write_bad(tmp_path))
     assert caught.value.where == f"{tmp_path / 'b.txt'}:3"
 
 
 def test_bad_input_in_a_process_is_named_too(
-    tmp_path: Path, prepare: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from domainlm.text.preparation import blocks
-
     monkeypatch.setattr(blocks, "GROUP_BYTES", 1)
-    with pytest.raises(DataError, match=r"b\.txt:3: not UTF-8"):
-        prepare(_write_bad(tmp_path), num_workers=2)
+    paths = [tmp_path / f"{name}.txt" for name in "abcd"]
+    for path in paths:
+        path.write_bytes(b"Good.\n\nBad \xe9.\n" if path.stem == "c" else b"Good.\n")
+    with pytest.raises(DataError, match=r"c\.txt:3: not UTF-8"):
+        prepare(paths, num_workers=2)
 
 
 def test_readers_skip_lines_too(tmp_path: Path) -> None:

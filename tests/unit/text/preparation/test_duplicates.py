@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_equal_rows_are_all_found(rows: list[tuple[int, bool]], per_bucket: int,
         patch.setattr(sorting, "_ROWS_PER_BUCKET", per_bucket)
         patch.setattr(sorting, "_ROWS_PER_READ", 7)
         for shared, starts in equal_rows(keys, wanted):
-            found += [shared[first:last].tolist() for first, last in zip(starts, starts[1:], strict=False)]
+            found += [shared[first:last].tolist() for first, last in pairwise(starts)]
     assert found == [group for _, group in sorted(expected.items()) if len(group) > 1]
 
 
@@ -70,7 +71,9 @@ def _texts(draw: st.DrawFn) -> list[str]:
 
 @given(texts=_texts())
 @settings(deadline=None)
-def test_near_duplicates_hang_together_by_similar_pairs(texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_near_duplicates_hang_together_by_similar_pairs(
+    texts: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     near = NearSettings(threshold=0.6, num_words=2)
     signatures = make_signatures(*hash_words(texts), near)
     bands = band_hashes(signatures, near)

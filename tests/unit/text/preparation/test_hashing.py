@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from domainlm.text.preparation import hashing
 from domainlm.text.preparation.hashing import count_runs, hash_sequences, hash_words
 
-_TEXTS = st.lists(st.text(st.sampled_from("abAB12_ .,-'\u00e9\u0130\u00df\u4e00\n\u0301\ud800") | st.characters()), max_size=6)
+_TEXTS = st.lists(
+    st.text(st.sampled_from("abAB12_ .,-'\u00e9\u0130\u00df\u4e00\n\u0301\ud800") | st.characters()), max_size=6
+)
 
 
 def _words(text: str) -> list[str]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from domainlm.text.preparation.hashing import hash_words
 from domainlm.text.preparation.leaks import GuardedText, Leak, LeakGuard, LeakSettings
 
-_RECIPE = "melt the butter in a pan and stir in the flour until it is golden then add the milk slowly and boil".split()
+_TEXT = "melt the butter in a pan and stir in the flour until it is golden then add the milk slowly and boil"
+_RECIPE = _TEXT.split(" ")
 
 
 def _check(guard: LeakGuard, texts: Sequence[str]) -> dict[int, Leak]:
@@ -22,7 +23,7 @@ def _guard(*texts: str, settings: LeakSettings | None = None) -> LeakGuard:
 
 
 def test_thirteen_words_in_a_row_are_four_runs_of_ten_and_leak() -> None:
-    guard = _guard("Something else.", " ".join(_RECIPE))
+    guard = _guard("Something else.", _TEXT)
     before = ["word"] * 50
     texts = [" ".join([*before, *_RECIPE[:num_words], *before]) for num_words in (12, 13)]
     leaks = _check(guard, texts)
@@ -32,7 +33,7 @@ def test_thirteen_words_in_a_row_are_four_runs_of_ten_and_leak() -> None:
 
 def test_capitals_and_punctuation_do_not_count() -> None:
     tokenised = "Melt ( the ) butter in a pan , and stir in the FLOUR until it is golden ; then add the milk ."
-    assert list(_check(_guard(" ".join(_RECIPE)), [tokenised])) == [0]
+    assert list(_check(_guard(_TEXT), [tokenised])) == [0]
 
 
 def test_a_run_that_comes_again_and_again_is_one_run() -> None:
@@ -42,14 +43,16 @@ def test_a_run_that_comes_again_and_again_is_one_run() -> None:
 
 
 def test_a_short_document_leaks_by_its_share() -> None:
-    guard = _guard(" ".join(_RECIPE))
-    leaks = _check(guard, [" ".join(_RECIPE[:11]), " ".join([*_RECIPE[:10], "quite", "another", "thing", "was", "said"])])
+    guard = _guard(_TEXT)
+    leaks = _check(
+        guard, [" ".join(_RECIPE[:11]), " ".join([*_RECIPE[:10], "quite", "another", "thing", "was", "said"])]
+    )
     assert list(leaks) == [0]
     assert (leaks[0].num_shared, leaks[0].share) == (2, 1.0)
 
 
 def test_a_document_shorter_than_a_run_leaks_as_a_whole_example_only() -> None:
-    guard = _guard("Melt the butter.", " ".join(_RECIPE))
+    guard = _guard("Melt the butter.", _TEXT)
     assert list(_check(guard, ["melt the butter", "the butter", "butter the melt", "", "?!"])) == [0]
 
 
@@ -68,7 +71,7 @@ def test_a_guard_of_nothing_finds_nothing() -> None:
 
 
 def test_a_guard_is_the_same_after_saving(tmp_path: Path) -> None:
-    guard = _guard("Melt the butter.", " ".join(_RECIPE), settings=LeakSettings(num_words=4, min_shared=2, min_share=0.9))
+    guard = _guard("Melt the butter.", _TEXT, settings=LeakSettings(num_words=4, min_shared=2, min_share=0.9))
     guard.save(tmp_path / "guard")
     loaded = LeakGuard.load(tmp_path / "guard")
     texts = [" ".join(_RECIPE[:5]), " ".join(_RECIPE[:4]), "melt the butter", "nothing"]

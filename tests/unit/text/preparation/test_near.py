@@ -23,7 +23,7 @@ def test_bands_find_nearly_all_pairs_at_the_threshold(threshold: float) -> None:
 
 def test_the_share_of_equal_slots_estimates_the_similarity() -> None:
     # 200 pairs; an estimate from 128 slots has a standard deviation of at most 0.5 / sqrt(128) = 0.044.
-    generator = random.Random(1)
+    generator = random.Random(1)  # noqa: S311
     errors = []
     for _ in range(200):
         words = _text(generator, 120)
@@ -38,7 +38,7 @@ def test_the_share_of_equal_slots_estimates_the_similarity() -> None:
 
 
 def test_signatures_do_not_depend_on_the_texts_beside() -> None:
-    generator = random.Random(2)
+    generator = random.Random(2)  # noqa: S311
     texts = [" ".join(_text(generator, num_words)) for num_words in (1, 3, 4, 5, 6, 200, 5)]
     settings = NearSettings()
     together = make_signatures(*hash_words(texts), settings)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,8 +20,13 @@ from domainlm.text.preparation.encoding import encode_text
 from domainlm.text.preparation.leaks import GuardedText, LeakGuard, LeakSettings
 from domainlm.text.preparation.merging import DuplicateSettings
 from domainlm.text.preparation.near import NearSettings
-from domainlm.text.preparation.prepare import prepare_parts
+from domainlm.text.preparation.prepare import Preparation, Prepared, prepare_parts
 from domainlm.text.preparation.work import Encoding
+
+Prepare = Callable[..., tuple[Prepared, Path]]
+FilesOf = Callable[[Path], dict[str, bytes]]
+PreparationOf = Callable[..., Preparation]
+FinishInto = Callable[..., Prepared]
 
 
 def _removed(out: Path) -> list[dict[str, Any]]:
@@ -49,7 +54,7 @@ def _by_hand(paths: list[Path], guarded: tuple[str, ...] = ()) -> tuple[dict[str
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_the_corpus_is_what_one_loop_would_write(ships: list[Path], prepare: Any, files_of: Any) -> None:
+def test_the_corpus_is_what_one_loop_would_write(ships: list[Path], prepare: Prepare, files_of: FilesOf) -> None:
     prepared, out = prepare(ships)
     sides, removed = _by_hand(ships)
     assert len(list((out / "work-1" / "parts").glob("*-*"))) > 10
@@ -66,7 +71,7 @@ def test_the_corpus_is_what_one_loop_would_write(ships: list[Path], prepare: Any
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_duplicates_stay_where_they_are_wanted(ships: list[Path], prepare: Any) -> None:
+def test_duplicates_stay_where_they_are_wanted(ships: list[Path], prepare: Prepare) -> None:
     prepared, out = prepare(ships, duplicates=DuplicateSettings(exact=False))
     assert prepared.documents["num_kept"] == prepared.documents["num_documents"]
     assert _removed(out) == []
@@ -85,7 +90,7 @@ def _everything(helpers: ModuleType, dtype: str = "<u2") -> dict[str, Any]:
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("shards", [2, 3, 5])
 def test_merged_shards_are_the_corpus_without_shards(
-    ships: list[Path], prepare: Any, files_of: Any, helpers: ModuleType, shards: int
+    ships: list[Path], prepare: Prepare, files_of: FilesOf, helpers: ModuleType, shards: int
 ) -> None:
     whole, out = prepare(ships, "whole", **_everything(helpers))
     merged, merged_out = prepare(ships, "merged", shards=shards, **_everything(helpers))
@@ -100,7 +105,12 @@ def test_merged_shards_are_the_corpus_without_shards(
 
 @pytest.mark.parametrize("is_by_group", [True, False])
 def test_processes_make_the_same_corpus(
-    ships: list[Path], prepare: Any, files_of: Any, helpers: ModuleType, monkeypatch: pytest.MonkeyPatch, is_by_group: bool
+    ships: list[Path],
+    prepare: Prepare,
+    files_of: FilesOf,
+    helpers: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    is_by_group: bool,
 ) -> None:
     # By group: worker processes read; there are groups enough. By block: this process reads the one group.
     monkeypatch.setattr(blocks, "GROUP_BYTES", 1 if is_by_group else 2**20)
@@ -112,7 +122,7 @@ def test_processes_make_the_same_corpus(
     assert files_of(out) == files_of(alone)
 
 
-def test_small_files_are_gathered_in_one_part(ships: list[Path], prepare: Any) -> None:
+def test_small_files_are_gathered_in_one_part(ships: list[Path], prepare: Prepare) -> None:
     _, out = prepare(ships)
     assert [path.name for path in (out / "work-1" / "parts").glob("*-*")] == ["000000-000000"]
 
@@ -120,13 +130,17 @@ def test_small_files_are_gathered_in_one_part(ships: list[Path], prepare: Any) -
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("dtype", ["<u2", "<i4"])
 def test_ids_are_those_of_the_finished_text(
-    ships: list[Path], prepare: Any, helpers: ModuleType, tmp_path: Path, dtype: str
+    ships: list[Path], prepare: Prepare, helpers: ModuleType, tmp_path: Path, dtype: str
 ) -> None:
     settings = _everything(helpers, dtype)
     prepared, out = prepare(ships, **settings)
     for side in ("train", "held_out"):
         encode_text(
-            out / "text" / f"{side}.txt", tmp_path / side, encoding=settings["encoding"], num_workers=1, work=tmp_path / "w"
+            out / "text" / f"{side}.txt",
+            tmp_path / side,
+            encoding=settings["encoding"],
+            num_workers=1,
+            work=tmp_path / "w",
         )
         for ending in ("bin", "idx"):
             expected = (tmp_path / f"{side}.{ending}").read_bytes()
@@ -137,7 +151,7 @@ def test_ids_are_those_of_the_finished_text(
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_reading_stops_after_the_documents_asked_for(ships: list[Path], prepare: Any, files_of: Any) -> None:
+def test_reading_stops_after_the_documents_asked_for(ships: list[Path], prepare: Prepare, files_of: FilesOf) -> None:
     documents = [document.id for path in ships for document in read_text(path, ProblemLog())]
     prepared, out = prepare(ships, "few", max_documents=40)
     assert prepared.documents["num_documents"] == 40
@@ -147,10 +161,10 @@ def test_reading_stops_after_the_documents_asked_for(ships: list[Path], prepare:
     assert files_of(merged) == files_of(out)
 
 
-def test_a_later_document_of_the_same_id_replaces_the_earlier(prepare: Any, tmp_path: Path) -> None:
+def test_a_later_document_of_the_same_id_replaces_the_earlier(prepare: Prepare, tmp_path: Path) -> None:
     versions = [("a", "Old."), ("b", "Stays."), ("c", "Goes."), ("a", "New."), ("c", ""), ("d", "Stays too.")]
 
-    def read(path: Path, problems: ProblemLog) -> Any:
+    def read(path: Path, problems: ProblemLog) -> Iterator[Document]:
         for given, text in versions:
             yield Document(given, (text,) if text else ())
 
@@ -161,18 +175,47 @@ def test_a_later_document_of_the_same_id_replaces_the_earlier(prepare: Any, tmp_
     )
     texts = {line for side in ("train", "held_out") for line in (out / "text" / f"{side}.txt").read_text().splitlines()}
     assert texts - {""} == {"New.", "Stays.", "Stays too."}
-    assert prepared.documents["num_replaced"] == 2
-    assert [(entry["id"], entry["reason"]) for entry in _removed(out)] == [
-        ("a", "replaced"),
-        ("c", "replaced"),
-        ("c", "empty"),
+    assert {key: prepared.documents[f"num_{key}"] for key in ("documents", "kept", "replaced", "removed", "empty")} == {
+        "documents": 5,
+        "kept": 3,
+        "replaced": 1,
+        "removed": 1,
+        "empty": 0,
+    }
+    assert [(entry["id"], entry["reason"]) for entry in _removed(out)] == [("a", "replaced"), ("c", "removed")]
+
+
+def test_a_lower_version_does_not_replace_a_higher_one(prepare: Prepare, tmp_path: Path) -> None:
+    versions = [
+        ("a", "First, second version.", 2),
+        ("a", "First, first version.", 1),
+        ("b", "Second, second version.", 2),
+        ("b", "", 1),
+        ("c", "Third.", 1),
+        ("c", "", 2),
+        ("d", "", 1),
+        ("d", "Fourth, come back.", 1),
+        ("e", "", 1),
     ]
 
+    def read(path: Path, problems: ProblemLog) -> Iterator[Document]:
+        for given, text, version in versions:
+            yield Document(given, (text,) if text else (), version=version)
 
-def test_ids_of_any_kind_are_kept_apart(prepare: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    prepared, out = prepare(
+        [tmp_path / "a.txt"], read=read, duplicates=DuplicateSettings(replaced=True), held_out_share=0.5
+    )
+    texts = {line for side in ("train", "held_out") for line in (out / "text" / f"{side}.txt").read_text().splitlines()}
+    assert texts - {""} == {"First, second version.", "Second, second version.", "Fourth, come back."}
+    assert [(entry["id"], entry["reason"]) for entry in _removed(out)] == [("a", "replaced"), ("c", "removed")]
+    assert prepared.documents["num_documents"] == 5
+
+
+def test_ids_of_any_kind_are_kept_apart(prepare: Prepare, tmp_path: Path) -> None:
     ids = ["a\tb", "a\\tb", "a\nb", "\ud800", "\u00e9"]
 
-    def read(path: Path, problems: ProblemLog) -> Any:
+    def read(path: Path, problems: ProblemLog) -> Iterator[Document]:
         yield from (Document(given, (f"Text {number}.",)) for number, given in enumerate(ids))
 
     (tmp_path / "a.txt").write_text("x")
@@ -183,7 +226,9 @@ def test_ids_of_any_kind_are_kept_apart(prepare: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_parts_made_in_another_way_are_refused(ships: list[Path], preparation_of: Any, tmp_path: Path) -> None:
+def test_parts_made_in_another_way_are_refused(
+    ships: list[Path], preparation_of: PreparationOf, tmp_path: Path
+) -> None:
     prepare_parts(preparation_of(ships), tmp_path / "work", num_workers=1)
     with pytest.raises(StorageError, match="prepared in another way") as caught:
         prepare_parts(preparation_of(ships, held_out_share=0.3), tmp_path / "work", num_workers=1)
@@ -191,7 +236,9 @@ def test_parts_made_in_another_way_are_refused(ships: list[Path], preparation_of
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_a_missing_shard_is_named(ships: list[Path], preparation_of: Any, finish_into: Any, tmp_path: Path) -> None:
+def test_a_missing_shard_is_named(
+    ships: list[Path], preparation_of: PreparationOf, finish_into: FinishInto, tmp_path: Path
+) -> None:
     preparation = preparation_of(ships)
     prepare_parts(preparation, tmp_path / "work", num_workers=1, shard=Shard(1, 3))
     with pytest.raises(DataError, match="not all parts") as caught:
@@ -206,7 +253,9 @@ def test_what_is_no_shard_is_refused(given: str) -> None:
         Shard.parse(given)
 
 
-def test_a_corpus_without_text_writes_nothing(write_corpus: Callable[..., list[Path]], prepare: Any, tmp_path: Path) -> None:
+def test_a_corpus_without_text_writes_nothing(
+    write_corpus: Callable[..., list[Path]], prepare: Prepare, tmp_path: Path
+) -> None:
     guard = LeakGuard.of([GuardedText("t", "1", "one two three")], LeakSettings(num_words=2))
     with pytest.raises(DataError, match="no text"):
         prepare(write_corpus({"a.txt": ["One, two, three."]}), guard=guard)

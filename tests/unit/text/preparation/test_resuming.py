@@ -5,16 +5,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 import domainlm
+from domainlm.errors import MachineError
 from domainlm.text.preparation import work
-from domainlm.text.preparation.prepare import prepare_parts
-from domainlm.text.preparation.work import PartMaker
+from domainlm.text.preparation.prepare import Preparation, Prepared, prepare_parts
+from domainlm.text.preparation.work import Encoding, PartMaker
+
+PreparationOf = Callable[..., Preparation]
+FinishInto = Callable[..., Prepared]
+FilesOf = Callable[[Path], dict[str, bytes]]
+Prepare = Callable[..., tuple[Prepared, Path]]
 
 _SCRIPT = """
 import sys
@@ -44,7 +50,13 @@ def _parts(folder: Path) -> dict[str, float]:
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_a_killed_preparation_goes_on_to_the_same_bytes(
-    ships: list[Path], preparation_of: Any, finish_into: Any, files_of: Any, prepare: Any, tmp_path: Path, num_workers: int
+    ships: list[Path],
+    preparation_of: PreparationOf,
+    finish_into: FinishInto,
+    files_of: FilesOf,
+    prepare: Prepare,
+    tmp_path: Path,
+    num_workers: int,
 ) -> None:
     _, expected = prepare(ships, "undisturbed")
     script = tmp_path / "killed.py"
@@ -72,7 +84,12 @@ def test_a_killed_preparation_goes_on_to_the_same_bytes(
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("damage", ["cut", "missing file", "no manifest"])
 def test_a_damaged_part_is_made_again(
-    ships: list[Path], preparation_of: Any, finish_into: Any, files_of: Any, tmp_path: Path, damage: str
+    ships: list[Path],
+    preparation_of: PreparationOf,
+    finish_into: FinishInto,
+    files_of: FilesOf,
+    tmp_path: Path,
+    damage: str,
 ) -> None:
     preparation = preparation_of(ships)
     prepare_parts(preparation, tmp_path / "work", num_workers=1)
@@ -89,7 +106,7 @@ def test_a_damaged_part_is_made_again(
 
 @pytest.mark.usefixtures("small_blocks")
 def test_finished_work_is_not_read_again(
-    ships: list[Path], preparation_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ships: list[Path], preparation_of: PreparationOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preparation = preparation_of(ships)
     prepare_parts(preparation, tmp_path / "work", num_workers=1)
@@ -105,7 +122,7 @@ def test_finished_work_is_not_read_again(
 
 @pytest.mark.usefixtures("small_blocks")
 def test_an_error_half_way_leaves_no_half_part(
-    ships: list[Path], preparation_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ships: list[Path], preparation_of: PreparationOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
@@ -117,11 +134,8 @@ def test_an_error_half_way_leaves_no_half_part(
 
 
 def test_a_killed_worker_is_a_clear_error(
-    ships: list[Path], preparation_of: Any, tmp_path: Path, helpers: ModuleType
+    ships: list[Path], preparation_of: PreparationOf, tmp_path: Path, helpers: ModuleType
 ) -> None:
-    from domainlm.errors import MachineError
-    from domainlm.text.preparation.work import Encoding
-
     encoding = Encoding(helpers.kill_this_process, "<u2", "none")
     with pytest.raises(MachineError, match="was killed"):
         prepare_parts(preparation_of(ships, encoding=encoding), tmp_path / "work", num_workers=2)

@@ -1,0 +1,167 @@
+"""What benchmarks share: timing in a process of its own, memory of a tree of processes, facts, results on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+_SECONDS_BETWEEN_SAMPLES = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of one contender.
+
+    Attributes:
+        contender: its name.
+        megabytes: plain text it worked through, in 10**6 bytes.
+        seconds: as the contender took them itself, without the start of its process.
+        cpu_seconds: of all cores together, over the same time.
+        peak_megabytes: most memory of the process and all below it at one time (proportional set size).
+        facts: what else it says of its run.
+    """
+
+    contender: str
+    megabytes: float
+    seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+    facts: dict[str, Any]
+
+
+def run_apart(script: Path, contender: str, arguments: Sequence[str]) -> Measured:
+    """Run `script --run CONTENDER ARGUMENTS` as a process of its own; its last line is JSON with its figures."""
+    command = [sys.executable, str(script), "--run", contender, *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    peak = _Peak(process.pid)
+    output, _ = process.communicate()
+    peak_bytes = peak.stop()
+    if process.returncode != 0:
+        raise SystemExit(f"{contender} failed: {' '.join(command)}")
+    facts = json.loads(output.strip().splitlines()[-1])
+    megabytes, seconds, cpu_seconds = (facts.pop(key) for key in ("megabytes", "seconds", "cpu_seconds"))
+    return Measured(contender, megabytes, seconds, cpu_seconds, peak_bytes / 1e6, facts)
+
+
+class _Peak(threading.Thread):
+    """Watches the memory of a process and all below it."""
+
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self._root = root
+        self._peak = 0
+        self._stopped = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._stopped.wait(_SECONDS_BETWEEN_SAMPLES):
+            self._peak = max(self._peak, sum(map(_proportional_bytes, _tree(self._root))))
+
+    def stop(self) -> int:
+        self._stopped.set()
+        self.join()
+        return self._peak
+
+
+def _tree(root: int) -> list[int]:
+    """A process and all below it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def _proportional_bytes(pid: int) -> int:
+    """Its memory, pages shared with others counted in part."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def machine_facts(packages: Sequence[str]) -> dict[str, Any]:
+    """What the figures were taken on."""
+    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_at_start": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "packages": {name: found for name in packages if (found := _version(name)) is not None},
+    }
+
+
+def summary(runs: Sequence[Measured]) -> dict[str, Any]:
+    """Median and spread of some runs of one contender at one size."""
+    rates = [run.megabytes / run.seconds for run in runs]
+    return {
+        "contender": runs[0].contender,
+        "megabytes": round(runs[0].megabytes, 1),
+        "median_megabytes_per_second": round(statistics.median(rates), 3),
+        "lowest": round(min(rates), 3),
+        "highest": round(max(rates), 3),
+        "median_megabytes_per_cpu_second": round(statistics.median(run.megabytes / run.cpu_seconds for run in runs), 3),
+        "peak_megabytes": round(max(run.peak_megabytes for run in runs)),
+        "facts": runs[-1].facts,
+    }
+
+
+def write_results(name: str, content: dict[str, Any], report: str) -> Path:
+    """Write NAME-DATE.json and a report for people beside it; returns the report."""
+    RESULTS.mkdir(exist_ok=True)
+    stem = f"{name}-{content['machine']['date']}"
+    (RESULTS / f"{stem}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path = RESULTS / f"{stem}.md"
+    path.write_text(report, encoding="utf-8")
+    return path
+
+
+def as_dicts(runs: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Every run, for the JSON file."""
+    return [asdict(run) for run in runs]
+
+
+class Clock:
+    """Counts from when it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._cpu_start = _cpu_seconds()
+
+    def facts(self) -> dict[str, float]:
+        """Seconds until now, and seconds of all cores, those of child processes that have ended among them."""
+        return {"seconds": time.perf_counter() - self._start, "cpu_seconds": _cpu_seconds() - self._cpu_start}
+
+
+def _cpu_seconds() -> float:
+    return sum(os.times()[:4])
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

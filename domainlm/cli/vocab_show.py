@@ -1,0 +1,80 @@
+"""`domainlm vocab show`: how terms are cut, and what is in a vocabulary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from domainlm.cli.arguments import json_option
+from domainlm.cli.logs import verbosity_options
+from domainlm.cli.table import echo_json, echo_markdown, echo_table
+from domainlm.cli.vocab_inputs import cased_option, load_vocabularies, markdown_option, vocabularies_argument
+from domainlm.errors import VocabularyError
+
+if TYPE_CHECKING:
+    from domainlm.vocab.vocabulary import Vocabulary
+
+
+@click.command(short_help="Show how terms are cut, or what is in a vocabulary.")
+@vocabularies_argument
+@click.option("--term", "terms", multiple=True, help="Term to cut: a word or several; may be repeated.")
+@click.option("--prefix", help="List the entries that begin with this, as BERT writes them (##ing).")
+@click.option("--id", "ids", multiple=True, type=click.IntRange(min=0), help="List the entry with this id; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Entries listed at the most.")
+@cased_option
+@json_option
+@markdown_option
+@verbosity_options
+def show(
+    vocabularies: tuple[str, ...],
+    terms: tuple[str, ...],
+    prefix: str | None,
+    ids: tuple[int, ...],
+    limit: int,
+    cased: bool | None,
+    as_json: bool,
+    markdown: bool,
+) -> None:
+    """Show how terms are cut, or what is in a vocabulary.
+
+    A vocabulary is a BERT vocab.txt, a tokenizer.json, or a folder with one; NAME= gives it a name. Sub-tokens of all
+    kinds of vocabularies are written as BERT does it: ## before what goes on with a word.
+    """
+    if bool(terms) == (prefix is not None or bool(ids)):
+        raise click.UsageError("say what to show: --term TERM, or --prefix TEXT or --id NUMBER")
+    loaded = load_vocabularies(vocabularies, cased=cased)
+    if terms:
+        header = ["term", *loaded]
+        rows = [[term, *(_cut(vocabulary, term) for vocabulary in loaded.values())] for term in terms]
+        content: object = [dict(zip(header, row, strict=True)) for row in rows]
+    else:
+        header = ["vocabulary", "id", "entry"]
+        found = [
+            (name, number, str(vocabulary.pieces[number]))
+            for name, vocabulary in loaded.items()
+            for number in _chosen(name, vocabulary, prefix, ids)[:limit]
+        ]
+        rows = [[name, str(number), entry] for name, number, entry in found]
+        content = [{"vocabulary": name, "id": number, "entry": entry} for name, number, entry in found]
+    if as_json:
+        echo_json(content)
+    else:
+        echo = echo_markdown if markdown else echo_table
+        echo(header, rows, numbers=() if terms else (1,))
+
+
+def _cut(vocabulary: Vocabulary, term: str) -> str:
+    (ids,) = vocabulary.encode_batch([term])
+    return " ".join(str(vocabulary.pieces[number]) for number in ids)
+
+
+def _chosen(name: str, vocabulary: Vocabulary, prefix: str | None, ids: tuple[int, ...]) -> list[int]:
+    """Ids asked for, then those of the entries with the prefix."""
+    beyond = [number for number in ids if number >= vocabulary.size]
+    if beyond:
+        raise VocabularyError("no entry has this id", where=name, given=beyond[0], allowed=f"0 to {vocabulary.size - 1:,}")
+    with_prefix = [
+        number for number, piece in enumerate(vocabulary.pieces) if prefix is not None and str(piece).startswith(prefix)
+    ]
+    return [*ids, *with_prefix]

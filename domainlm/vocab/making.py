@@ -1,0 +1,63 @@
+"""Learning a vocabulary into a folder, with a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from domainlm.api import VocabularySettings, VocabularySpec
+from domainlm.vocab.files import TOKENIZER_FILE, write_text
+from domainlm.vocab.learn import learner_of
+from domainlm.vocab.measure import describe
+from domainlm.vocab.sample import EvenSample
+from domainlm.vocab.vocabulary import Vocabulary
+
+MAX_CHARACTERS_DESCRIBED = 20_000_000
+"""The report is about an even sample of the text of no more than this."""
+
+
+def make_vocabulary(
+    spec: VocabularySpec, settings: VocabularySettings, read: Callable[[], Iterable[str]], folder: Path, title: str
+) -> dict[str, Any]:
+    """Learn a vocabulary from an even sample of a text and write it to an existing folder.
+
+    Args:
+        spec: by which algorithm.
+        settings: size, casing, and how large the sample may be.
+        read: starts reading the sentences of the text anew each time that it is called.
+        folder: where the vocabulary's files are written.
+        title: what the progress bar calls it.
+
+    Returns:
+        The report, as JSON values: what `describe` says, the digest, the sample.
+
+    Raises:
+        UserError: a text that cannot be read, or that does not give such a vocabulary.
+    """
+    learn = learner_of(spec)
+
+    def reading(phase: str) -> Callable[[], Iterable[str]]:
+        return lambda: _shown(read(), f"{title}: {phase}")
+
+    num_characters = EvenSample(reading("count text"), settings.max_characters).num_characters
+    sample = EvenSample(reading("read text"), settings.max_characters, num_characters)
+    write_text(folder / TOKENIZER_FILE, learn(iter(sample), settings))
+    vocabulary = Vocabulary.load(folder, cased=settings.cased)
+    vocabulary.save(folder)
+    described = EvenSample(reading("describe"), MAX_CHARACTERS_DESCRIBED, num_characters)
+    return {
+        **describe(vocabulary, described),
+        "digest": vocabulary.digest,
+        "num_characters_in_corpus": num_characters,
+        "num_characters_learned_from": sample.num_taken,
+    }
+
+
+def _shown(sentences: Iterable[str], title: str) -> Iterator[str]:
+    with tqdm(desc=title, unit=" sentences", disable=None) as bar:
+        for sentence in sentences:
+            yield sentence
+            bar.update()

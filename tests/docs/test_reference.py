@@ -1,0 +1,131 @@
+"""The reference says what the code does: recipe keys, commands, and what a run leaves."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from domainlm.plugin import load_plugins
+from domainlm.study.run import run_recipe
+
+_RECIPE = """
+name = "fog"
+[corpus]
+spec = "core/text"
+files = ["text.txt"]
+held_out_share = 0.3
+leak_guard = { enabled = false }
+[vocabulary]
+size = 60
+[model]
+size = "core/tiny"
+[pretraining]
+num_steps = 2
+num_sequences_per_step = 4
+num_sequences_per_micro_batch = 4
+max_tokens = 16
+[finetuning]
+num_epochs = 1
+max_tokens = 16
+[[tasks]]
+spec = "core/conll"
+name = "weather"
+files = { train = ["words.tsv"], dev = ["words.tsv"], test = ["words.tsv"] }
+[runtime]
+device = "cpu"
+num_threads = 1
+[study.axes]
+"pretraining.num_steps" = [0, 2]
+"""
+_WORDS = "Fog\tB-weather\nat\tO\nOslo\tO\n\nRain\tB-weather\nat\tO\nCork\tI-port\n"  # I-port begins: noted as a problem
+_CAPITALS = re.compile(r"[A-Z]+")
+
+
+@pytest.fixture(scope="module")
+def generate(root: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", root / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a run of seconds, in which something was to be noted about the input."""
+    folder = tmp_path_factory.mktemp("fog")
+    days = [f"Fog at Oslo on day {day}.\nRain at Cork, {day} knots.\n" for day in range(30)]
+    (folder / "text.txt").write_text("\n".join(days), encoding="utf-8")
+    (folder / "words.tsv").write_text(_WORDS, encoding="utf-8")
+    (folder / "recipe.toml").write_text(_RECIPE, encoding="utf-8")
+    run_recipe(folder / "recipe.toml", out=folder / "out", store=None, overrides=(), plugins=load_plugins(candidates=[]))
+    return folder / "out"
+
+
+def _documented(root: Path, heading: str) -> list[str]:
+    """The first column of the table below a heading of the page on results."""
+    page = (root / "docs" / "reference" / "results.md").read_text(encoding="utf-8")
+    section = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", page, re.MULTILINE | re.DOTALL)
+    assert section is not None, heading
+    cells = re.findall(r"^\| (`.*?) \|", section[1], re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def _keys(records: Iterable[dict[str, Any]]) -> set[str]:
+    return {key for record in records for key in record}
+
+
+@pytest.mark.parametrize("name", ["recipe.md", "command-line.md"])
+def test_generated_pages_are_up_to_date(name: str, root: Path, generate: ModuleType) -> None:
+    page = (root / "docs" / "reference" / name).read_text(encoding="utf-8")
+    assert generate.rewritten(page, generate.PAGES[name]()) == page, "run: python docs/generate.py"
+
+
+def test_a_page_without_its_marks_is_refused(generate: ModuleType) -> None:
+    with pytest.raises(ValueError, match="lacks"):
+        generate.rewritten("# Recipes\n", "content")
+
+
+def test_every_key_and_option_is_on_its_page(root: Path) -> None:
+    recipe = (root / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
+    assert "## `[pretraining.optimizer]`" in recipe
+    assert "| `learning_rate` | number above 0.0 | `0.0001` | Peak learning rate. |" in recipe
+    commands = (root / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    assert "### `domainlm vocab rate`" in commands
+    assert "| `--dry-run` |" in commands
+
+
+def test_fields_of_results_are_those_of_the_page(out: Path, root: Path) -> None:
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+
+    assert results["problems"], "nothing was noted, so that the fields cannot be compared"
+    assert list(results) == _documented(root, "results.json")
+    assert _keys(results["rows"]) == set(_documented(root, "A row"))
+    assert _keys(results["curves"]) == set(_documented(root, "A curve"))
+    assert _keys(results["problems"]) == set(_documented(root, "A problem"))
+    assert list(results["lock"]) == _documented(root, "The lock record")
+
+
+def test_fields_of_logs_are_those_of_the_page(out: Path, root: Path) -> None:
+    lines = [json.loads(line) for log in (out / "logs").iterdir() for line in log.read_text(encoding="utf-8").splitlines()]
+
+    assert _keys(lines) == set(_documented(root, "A line of a log"))
+
+
+def test_the_output_folder_is_that_of_the_page(out: Path, root: Path) -> None:
+    patterns = {path: _CAPITALS.sub("[^/]+", re.escape(path)) for path in _documented(root, "The output folder")}
+    unmatched = set(patterns)
+    unnamed = []
+    for file in sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()):
+        matching = {path for path, pattern in patterns.items() if re.match(pattern + ("" if path[-1] == "/" else "$"), file)}
+        unmatched -= matching
+        unnamed += [] if matching else [file]
+    assert (unnamed, unmatched) == ([], set())

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from domainlm.errors import DataError, RecipeError, StorageError
+from domainlm.text.indexed import IndexedDataset
+
+Call = Callable[..., Result]
+
+_VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ship", "left", "port", "##s", ".", "day"]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "logs.txt"
+    documents = [f"Ship {number} left port on day {number % 5}." for number in range(60)]
+    path.write_text("\n\n".join([*documents, documents[3], "The mast of the Vega broke in a storm off Oslo today."]))
+    return path
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, text: Path) -> list[str]:
+    """Everything for `build` but --out."""
+    (tmp_path / "vocab.txt").write_text("".join(f"{entry}\n" for entry in _VOCABULARY))
+    words = "the mast of the Vega broke in a storm off Oslo today".split()  # noqa: SIM905
+    (tmp_path / "test.conll").write_text("".join(f"{word}\tO\n" for word in words))
+    return [
+        *("--spec", "core/text", "--file", str(text), "--set", "corpus.held_out_share=0.2"),
+        *("--guard", "core/conll", str(tmp_path / "test.conll"), "--vocabulary", str(tmp_path / "vocab.txt")),
+    ]
+
+
+def _done(result: Result) -> str:
+    assert result.exception is None, result.output
+    return result.output
+
+
+def test_a_corpus_is_built_and_looked_at(call: Call, arguments: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    output = _done(call("corpus", "build", *arguments, "--out", str(out)))
+    assert "62 documents read, 60 kept" in output
+    assert "leak" in output
+    assert [json.loads(line)["reason"] for line in (out / "removed.jsonl").read_text().splitlines()] == [
+        "exact duplicate",
+        "leak",
+    ]
+    facts = json.loads(_done(call("corpus", "stats", str(out), "--json")))
+    assert facts["documents"]["num_exact_duplicates"] == facts["documents"]["num_leaked"] == 1
+    assert facts["train"]["num_documents"] + facts["held_out"]["num_documents"] == 60
+    assert facts["train"]["num_tokens"] == len(IndexedDataset(out / "tokens" / "train").tokens)
+    assert "60 kept" in _done(call("corpus", "stats", str(out)))
+    shown = _done(call("corpus", "show", str(out), "logs:5"))
+    assert shown.splitlines()[1] == "Ship 4 left port on day 4."
+    (by_number,) = json.loads(_done(call("corpus", "show", str(out), "5", "--number", "--json")))
+    assert (by_number["id"], by_number["sentences"]) == ("logs:5", ["Ship 4 left port on day 4."])
+    sampled = json.loads(_done(call("corpus", "sample", str(out), "-n", "7", "--seed", "3", "--json")))
+    assert len(sampled) == 7
+    assert not (out / "work").exists()
+
+
+def test_shards_are_merged(call: Call, arguments: list[str], tmp_path: Path, text: Path) -> None:
+    arguments[arguments.index(str(text))] = str(tmp_path / "*.txt.gz")
+    import gzip  # files of a size that makes groups of their own are not needed: a shard may be empty
+
+    (tmp_path / "logs.txt.gz").write_bytes(gzip.compress(text.read_bytes()))
+    whole, merged = tmp_path / "whole", tmp_path / "merged"
+    _done(call("corpus", "build", *arguments, "--out", str(whole)))
+    shards = [str(tmp_path / f"shard-{index}") for index in (1, 2)]
+    for index, shard in enumerate(shards, start=1):
+        assert "is done" in _done(call("corpus", "build", *arguments, "--out", shard, "--shard", f"{index}/2"))
+    assert isinstance(call("corpus", "merge", shards[1], "--out", str(merged)).exception, DataError)
+    _done(call("corpus", "merge", *shards, "--out", str(merged)))
+    for name in ("manifest.json", "text/train.txt", "text/documents.tsv", "tokens/train.bin", "tokens/held_out.idx"):
+        assert (merged / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_recipe_is_built_with_its_sample_and_tasks(call: Call, tmp_path: Path, text: Path) -> None:
+    (tmp_path / "test.jsonl").write_text('{"text": "The mast of the Vega broke in a storm off Oslo today.", "entities": []}\n')
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f"""
+        name = "logs"
+        corpus = {{ spec = "core/text", files = ["{text.name}"], held_out_share = 0.2 }}
+        model = {{ size = "core/tiny" }}
+        vocabulary = {{ size = 100 }}
+        pretraining = {{ num_steps = 1 }}
+        tasks = [{{ spec = "core/spans", files = {{ train = ["test.jsonl"], test = ["test.jsonl"] }} }}]
+        """
+    )
+    _done(call("corpus", "build", str(recipe), "--out", str(tmp_path / "out")))
+    removed = [json.loads(line) for line in (tmp_path / "out" / "removed.jsonl").read_text().splitlines()]
+    assert [(entry["reason"], entry.get("task")) for entry in removed] == [
+        ("exact duplicate", None),
+        ("leak", "spans, test"),
+    ]
+    unguarded = ["--set", "corpus.leak_guard.enabled=false", "--set", "corpus.deduplication.exact=false"]
+    output = _done(call("corpus", "build", str(recipe), "--out", str(tmp_path / "all"), *unguarded))
+    assert "62 documents read, 62 kept" in output
+
+
+def test_a_finished_corpus_is_not_written_over(call: Call, arguments: list[str], tmp_path: Path) -> None:
+    _done(call("corpus", "build", *arguments, "--out", str(tmp_path / "out")))
+    again = call("corpus", "build", *arguments, "--out", str(tmp_path / "out"))
+    assert isinstance(again.exception, StorageError)
+
+
+def test_a_shard_is_no_corpus(call: Call, arguments: list[str], tmp_path: Path) -> None:
+    _done(call("corpus", "build", *arguments, "--out", str(tmp_path / "out"), "--shard", "1/2"))
+    refused = call("corpus", "stats", str(tmp_path / "out"))
+    assert isinstance(refused.exception, DataError)
+    assert "corpus merge" in str(refused.exception)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((), "either a RECIPE or --spec"),
+        (("--spec", "core/text"), "say what to read"),
+        (("recipe.toml", "--file", "x"), "go with --spec"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(call: Call, given: tuple[str, ...], message: str) -> None:
+    result = call("corpus", "build", *given, "--out", "out")
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_only_the_corpus_can_be_set_without_a_recipe(call: Call, text: Path, tmp_path: Path) -> None:
+    base = ("corpus", "build", "--spec", "core/text", "--file", str(text), "--out", str(tmp_path / "out"), "--set")
+    assert isinstance(call(*base, "model.size=core/tiny").exception, RecipeError)
+    unknown = call(*base, "corpus.deduplicate=true").exception
+    assert isinstance(unknown, RecipeError)
+    assert unknown.nearest == "deduplication"

@@ -1,0 +1,114 @@
+"""Attention: both ways of computing it give the same, and dropout in it is dropout."""
+
+from __future__ import annotations
+
+import math
+from unittest import mock
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from domainlm.model import attention
+from domainlm.model.attention import attend
+
+Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def _qkv(batch: int, heads: int, tokens: int, width: int, dtype: torch.dtype = torch.float32) -> Qkv:
+    generator = torch.Generator().manual_seed(batch * tokens)
+    shape = (3, batch, tokens, heads, width)
+    query, key, value = torch.randn(shape, generator=generator, dtype=dtype).transpose(2, 3)
+    return query.requires_grad_(), key.requires_grad_(), value.requires_grad_()
+
+
+def _bias(lengths: list[int], tokens: int) -> torch.Tensor:
+    is_padding = torch.arange(tokens) >= torch.tensor(lengths)[:, None]
+    return torch.zeros(is_padding.shape).masked_fill_(is_padding, -math.inf)[:, None, None, :]
+
+
+def _plain(qkv: Qkv, bias: torch.Tensor | None, dropout: float = 0.0) -> torch.Tensor:
+    result: torch.Tensor = attention._PlainAttention.apply(*qkv, bias, dropout)  # type: ignore[no-untyped-call]
+    return result
+
+
+def _gradients(result: torch.Tensor, inputs: Qkv) -> tuple[torch.Tensor, ...]:
+    direction = torch.randn(result.shape, generator=torch.Generator().manual_seed(0)).to(result.dtype)
+    return torch.autograd.grad((result * direction).sum(), inputs)
+
+
+@given(
+    batch=st.integers(1, 5),
+    heads=st.integers(1, 3),
+    tokens=st.integers(1, 17),
+    width=st.integers(1, 9),
+    rows_at_once=st.integers(1, 6),
+    data=st.data(),
+)
+@settings(max_examples=40, deadline=None)
+def test_plain_products_agree_with_torchs_kernel(
+    batch: int, heads: int, tokens: int, width: int, rows_at_once: int, data: st.DataObject
+) -> None:
+    qkv = _qkv(batch, heads, tokens, width)
+    lengths = data.draw(st.none() | st.lists(st.integers(1, tokens), min_size=batch, max_size=batch))
+    bias = None if lengths is None else _bias(lengths, tokens)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "_SCORES_BYTES_AT_ONCE", rows_at_once * heads * tokens * tokens * 4)
+        plain = _plain(qkv, bias)
+        plain_gradients = _gradients(plain, qkv)
+    kernel = functional.scaled_dot_product_attention(*qkv, attn_mask=bias)
+
+    torch.testing.assert_close(plain, kernel, atol=1e-5, rtol=1e-5)
+    for ours, theirs in zip(plain_gradients, _gradients(kernel, qkv), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_gradients_under_dropout_are_those_of_the_weights_that_were_kept() -> None:
+    qkv = _qkv(3, 2, 5, 4, torch.float64)
+
+    def same_choices(*inputs: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(3)
+        return _plain((inputs[0], inputs[1], inputs[2]), None, 0.3)
+
+    with torch.random.fork_rng():
+        assert torch.autograd.gradcheck(same_choices, qkv)
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
+    tokens = 64
+    value = torch.eye(tokens).expand(20, 1, tokens, tokens).clone().requires_grad_()
+    query = torch.zeros_like(value).requires_grad_()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = attend(query, query, value, None, 0.25) * tokens  # uniform attention: 1 each, before dropout
+
+    assert weights.mean().item() == pytest.approx(1.0, abs=0.01)
+    assert (weights == 0.0).float().mean().item() == pytest.approx(0.25, abs=0.01)
+    torch.testing.assert_close(weights[weights > 0], torch.full_like(weights[weights > 0], 1 / 0.75))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tokens", "dropout", "is_trained", "is_plain"),
+    [
+        (torch.bfloat16, 128, 0.0, True, True),
+        (torch.bfloat16, 128, 0.1, True, True),
+        (torch.bfloat16, 128, 0.0, False, False),
+        (torch.bfloat16, 1032, 0.0, True, False),
+        (torch.bfloat16, 1032, 0.1, True, True),
+        (torch.float32, 128, 0.0, True, False),
+        (torch.float32, 128, 0.1, True, True),
+    ],
+)
+def test_the_faster_one_is_taken(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tokens: int, dropout: float, is_trained: bool, is_plain: bool
+) -> None:
+    real = mock.Mock(wraps=functional.scaled_dot_product_attention)
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", real)
+    inputs = torch.zeros(1, 1, tokens, 8, dtype=dtype).requires_grad_(is_trained)
+
+    attend(inputs, inputs, inputs, None, dropout)
+
+    assert real.called is not is_plain

@@ -1,0 +1,223 @@
+"""Checkpoints: whole or passed over, whatever happens to the disk or the process."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from domainlm.errors import ModelError
+from domainlm.train import checkpoints as module
+from domainlm.train.checkpoints import Checkpoint, Checkpoints, remove_checkpoints
+
+Logged = Callable[[], str]
+
+
+@pytest.fixture
+def best(tmp_path: Path) -> Path:
+    path = tmp_path / "best.bin"
+    path.write_bytes(b"best")
+    return path
+
+
+def _save(work: Path, step: int, best: Path, *, num_kept: int = 2, **changes: Any) -> Path:  # noqa: ANN401
+    contents: dict[str, Any] = {
+        "weights": {"w": torch.full((40, 30), float(step))},
+        "optimizer": {"w|step": torch.tensor(float(step))},
+        "state": {"keep": {"best": step}},
+        "files": {"keep": {"best.bin": best}},
+    }
+    return Checkpoints(work, "run", num_kept).save(step, **(contents | changes))
+
+
+def _latest(work: Path) -> Checkpoint:
+    found = Checkpoints(work, "run", 2).latest()
+    assert found is not None
+    return found
+
+
+def _names(work: Path) -> list[str]:
+    return sorted(path.name for path in (work / "checkpoints").iterdir())
+
+
+def test_the_newest_gives_everything_back(tmp_path: Path, best: Path) -> None:
+    assert Checkpoints(tmp_path, "run", 2).latest() is None
+    _save(tmp_path, 5, best)
+    folder = _save(tmp_path, 10, best)
+    found = _latest(tmp_path)
+
+    assert (found.folder, found.step, found.unsettled) == (folder, 10, None)
+    assert torch.equal(found.weights()["w"], torch.full((40, 30), 10.0))
+    assert found.optimizer()["w|step"].item() == 10.0
+    assert found.state == {"keep": {"best": 10}}
+    assert {name: path.read_bytes() for name, path in found.files("keep").items()} == {"best.bin": b"best"}
+    assert found.files("other") == {}
+
+
+def test_files_of_a_checkpoint_outlive_their_replacement(tmp_path: Path, best: Path) -> None:
+    _save(tmp_path, 1, best)
+    better = best.with_name("better")
+    better.write_bytes(b"better")
+    better.replace(best)
+
+    assert _latest(tmp_path).files("keep")["best.bin"].read_bytes() == b"best"
+
+
+@pytest.mark.parametrize("num_kept", [1, 3])
+def test_only_the_last_are_kept(tmp_path: Path, best: Path, num_kept: int) -> None:
+    for step in range(1, 6):
+        _save(tmp_path, step, best, num_kept=num_kept)
+
+    assert _names(tmp_path) == [f"step-{step:08}" for step in range(6 - num_kept, 6)]
+
+
+def test_steps_beyond_eight_digits_are_in_order(tmp_path: Path, best: Path) -> None:
+    _save(tmp_path, 99_999_999, best)
+    _save(tmp_path, 100_000_000, best)
+
+    assert _latest(tmp_path).step == 100_000_000
+
+
+def test_a_settled_step_comes_after_the_unsettled_one(tmp_path: Path, best: Path) -> None:
+    _save(tmp_path, 7, best, unsettled={"loss": 0.5})
+    assert _latest(tmp_path).unsettled == {"loss": 0.5}
+    _save(tmp_path, 7, best)
+
+    assert _latest(tmp_path).unsettled is None
+    _save(tmp_path, 8, best, num_kept=1)
+    assert _names(tmp_path) == ["step-00000008"]
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "flipped bit": (lambda folder: _flip(folder / "weights.safetensors"), "weights.safetensors is damaged"),
+    "truncated": (lambda folder: os.truncate(folder / "optimizer.safetensors", 9), "optimizer.safetensors has 9 bytes"),
+    "missing file": (lambda folder: (folder / "files/keep/best.bin").unlink(), "best.bin is missing"),
+    "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "manifest is missing"),
+    "half a manifest": (lambda folder: os.truncate(folder / "manifest.json", 40), "manifest is missing or damaged"),
+    "empty manifest": (lambda folder: (folder / "manifest.json").write_text('{"format": 1}'), "manifest is damaged"),
+    "other format": (lambda folder: (folder / "manifest.json").write_text('{"format": 2}'), "format is not known"),
+    "no folder": (lambda folder: (shutil.rmtree(folder), folder.write_text("")), "manifest is missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_ones_are_named_and_passed_over(tmp_path: Path, best: Path, logged: Logged, damage: str) -> None:
+    harm, says = DAMAGES[damage]
+    _save(tmp_path, 5, best)
+    folder = _save(tmp_path, 10, best, files={"keep": {"best.bin": shutil.copy(best, tmp_path / "copy")}})
+    harm(folder)
+
+    assert _latest(tmp_path).step == 5
+    assert f"checkpoint {folder} is passed over" in logged()
+    assert says in logged()
+
+
+def test_one_that_follows_a_damaged_one_is_kept(tmp_path: Path, best: Path) -> None:
+    _save(tmp_path, 5, best, num_kept=1)
+    damaged = tmp_path / "checkpoints" / "step-00000010"
+    damaged.mkdir()
+    _save(tmp_path, 7, best, num_kept=1)
+    assert _latest(tmp_path).step == 7
+
+    _save(tmp_path, 10, best, num_kept=1)
+    assert _names(tmp_path) == ["step-00000010"]
+    assert _latest(tmp_path).step == 10
+
+
+def test_unfinished_ones_are_named_and_removed(tmp_path: Path, best: Path, logged: Logged) -> None:
+    _save(tmp_path, 5, best)
+    unfinished = tmp_path / "checkpoints" / ".step-00000010.partial"
+    shutil.copytree(tmp_path / "checkpoints" / "step-00000005", unfinished)
+
+    assert _latest(tmp_path).step == 5
+    assert f"checkpoint {unfinished} was not finished" in logged()
+    assert not unfinished.exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, best: Path) -> None:
+    folder = _save(tmp_path, 5, best)
+    with pytest.raises(ModelError, match=r"(?s)belongs to another run.*remedy") as caught:
+        Checkpoints(tmp_path, "another", 2).latest()
+    assert str(folder) in str(caught.value)
+
+
+def test_a_full_disk_leaves_the_earlier_ones(tmp_path: Path, best: Path) -> None:
+    _save(tmp_path, 5, best)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            _save(tmp_path, 10, best)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert _names(tmp_path) == ["step-00000005"]
+    assert _latest(tmp_path).step == 5
+
+
+@pytest.mark.parametrize("name", ["write_tensors", "_link_or_copy", "_write_synced", "_sync_folder"])
+def test_failing_at_any_write_leaves_the_earlier_ones(
+    tmp_path: Path, best: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    _save(tmp_path, 5, best)
+    with monkeypatch.context() as patch:
+
+        def fail(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        patch.setattr(module, name, fail)
+        with pytest.raises(OSError, match="No space left") as caught:
+            _save(tmp_path, 10, best)
+
+    assert caught.value.errno == errno.ENOSPC
+    assert _names(tmp_path) == ["step-00000005"]
+    assert _latest(tmp_path).step == 5
+
+
+def test_files_are_copied_where_they_cannot_be_linked(
+    tmp_path: Path, best: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    _save(tmp_path, 5, best)
+
+    assert _latest(tmp_path).files("keep")["best.bin"].read_bytes() == b"best"
+
+
+def test_removal_is_all_or_nothing(tmp_path: Path, best: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _save(tmp_path, 5, best)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as if killed after the first moment
+        remove_checkpoints(tmp_path)
+        assert Checkpoints(tmp_path, "run", 2).latest() is None
+    remove_checkpoints(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["best.bin"]
+
+
+def test_the_same_state_gives_the_same_bytes(tmp_path: Path, best: Path) -> None:
+    first, second = _save(tmp_path / "a", 5, best), _save(tmp_path / "b", 5, best)
+
+    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert [(first / name).read_bytes() for name in names] == [(second / name).read_bytes() for name in names]
+    assert set(json.loads((first / "manifest.json").read_text())["files"]) == {
+        "weights.safetensors",
+        "optimizer.safetensors",
+        "files/keep/best.bin",
+    }

@@ -1,0 +1,69 @@
+"""Signals during training."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from domainlm.train.signals import deferred_signals
+
+
+@pytest.fixture
+def term() -> Iterator[list[int]]:
+    """SIGTERM with a handler of the program's own, which notes its calls."""
+    calls: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: calls.append(number))
+    yield calls
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_handler_of_the_program_is_called_when_delivered(term: list[int]) -> None:
+    with deferred_signals() as signals:
+        signals.deliver()
+        signal.raise_signal(signal.SIGTERM)
+        assert (signals.received, term) == (True, [])
+        signals.deliver()
+        assert term == [signal.SIGTERM]
+    signal.raise_signal(signal.SIGTERM)
+    assert term == [signal.SIGTERM] * 2
+
+
+def test_within_immediate_nothing_waits(term: list[int]) -> None:
+    with deferred_signals() as signals, signals.immediate():
+        signal.raise_signal(signal.SIGTERM)
+        assert term == [signal.SIGTERM]
+
+
+def test_one_that_waits_is_delivered_on_entering_immediate() -> None:
+    entered = False
+    with deferred_signals() as signals:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), signals.immediate():
+            entered = True
+    assert not entered
+
+
+def test_signals_without_a_handler_are_left_alone() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with deferred_signals():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_other_threads_defer_nothing() -> None:
+    handlers = []
+
+    def look() -> None:
+        with deferred_signals() as signals:
+            handlers.append((signal.getsignal(signal.SIGINT), signals.received))
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert handlers == [(before, False)]

@@ -89,8 +89,8 @@ class CorpusSpec(_Spec):
         patterns: file-name patterns to take where a recipe gives a folder.
         sample: writes a synthetic sample, where the spec ships one; its files come under the key "text".
         source: where the real data comes from, and under which licence.
-        replaces: a document whose id comes again replaces the earlier one unless its `version` is lower, and one without
-            paragraphs removes it. Files are read in the order of their names.
+        replaces: a document whose id comes again replaces the earlier one unless its `version` is lower, and one
+            without paragraphs removes it. Files are read in the order of their names.
         fetch: how `domainlm corpus fetch` gets the real data.
     """
 

@@ -56,6 +56,6 @@ def echo_facts(facts: Mapping[str, Any]) -> None:
     )
     documents = facts["documents"]
     click.echo(f"\n{documents['num_documents']:,} documents read, {documents['num_kept']:,} kept")
-    left_out = [(reason, f"{documents[key]:,}") for reason, key in _REASONS if documents[key]]
+    left_out = [(reason, f"{documents[key]:,}") for reason, key in _REASONS if documents.get(key)]
     if left_out:
         echo_table(("left out", "documents"), left_out, numbers=(1,))

@@ -107,9 +107,7 @@ def _single(name: str, vocabulary: Vocabulary, fit: TextFit | None) -> dict[str,
     }
 
 
-def _pair(
-    loaded: dict[str, Vocabulary], used: dict[str, Counter[int]], first: str, second: str
-) -> dict[str, Any]:
+def _pair(loaded: dict[str, Vocabulary], used: dict[str, Counter[int]], first: str, second: str) -> dict[str, Any]:
     from domainlm.vocab.overlap import overlap
 
     found = overlap(loaded[first], loaded[second], used.get(first), used.get(second))

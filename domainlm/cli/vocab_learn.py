@@ -20,7 +20,9 @@ from domainlm.cli.vocab_inputs import DEFAULT_CORPUS, text_reader
 @click.option("--spec", "spec_name", default="core/wordpiece", show_default=True, help="What is learned, and how.")
 @click.option("--size", type=click.IntRange(min=10), help="Entries, special tokens included.")
 @click.option("--cased/--uncased", default=None, help="Keep capitals and accents.  [default: as the spec says]")
-@click.option("--min-frequency", type=click.IntRange(min=1), default=2, show_default=True, help="Least count of a piece.")
+@click.option(
+    "--min-frequency", type=click.IntRange(min=1), default=2, show_default=True, help="Least count of a piece."
+)
 @click.option(
     "--max-characters",
     type=click.IntRange(min=1),

@@ -62,7 +62,9 @@ class _Row:
     help="A data set: its name, the task spec that reads it, a file; may be repeated, a name too.",
 )
 @click.option("--task", "task_name", metavar="SPEC", help="Task spec that reads --file.")
-@click.option("--file", "files", multiple=True, type=_FILE, help="File of one data set without a name; may be repeated.")
+@click.option(
+    "--file", "files", multiple=True, type=_FILE, help="File of one data set without a name; may be repeated."
+)
 @click.option("--type", "types", multiple=True, help="Entity type to count; may be repeated.  [default: all]")
 @cased_option
 @json_option

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @vocabularies_argument
 @click.option("--term", "terms", multiple=True, help="Term to cut: a word or several; may be repeated.")
 @click.option("--prefix", help="List the entries that begin with this, as BERT writes them (##ing).")
-@click.option("--id", "ids", multiple=True, type=click.IntRange(min=0), help="List the entry with this id; may be repeated.")
+@click.option(
+    "--id", "ids", multiple=True, type=click.IntRange(min=0), help="List the entry with this id; may be repeated."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Entries listed at the most.")
 @cased_option
 @json_option
@@ -73,7 +75,9 @@ def _chosen(name: str, vocabulary: Vocabulary, prefix: str | None, ids: tuple[in
     """Ids asked for, then those of the entries with the prefix."""
     beyond = [number for number in ids if number >= vocabulary.size]
     if beyond:
-        raise VocabularyError("no entry has this id", where=name, given=beyond[0], allowed=f"0 to {vocabulary.size - 1:,}")
+        raise VocabularyError(
+            "no entry has this id", where=name, given=beyond[0], allowed=f"0 to {vocabulary.size - 1:,}"
+        )
     with_prefix = [
         number for number, piece in enumerate(vocabulary.pieces) if prefix is not None and str(piece).startswith(prefix)
     ]

@@ -60,7 +60,7 @@ class CorpusSettings(Settings):
     leak_guard: LeakGuardSettings = Field(default_factory=LeakGuardSettings)
     """How documents that overlap dev and test splits are found."""
     on_bad_input: Literal["refuse", "skip"] = "refuse"
-    """Input that cannot be read (another encoding, a damaged file): stop with an error, or leave it out and count it."""
+    """Input that cannot be read (another encoding, a damaged file): stop with an error, or skip it and count it."""
 
     @model_validator(mode="after")
     def _one_source(self) -> CorpusSettings:

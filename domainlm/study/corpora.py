@@ -170,6 +170,7 @@ def merge_corpus(shards: Sequence[Path], out: Path, tokens_per_file: int | None 
     Args:
         shards: the folders given to `build_corpus` for each of them.
         out: folder for the corpus; may be one of these.
+        tokens_per_file: divide the token ids into files of about so many; one file where None.
 
     Raises:
         DataError: parts are missing.

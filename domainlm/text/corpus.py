@@ -41,10 +41,18 @@ def read_sentences(path: Path) -> Iterator[str]:
 
 
 def _sentences(paragraph: str) -> Iterator[str]:
+    is_normal = _is_normal(paragraph)
     for start, end in split_sentences(paragraph):
-        sentence = normalise_sentence(paragraph[start:end])
+        sentence = paragraph[start:end] if is_normal else normalise_sentence(paragraph[start:end])
         if sentence:
             yield sentence
+
+
+def _is_normal(text: str) -> bool:
+    """Whether normalising changes no part of the text between blanks; False where that is not known at a glance."""
+    if not text.isprintable() or "  " in text:  # printable: no control characters, no white space but the blank
+        return False
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
 def check_sides(num_train: int, num_held_out: int, num_left_out: int, held_out_share: float) -> None:

@@ -21,8 +21,8 @@ from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
 from domainlm.text.batches import PretrainingBatches
-from domainlm.text.indexed import IndexedDataset
 from domainlm.text.masking import Masking, TokenTable
+from domainlm.text.several import open_dataset
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints import remove_checkpoints
 from domainlm.train.loop import LoopSettings, train
@@ -170,7 +170,7 @@ def score_language_model(
 def _batches(settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int) -> PretrainingBatches:
     masking = settings.masking
     return PretrainingBatches(
-        IndexedDataset(tokens),
+        open_dataset(tokens),
         _token_table(vocabulary),
         max_tokens=settings.max_tokens,
         sentence_order=settings.second_objective == "sentence_order",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from domainlm.errors import DataError
@@ -138,7 +139,9 @@ class WordRows:
 
     def _row(self, pieces: list[list[int]], is_masked: list[bool], middle: int) -> WordRow:
         vocabulary = self._vocabulary
-        tokens, masked, labels = [vocabulary.cls_id], [], []
+        tokens = [vocabulary.cls_id]
+        masked: list[int] = []
+        labels: list[int] = []
         num_first = 0
         for place, (ids, hidden) in enumerate(zip(pieces, is_masked, strict=True)):
             if place == middle:
@@ -215,7 +218,10 @@ def _nats(model: PretrainingModel, rows: Sequence[WordRow], pad_id: int, device:
         token_types[number, row.num_first : len(row.tokens)] = 1
     masked = [number * width + slot for number, row in enumerate(rows) for slot in row.masked]
     labels = [label for row in rows for label in row.labels]
-    arrays = (tokens, token_types, lengths, np.array(masked), np.array(labels))
+
+    def there(numbers: NDArray[np.int64] | list[int]) -> torch.Tensor:
+        return torch.as_tensor(numbers, device=device.torch_device)
+
     with device.autocast():
-        words, _ = model.losses(*(torch.from_numpy(array).to(device.torch_device) for array in arrays), is_swapped=None)
+        words, _ = model.losses(there(tokens), there(token_types), there(lengths), there(masked), there(labels), None)
     return float(words.double())

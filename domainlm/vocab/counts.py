@@ -14,7 +14,7 @@ MAX_CHARACTERS = 1000
 """No more than so many different characters, the most frequent ones, become entries of their own."""
 
 MAX_CHARACTERS_FED = 2**31 - 1
-"""The library's trainers count pairs in 32-bit integers and do not notice when they run over (tokenizers issue 1170)."""
+"""The library's trainers count pairs in 32-bit integers and do not notice an overflow (tokenizers issue 1170)."""
 
 _MAX_RUNS = 2**19
 """Runs between white space that are counted before they are cut into words. There are many more of them than words."""

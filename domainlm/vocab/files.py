@@ -19,7 +19,7 @@ VOCABULARY_FILE = "vocab.txt"
 
 _BRACKETED = re.compile(r"\[.+\]")
 _MAX_CAPITAL_SHARE_UNCASED = 0.02
-"""Capitals stray into uncased vocabularies (0.5 % of the entries of one in wide use); in cased ones they are in 20 to 30 %."""
+"""Capitals stray into uncased vocabularies (0.5 % of the entries of one in wide use); cased ones have 20 to 30 %."""
 _WORD_MARKS = ("\u2581", "\u0120")
 _MIN_SHARE_MARKED = 0.1
 

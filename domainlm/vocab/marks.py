@@ -22,10 +22,10 @@ CONTINUATION = "##"
 
 
 class Piece(NamedTuple):
-    """An entry without its marks, so that entries of different vocabularies can be compared.
+    r"""An entry without its marks, so that entries of different vocabularies can be compared.
 
     Attributes:
-        text: what it stands for; bytes that are no whole character as `\\xe2`.
+        text: what it stands for; bytes that are no whole character as `\xe2`.
         goes_on: whether it goes on with a word.
     """
 

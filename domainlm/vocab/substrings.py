@@ -139,7 +139,7 @@ class _Level:
 def _number(keys: NDArray[Any], places: NDArray[Any], weights: NDArray[Any], min_frequency: float) -> _Level:
     """Number the different keys by size, leaving out those whose places do not weigh enough."""
     _, firsts, numbers = np.unique(keys, return_index=True, return_inverse=True)
-    frequencies = np.bincount(numbers, weights[places], minlength=len(firsts))
+    frequencies = np.bincount(numbers, weights[places], minlength=len(firsts)).astype(np.float64)
     kept = frequencies >= min_frequency
     renumbered = np.where(kept, np.cumsum(kept) - 1, NONE).astype(np.int32)[numbers]
     none = np.full(int(kept.sum()), NONE, dtype=np.int32)

@@ -85,7 +85,7 @@ def learn_unigram(sentences: Iterable[str], settings: VocabularySettings) -> str
 
 
 def build_tokenizer(pieces: Sequence[tuple[str, float]], *, cased: bool) -> Tokenizer:
-    """A Unigram tokeniser of BERT's words with the special tokens, and then these pieces with their log-probabilities."""
+    """A Unigram tokeniser of BERT's words: the special tokens, then these pieces with their log-probabilities."""
     entries = [(name, 0.0) for name in SPECIAL_TOKENS] + list(pieces)
     tokenizer = Tokenizer(Unigram(entries, unk_id=SPECIAL_TOKENS.index(UNK)))
     tokenizer.normalizer = bert_normalizer(cased=cased)

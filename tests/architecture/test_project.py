@@ -78,6 +78,7 @@ def test_ci_runs_the_readme_commands_word_for_word(root: Path) -> None:
 
 
 def test_the_tour_leads_to_places_that_exist(root: Path) -> None:
-    named = re.findall(r"`((?:domainlm|tests|plugins)/[^`\s]*)`", (root / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    page = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:domainlm|tests|plugins)/[^`\s]*)`", page)
     assert len(named) > 15
     assert [place for place in named if not (root / place).exists()] == []

@@ -19,7 +19,12 @@ import domainlm
 
 ROOT = Path(__file__).resolve().parents[2]
 _CORE = Path(domainlm.__file__).parents[1]
-_SLOW_PAGES = {"docs/tutorial.md", "docs/how-to/write-a-plugin.md", "docs/how-to/resume-and-share.md"}
+_SLOW_PAGES = {
+    "docs/tutorial.md",
+    "docs/how-to/write-a-plugin.md",
+    "docs/how-to/resume-and-share.md",
+    "docs/how-to/prepare-a-corpus.md",
+}
 _COMMAND_SECONDS = 200
 
 _NOTES = (
@@ -28,7 +33,12 @@ _NOTES = (
     re.compile(r"<!-- (?P<kind>exit code) (?P<value>\d+(?: or \d+)*) -->"),
     re.compile(r"<!-- (?P<kind>excerpt of) (?P<value>\S+) -->"),
 )
-_OTHER_COMMENTS = {"<!-- written by docs/generate.py from here -->", "<!-- to here -->"}
+_OTHER_COMMENTS = {
+    "<!-- written by docs/generate.py from here -->",
+    "<!-- to here -->",
+    "<!-- the quickstart's table, from a run: begin -->",
+    "<!-- the quickstart's table, from a run: end -->",
+}
 _FENCE = re.compile(r"(?P<fence>`{3,}|~{3,})(?P<language>.*)")
 _FILE_LINE = re.compile(r"# (?P<name>[\w./-]+\.(?:py|toml))\n")
 _NUMBER = re.compile(r"\d[\d,.]*")
@@ -210,6 +220,12 @@ class Shell:
             check=False,
         )
 
+    def follow_page(self, page: Page) -> None:
+        """Do what the page says, but for what the default suite leaves out; `PageError` as in `follow`."""
+        for block in page.blocks:
+            if block.is_run:
+                self.follow(block)
+
     def follow(self, block: Block, *, dry_run: bool = False) -> None:
         """Do what a block says, and compare.
 
@@ -308,5 +324,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         slow = [pytest.mark.slow, pytest.mark.timeout(600)]
         metafunc.parametrize(
             "page",
-            [pytest.param(page, id=page.name, marks=slow if follows and page.name in _SLOW_PAGES else []) for page in pages],
+            [
+                pytest.param(page, id=page.name, marks=slow if follows and page.name in _SLOW_PAGES else [])
+                for page in pages
+            ],
         )

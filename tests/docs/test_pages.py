@@ -77,7 +77,9 @@ def _mistakes(block: Block) -> Iterator[str]:
         elif block.language == "toml":
             tomllib.loads(block.text)
         for step in block.steps if block.language in {"console", "sh"} else ():
-            checked = subprocess.run(["/bin/bash", "-n"], input=step.command, capture_output=True, text=True, check=False)
+            checked = subprocess.run(
+                ["/bin/bash", "-n"], input=step.command, capture_output=True, text=True, check=False
+            )
             if checked.returncode:
                 yield f"{block.place}: {checked.stderr}"
             for words in _domainlm_calls(step.command):
@@ -99,7 +101,11 @@ def _unknown_commands(page: Page) -> Iterator[str]:
         for word in words[1:]:
             option = word.partition("=")[0]
             if word.startswith("-"):
-                known = {name for param in context.command.get_params(context) for name in [*param.opts, *param.secondary_opts]}
+                known = {
+                    name
+                    for param in context.command.get_params(context)
+                    for name in [*param.opts, *param.secondary_opts]
+                }
                 if option not in known:
                     yield f"{page.name}: no option {option}: {span}"
             elif isinstance(context.command, click.Group):
@@ -137,10 +143,7 @@ def _anchors(text: str) -> set[str]:
 
 
 def test_the_page_does_what_it_says(page: Page, make_shell: Callable[..., Shell]) -> None:
-    shell = make_shell()
-    for block in page.blocks:
-        if block.is_run:
-            shell.follow(block)
+    make_shell().follow_page(page)
 
 
 def test_no_block_is_left_unchecked(page: Page) -> None:
@@ -192,10 +195,8 @@ def test_the_index_leads_to_every_page(all_pages: list[Page], root: Path) -> Non
 def test_a_page_that_says_something_else_is_found(
     text: str, complaint: str, make_page: Callable[[str], Page], make_shell: Callable[..., Shell]
 ) -> None:
-    shell = make_shell()
     with pytest.raises(AssertionError, match=complaint):
-        for block in make_page(text).blocks:
-            shell.follow(block)
+        make_shell().follow_page(make_page(text))
 
 
 def test_a_page_is_followed_in_one_folder(make_page: Callable[[str], Page], make_shell: Callable[..., Shell]) -> None:
@@ -208,9 +209,7 @@ def test_a_page_is_followed_in_one_folder(make_page: Callable[[str], Page], make
         "```sh\ndomainlm task fetch core/conll --out data\n```\n"
     )
     shell = make_shell()
-    for block in make_page(text).blocks:
-        if block.is_run:
-            shell.follow(block)
+    shell.follow_page(make_page(text))
     assert [path.name for path in sorted(shell.folder.iterdir())] == ["file", "folder"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -66,7 +67,9 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_text("\n".join(days), encoding="utf-8")
     (folder / "words.tsv").write_text(_WORDS, encoding="utf-8")
     (folder / "recipe.toml").write_text(_RECIPE, encoding="utf-8")
-    run_recipe(folder / "recipe.toml", out=folder / "out", store=None, overrides=(), plugins=load_plugins(candidates=[]))
+    run_recipe(
+        folder / "recipe.toml", out=folder / "out", store=None, overrides=(), plugins=load_plugins(candidates=[])
+    )
     return folder / "out"
 
 
@@ -103,6 +106,20 @@ def test_every_key_and_option_is_on_its_page(root: Path) -> None:
     assert "| `--dry-run` |" in commands
 
 
+def test_the_readme_shows_a_table_of_the_quickstart_as_it_is(root: Path) -> None:
+    file = root / "plugins" / "domainlm-biomegatron" / "domainlm_biomegatron" / "recipes" / "quickstart.toml"
+    recipe = tomllib.loads(file.read_text(encoding="utf-8"))
+    (values,) = recipe["study"]["axes"].values()
+    names = [task.get("name", task["spec"].partition("/")[2]) for task in recipe["tasks"]]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+
+    table = readme.partition("from a run: begin -->\n")[2].partition("<!--")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    assert list(recipe["study"]["axes"]) == ["pretraining.num_steps"]
+    assert rows[0] == ["model", *names]
+    assert [row[0] for row in rows[2:]] == [f"num_steps={value}" for value in values], "run it, and put in its table"
+
+
 def test_fields_of_results_are_those_of_the_page(out: Path, root: Path) -> None:
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
 
@@ -115,7 +132,9 @@ def test_fields_of_results_are_those_of_the_page(out: Path, root: Path) -> None:
 
 
 def test_fields_of_logs_are_those_of_the_page(out: Path, root: Path) -> None:
-    lines = [json.loads(line) for log in (out / "logs").iterdir() for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = [
+        json.loads(line) for log in (out / "logs").iterdir() for line in log.read_text(encoding="utf-8").splitlines()
+    ]
 
     assert _keys(lines) == set(_documented(root, "A line of a log"))
 
@@ -125,7 +144,9 @@ def test_the_output_folder_is_that_of_the_page(out: Path, root: Path) -> None:
     unmatched = set(patterns)
     unnamed = []
     for file in sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()):
-        matching = {path for path, pattern in patterns.items() if re.match(pattern + ("" if path[-1] == "/" else "$"), file)}
+        matching = {
+            path for path, pattern in patterns.items() if re.match(pattern + ("" if path[-1] == "/" else "$"), file)
+        }
         unmatched -= matching
         unnamed += [] if matching else [file]
     assert (unnamed, unmatched) == ([], set())

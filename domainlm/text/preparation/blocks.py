@@ -9,7 +9,7 @@ from pathlib import Path
 from domainlm.api import Document
 from domainlm.errors import UserError
 
-BLOCK_CHARACTERS = 8 * 2**20
+BLOCK_CHARACTERS = 4 * 2**20
 """Characters after which a block ends. A function of the text alone, so that parts are the same everywhere."""
 
 GROUP_BYTES = 4 * 2**20

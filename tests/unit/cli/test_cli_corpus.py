@@ -80,7 +80,8 @@ def test_shards_are_merged(call: Call, arguments: list[str], tmp_path: Path, tex
 
 
 def test_a_recipe_is_built_with_its_sample_and_tasks(call: Call, tmp_path: Path, text: Path) -> None:
-    (tmp_path / "test.jsonl").write_text('{"text": "The mast of the Vega broke in a storm off Oslo today.", "entities": []}\n')
+    example = '{"text": "The mast of the Vega broke in a storm off Oslo today.", "entities": []}\n'
+    (tmp_path / "test.jsonl").write_text(example)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
         f"""

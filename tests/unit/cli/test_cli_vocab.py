@@ -1,4 +1,4 @@
-"""`domainlm vocab rate`."""
+"""`domainlm vocab`: learn, rate, compare, show, convert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.errors import DataError, SpecError
+from domainlm.errors import DataError, SpecError, VocabularyError
 
 Fixture = Callable[..., Any]
 
@@ -45,8 +45,19 @@ def test_one_type_gives_one_row_for_programs(call: Fixture, files: tuple[str, st
     vocabulary, data = files
     options = ("--task", "core/conll", "--file", data, "--type", "food", "--uncased", "--json")
 
-    assert json.loads(call("vocab", "rate", vocabulary, *options).stdout) == [
-        {"type": "food", "num_entities": 2, "num_words": 3, "num_sub_tokens": 6, "rate": 2.0}
+    assert json.loads(call("vocab", "rate", f"mine={vocabulary}", *options).stdout) == [
+        {
+            "vocabulary": "mine",
+            "kind": "wordpiece",
+            "size": 12,
+            "cased": False,
+            "data_set": "core/conll",
+            "type": "food",
+            "num_entities": 2,
+            "num_words": 3,
+            "num_sub_tokens": 6,
+            "rate": 2.0,
+        }
     ]
 
 
@@ -82,6 +93,125 @@ def test_what_the_reader_left_out_is_said(
 
     assert "1 x line without a tag" in caplog.text
     assert f"{data}:4" in caplog.text
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> str:
+    """A vocabulary with other pieces."""
+    path = tmp_path / "second.txt"
+    words = ("leeks", "chickpea", "##s", "boil", "salt", "pot")
+    path.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_several_vocabularies_and_data_sets_make_a_table(
+    call: Fixture, files: tuple[str, str], second: str, tmp_path: Path
+) -> None:
+    vocabulary, data = files
+    other = tmp_path / "other.txt"
+    other.write_text("salt B-food\n", encoding="utf-8")
+    given = ("--data", "foods", "core/conll", data, "--data", "other", "core/conll", str(other))
+    result = call("vocab", "rate", f"first={vocabulary}", second, *given, "--uncased")
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["vocabulary", "kind", "case", "entries", "foods", "other"],
+        ["first", "wordpiece", "uncased", "12", "1.750", "1.000"],
+        ["second", "wordpiece", "uncased", "11", "1.250", "1.000"],
+    ]
+    markdown = call("vocab", "rate", vocabulary, second, *given, "--uncased", "--markdown").stdout.splitlines()
+    assert markdown[1] == "| --- | --- | --- | ---: | ---: | ---: |"
+    rows = json.loads(call("vocab", "rate", f"first={vocabulary}", second, *given, "--uncased", "--json").stdout)
+    assert [(row["vocabulary"], row["data_set"], row["type"]) for row in rows] == [
+        ("first", "foods", "all"),
+        ("first", "other", "food"),
+        ("second", "foods", "all"),
+        ("second", "other", "food"),
+    ]
+
+
+def test_what_to_rate_on_must_be_said_once(call: Fixture, files: tuple[str, str]) -> None:
+    vocabulary, data = files
+    given = ("--task", "core/conll", "--file", data)
+    assert call("vocab", "rate", vocabulary).exit_code == 2
+    assert call("vocab", "rate", vocabulary, "--task", "core/conll").exit_code == 2
+    assert call("vocab", "rate", vocabulary, *given, "--data", "a", "core/conll", data).exit_code == 2
+
+
+def test_two_vocabularies_of_one_name_are_refused(call: Fixture, files: tuple[str, str]) -> None:
+    vocabulary, _ = files
+    error = call("vocab", "show", vocabulary, vocabulary, "--term", "leeks").exception
+    assert isinstance(error, VocabularyError)
+    assert "two vocabularies have one name" in str(error)
+
+
+@pytest.mark.parametrize("spec", ["core/wordpiece", "core/unigram", "core/bpe"])
+def test_a_vocabulary_is_learned_and_reported(call: Fixture, tmp_path: Path, spec: str) -> None:
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "notes.txt").write_text("Boil the leeks, then\n\nsalt the leeks.\n\n" * 30, encoding="utf-8")
+    options = ("--file", str(text), "--spec", spec, "--size", "275" if spec == "core/bpe" else "40", "--uncased")
+    result = call("vocab", "learn", *options, "--out", str(tmp_path / "out"), "--max-characters", "500")
+    assert result.exception is None
+    assert "uncased" in result.stdout
+    report = json.loads(call("vocab", "learn", *options, "--out", str(tmp_path / "again"), "--json").stdout)
+    assert report["num_characters_in_corpus"] == report["num_characters_learned_from"] == 30 * (20 + 15)
+    assert report["text"]["num_unknown"] == 0
+    first = (tmp_path / "out" / "tokenizer.json").read_bytes()
+    call("vocab", "learn", *options, "--out", str(tmp_path / "third"), "--max-characters", "500")
+    assert (tmp_path / "third" / "tokenizer.json").read_bytes() == first
+
+
+def test_learning_needs_a_size_and_a_spec_that_learns(call: Fixture, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Boil the leeks.\n", encoding="utf-8")
+    options = ("--file", str(tmp_path / "notes.txt"), "--out", str(tmp_path / "out"))
+    assert call("vocab", "learn", *options).exit_code == 2
+    error = call("vocab", "learn", *options, "--spec", "core/file", "--size", "40").exception
+    assert isinstance(error, VocabularyError)
+
+
+def test_vocabularies_are_compared(call: Fixture, files: tuple[str, str], second: str, tmp_path: Path) -> None:
+    vocabulary, _ = files
+    text = tmp_path / "text.txt"
+    text.write_text("boil leeks\n\nsalt chickpeas\n", encoding="utf-8")
+    first = f"first={vocabulary}"
+    found = json.loads(call("vocab", "compare", first, second, "--file", str(text), "--uncased", "--json").stdout)
+    # boil leek ##s salt chick ##pea ##s; boil leeks salt chickpea ##s. Shared: ##s salt boil.
+    assert [entry["text"]["num_sub_tokens"] for entry in found["vocabularies"]] == [7, 5]
+    (pair,) = found["pairs"]
+    assert (pair["num_shared"], pair["jaccard"]) == (3, 3 / 10)
+    assert (pair["share_of_first_text"], pair["share_of_second_text"]) == (4 / 7, 3 / 5)
+    shown = call("vocab", "compare", first, second, "--uncased").stdout
+    assert "Jaccard" in shown
+    assert shown.splitlines()[-1].split() == ["first", "second", "3", "0.300", "42.9%", "50.0%", "-", "-"]
+
+
+def test_terms_are_shown_in_each_vocabulary(call: Fixture, files: tuple[str, str], second: str) -> None:
+    vocabulary, _ = files
+    options = ("--term", "chickpeas", "--term", "boil leeks", "--uncased", "--json")
+    assert json.loads(call("vocab", "show", f"first={vocabulary}", second, *options).stdout) == [
+        {"term": "chickpeas", "first": "chick ##pea ##s", "second": "chickpea ##s"},
+        {"term": "boil leeks", "first": "boil leek ##s", "second": "boil leeks"},
+    ]
+
+
+def test_entries_are_listed(call: Fixture, files: tuple[str, str]) -> None:
+    vocabulary, _ = files
+    options = ("--prefix", "##", "--id", "4", "--json")
+    found = json.loads(call("vocab", "show", f"first={vocabulary}", *options).stdout)
+    assert [(entry["id"], entry["entry"]) for entry in found] == [(4, "[MASK]"), (6, "##s"), (9, "##pea")]
+    error = call("vocab", "show", vocabulary, "--id", "12").exception
+    assert isinstance(error, VocabularyError)
+    assert "0 to 11" in str(error)
+    assert call("vocab", "show", vocabulary).exit_code == 2
+
+
+def test_formats_are_converted(call: Fixture, files: tuple[str, str], tmp_path: Path) -> None:
+    vocabulary, _ = files
+    whole, back = tmp_path / "whole.json", tmp_path / "back.txt"
+    call("vocab", "convert", vocabulary, str(whole), "--uncased")
+    call("vocab", "convert", str(whole), str(back))
+    assert back.read_bytes() == Path(vocabulary).read_bytes()
+    assert json.loads(whole.read_text())["normalizer"]["lowercase"]
+    assert call("vocab", "convert", vocabulary, str(tmp_path / "other.xml")).exit_code == 2
 
 
 @pytest.mark.real

@@ -62,9 +62,7 @@ def test_environment_gives_a_variable_and_set_wins(recipe: Path, monkeypatch: py
 
 def test_a_variable_without_value_names_both_ways_to_give_it(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOMAINLM_DATA", raising=False)
-    with pytest.raises(
-        RecipeError, match=r"--set variables\.data=\.\.\. or set .* DOMAINLM_DATA"
-    ):
+    with pytest.raises(RecipeError, match=r"--set variables\.data=\.\.\. or set .* DOMAINLM_DATA"):
         load_recipe(recipe)
 
 

@@ -4,10 +4,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domainlm.api import Document
 from domainlm.errors import DataError
 from domainlm.text.corpus import check_sides, document_sentences, is_held_out, normalise_sentence, read_sentences
+from domainlm.text.sentences import split_sentences
 
 
 def test_the_share_of_held_out_documents_is_about_what_was_asked() -> None:
@@ -37,6 +40,14 @@ def test_a_corpus_without_text_is_refused() -> None:
 def test_a_document_is_its_sentences_in_order() -> None:
     document = Document("ship-1", ("Ship 1 sailed.  It\tsank.", " ", "Its mast had 3.5 feet."))
     assert document_sentences(document) == ["Ship 1 sailed.", "It sank.", "Its mast had 3.5 feet."]
+
+
+@given(
+    st.text(st.sampled_from("aB.! \u00a0\t\x1f\u0301e\u00e9\ufeff\u2028\u00ad\u200b") | st.characters(), max_size=30)
+)
+def test_every_sentence_is_normalised(paragraph: str) -> None:
+    parts = [normalise_sentence(paragraph[start:end]) for start, end in split_sentences(paragraph)]
+    assert document_sentences(Document("x", (paragraph,))) == [part for part in parts if part]
 
 
 def test_sentences_are_read_without_the_blank_lines(tmp_path: Path) -> None:

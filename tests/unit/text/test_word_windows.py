@@ -39,7 +39,11 @@ def test_a_long_sentence_is_cut_between_words(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("one two three four five six\n", encoding="utf-8")
     choice = WordChoice(rate=0.3, max_characters=10, max_word_characters=8, seed=7)
-    assert [window.words for window in word_windows(path, choice)] == [("one", "two"), ("three", "four"), ("five", "six")]
+    assert [window.words for window in word_windows(path, choice)] == [
+        ("one", "two"),
+        ("three", "four"),
+        ("five", "six"),
+    ]
 
 
 def test_the_choice_does_not_depend_on_the_windows(text: Path) -> None:

@@ -82,7 +82,7 @@ def _settings(**changes: Any) -> PretrainingSettings:  # noqa: ANN401
 
 def _write_tokens(prefix: Path) -> None:
     """Documents in which each letter is followed by the next one of the alphabet: something to learn."""
-    choose = random.Random(0)
+    choose = random.Random(0)  # noqa: S311 - no secrets
     with IndexedWriter(prefix, np.dtype("uint16")) as writer:
         for _ in range(40):
             for _ in range(choose.randint(2, 6)):
@@ -274,7 +274,7 @@ def start_run() -> Callable[[Mapping[str, Any]], BaseProcess]:
 
 def _moments(work: Path) -> Iterator[Callable[[], bool]]:
     """When to kill, in turn: while a checkpoint is written, while one is removed, some time after the start."""
-    choose = random.Random(1)
+    choose = random.Random(1)  # noqa: S311 - no secrets
 
     def exists(pattern: str, after: float) -> Callable[[], bool]:
         started = time.monotonic()

@@ -116,7 +116,7 @@ def test_what_is_saved_is_loaded(kind: str, learned: Learned, tmp_path: Path) ->
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
 def test_a_vocab_txt_holds_wordpiece_alone(kind: str, learned: Learned, tmp_path: Path) -> None:
     vocabulary = learned(kind)
-    with pytest.raises(VocabularyError, match="a vocab.txt cannot hold this vocabulary"):
+    with pytest.raises(VocabularyError, match=r"a vocab\.txt cannot hold this vocabulary"):
         vocabulary.save_entries(tmp_path / "vocab.txt")
     entries = vocabulary.tokens(range(vocabulary.size))
     (tmp_path / "list.txt").write_text("\n".join(entries) + "\n", encoding="utf-8")

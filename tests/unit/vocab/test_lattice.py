@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,16 +33,18 @@ def _scored(counts: dict[str, int], data: st.DataObject) -> tuple[Words, Substri
         for place, length in zip(substrings.places.tolist(), substrings.lengths.tolist(), strict=True)
     ]
     draw = st.floats(-9.0, -0.5)
-    return words, substrings, {
-        text: data.draw(draw if len(text) == 1 else st.one_of(draw, st.just(-math.inf))) for text in texts
-    }
+    return (
+        words,
+        substrings,
+        {text: data.draw(draw if len(text) == 1 else st.one_of(draw, st.just(-math.inf))) for text in texts},
+    )
 
 
 @settings(deadline=None, max_examples=50)
 @given(_COUNTS, st.data())
 def test_counts_are_expected_over_all_ways_to_cut(counts: dict[str, int], data: st.DataObject) -> None:
     words, substrings, scores = _scored(counts, data)
-    expected: Counter[str] = Counter()
+    expected: defaultdict[str, float] = defaultdict(float)
     log_likelihood = 0.0
     for word, count in counts.items():
         ways = [(way, math.exp(sum(scores.get(piece, -math.inf) for piece in way))) for way in _all_ways(word)]

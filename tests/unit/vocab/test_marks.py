@@ -49,7 +49,7 @@ def test_a_sentencepiece_file_is_read(names: list[str], tmp_path: Path) -> None:
 def test_no_text_becomes_a_special_token_of_a_sentencepiece_file(tmp_path: Path) -> None:
     tokenizer = _sentencepiece(_BERT_NAMES)
     vocabulary = _load(tokenizer, tmp_path)
-    for (ids, _) in vocabulary.encode_with_spans(["the [MASK] [CLS]ship"]):
+    for ids, _ in vocabulary.encode_with_spans(["the [MASK] [CLS]ship"]):
         assert not set(ids) & set(vocabulary.special_ids) - {vocabulary.unk_id}
     (ids,) = vocabulary.encode_words(["[SEP]"])
     assert vocabulary.sep_id not in ids
@@ -74,7 +74,7 @@ def test_entries_must_tell_where_words_begin(pre_tokenizer: pre_tokenizers.PreTo
 def test_marks_put_by_a_normaliser_are_found(tmp_path: Path) -> None:
     tokenizer = _sentencepiece(_BERT_NAMES)
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
-    tokenizer.pre_tokenizer = None  # type: ignore[assignment]
+    tokenizer.pre_tokenizer = None
     vocabulary = _load(tokenizer, tmp_path)
     assert vocabulary.tokens(vocabulary.encode_batch(["the ships"])[0]) == ["\u2581the", "\u2581ship", "s"]
 
@@ -84,7 +84,7 @@ def test_bpe_with_a_continuation_prefix_is_read(tmp_path: Path) -> None:
     model = models.BPE(
         vocab={entry: number for number, entry in enumerate(entries)},
         merges=[("s", "##h")],
-        unk_token="[UNK]",
+        unk_token="[UNK]",  # noqa: S106
         continuing_subword_prefix="##",
     )
     tokenizer = Tokenizer(model)

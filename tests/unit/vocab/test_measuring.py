@@ -59,7 +59,7 @@ def test_every_part_of_a_text_gives_its_share() -> None:
 def test_a_text_is_measured_by_hand(tmp_path: Path) -> None:
     vocabulary = _vocabulary(tmp_path, "ship", "##s", ",", "sail")
     fit, used = measure_text(vocabulary, count_runs(["ships, ship\tsail", "ship oars,"]))
-    # ship ##s , | ship | sail | ship | [UNK] ,
+    # pieces of the five runs: ship ##s and a comma; ship; sail; ship; [UNK] and a comma
     assert (fit.num_characters, fit.num_runs, fit.num_sub_tokens) == (6 + 4 + 4 + 4 + 5, 5, 8)
     assert (fit.num_unknown, fit.num_unknown_characters, fit.num_whole, fit.num_used) == (1, 4, 3, 4)
     assert fit.characters_per_sub_token == 23 / 8

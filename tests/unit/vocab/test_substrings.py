@@ -25,8 +25,7 @@ def test_all_frequent_substrings_are_found(counts: dict[str, int], max_length: i
     words = Words.of(counts)
     found = find_substrings(words, max_length=max_length, min_frequency=min_frequency)
     texts = [
-        words.text(place, length)
-        for place, length in zip(found.places.tolist(), found.lengths.tolist(), strict=True)
+        words.text(place, length) for place, length in zip(found.places.tolist(), found.lengths.tolist(), strict=True)
     ]
     expected = _by_hand(counts, max_length, min_frequency)
     assert dict(zip(texts, found.frequencies.tolist(), strict=True)) == expected
@@ -38,8 +37,7 @@ def test_substrings_are_linked_and_placed(counts: dict[str, int]) -> None:
     words = Words.of(counts)
     found = find_substrings(words, max_length=9, min_frequency=2)
     texts = [
-        words.text(place, length)
-        for place, length in zip(found.places.tolist(), found.lengths.tolist(), strict=True)
+        words.text(place, length) for place, length in zip(found.places.tolist(), found.lengths.tolist(), strict=True)
     ]
     for number, text in enumerate(texts):
         if len(text) == 1:

@@ -1,4 +1,4 @@
-"""Bytes of a plain or gzipped file, piece by piece, with clear errors for files that are no use at all."""
+"""Bytes of a plain or gzipped file, piece by piece, and how a file that turns out damaged is reported."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from domainlm.api import DataError
+from domainlm.api import DataError, ProblemLog
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE = 1 << 16
 
 
 class DamagedFileError(Exception):
-    """A compressed file that breaks off or fails its checks; the message says after how many bytes of content."""
+    """A file that breaks off or fails its checks; the message says after how many bytes of content."""
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:
@@ -28,6 +28,23 @@ def read_pieces(path: Path) -> Iterator[bytes]:
     with _open(path) as file:
         is_gzip = file.peek(2)[:2] == _GZIP_MAGIC  # type: ignore[attr-defined]  # io.BufferedReader has it
         yield from _pieces(gzip.GzipFile(fileobj=file) if is_gzip else file, path)
+
+
+def report_break(problems: ProblemLog, kind: str, detail: str, *, where: Path | str, line: int | None = None) -> None:
+    """Count that the rest of a file is lost, or refuse the file: as `problems.skip_bad_input` says.
+
+    Raises:
+        DataError: damaged input is not to be skipped.
+    """
+    if problems.skip_bad_input:
+        problems.add(f"{kind} (the rest of the file is lost)", detail, path=where, line=line)
+        return
+    raise DataError(
+        kind,
+        where=where if line is None else f"{where}:{line}",
+        given=detail,
+        remedy='get the file again, or keep what comes before with corpus.on_bad_input = "skip"',
+    )
 
 
 def _open(path: Path) -> BinaryIO:

@@ -12,48 +12,64 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from domainlm.api import DataError, ProblemLog
-from domainlm_biomegatron.readers.bytes import DamagedFileError, read_pieces
+from domainlm_biomegatron.readers.bytes import DamagedFileError, report_break
 
 if TYPE_CHECKING:
     from lxml import etree
 
-BROKEN_XML = "broken XML (the rest of the file is lost)"
-DAMAGED_FILE = "damaged file (the rest of it is lost)"
+BROKEN_XML = "broken XML"
+DAMAGED_FILE = "damaged file"
 _MAX_LINE = 65_535
+_MAX_RECORD_BYTES = 1 << 26
+"""A record takes some ten times its size in memory; the largest real ones have a few megabytes."""
 
 
 def stream_records(
-    path: Path, *, roots: Sequence[str], records: Sequence[str], problems: ProblemLog
+    pieces: Iterable[bytes],
+    where: Path | str,
+    *,
+    roots: Sequence[str],
+    records: Sequence[str],
+    problems: ProblemLog,
 ) -> Iterator[etree._Element]:
     """Yield each complete element named in `records`, and free it afterwards.
 
-    A file that breaks in the middle yields what came before the break; the break is counted in `problems`.
+    A file that breaks in the middle yields what came before the break; then the break is counted or refused.
 
     Args:
-        path: the file, gzipped or not.
+        pieces: the content of the file.
+        where: what messages call the file.
         roots: names that the outermost element may have.
         records: names of the elements to yield. They do not contain one another.
-        problems: gets the break, with file and line.
+        problems: gets the break, with file and line, where damaged input is to be skipped.
 
     Raises:
-        DataError: missing, empty, no XML, XML of another kind, or a file that declares entities.
+        DataError: missing, empty, no XML, XML of another kind, a file that declares entities, or a damaged one.
     """
-    pieces = read_pieces(path)
-    start = _check_start(pieces, path, roots)
+    pieces = iter(pieces)
+    start = _check_start(pieces, where, roots)
     parser = _new_parser("end", records)
+    num_pending = 0  # bytes since the last complete record
     try:
         for piece in chain((start,), pieces):
             error = _syntax_error(parser, piece)
-            yield from _complete_records(parser)
+            num_pending += len(piece)
+            for record in _complete_records(parser):
+                num_pending = 0
+                yield record
             if error is not None:
-                problems.add(BROKEN_XML, error.msg or "", path=path, line=error.lineno)
+                report_break(problems, BROKEN_XML, error.msg or "", where=where, line=error.lineno)
+                return
+            if num_pending > _MAX_RECORD_BYTES:
+                detail = f"no end of a record in {num_pending:,} bytes"
+                report_break(problems, "a record is too large", detail, where=where)
                 return
     except DamagedFileError as damage:
-        problems.add(DAMAGED_FILE, str(damage), path=path)
+        report_break(problems, DAMAGED_FILE, str(damage), where=where)
         return
     error = _syntax_error(parser, None)
     if error is not None:
-        problems.add(BROKEN_XML, error.msg or "", path=path, line=error.lineno)
+        report_break(problems, BROKEN_XML, error.msg or "", where=where, line=error.lineno)
 
 
 def line_of(element: etree._Element) -> int | None:
@@ -107,7 +123,7 @@ def _complete_records(parser: etree.XMLPullParser) -> Iterator[etree._Element]:
             del parent[0]
 
 
-def _check_start(pieces: Iterable[bytes], path: Path, roots: Sequence[str]) -> bytes:
+def _check_start(pieces: Iterable[bytes], where: Path | str, roots: Sequence[str]) -> bytes:
     """Read up to the outermost element, check it, and return the bytes read.
 
     The whole file is not parsed in search of records where it cannot have any.
@@ -119,31 +135,33 @@ def _check_start(pieces: Iterable[bytes], path: Path, roots: Sequence[str]) -> b
             read += piece
             error = _syntax_error(parser, piece)
             for root in _elements(parser):
-                _check_root(root, path, roots)
+                _check_root(root, where, roots)
                 return read
             if error is not None:
-                raise _no_xml(path, f"line {error.lineno}: {error.msg}", roots)
+                raise _no_xml(where, f"line {error.lineno}: {error.msg}", roots)
+            if len(read) > _MAX_RECORD_BYTES:
+                raise _no_xml(where, f"no element in the first {len(read):,} bytes", roots)
     except DamagedFileError as damage:
-        raise DataError("damaged file, nothing could be read", where=path, given=str(damage)) from None
-    raise _no_xml(path, "no element in it", roots)
+        raise DataError("damaged file, nothing could be read", where=where, given=str(damage)) from None
+    raise _no_xml(where, "no element in it", roots)
 
 
-def _check_root(root: etree._Element, path: Path, roots: Sequence[str]) -> None:
+def _check_root(root: etree._Element, where: Path | str, roots: Sequence[str]) -> None:
     dtd = root.getroottree().docinfo.internalDTD
     declared = [entity.name for entity in cast("Any", dtd).entities()] if dtd is not None else []
     if declared:
         raise DataError(
             "declares entities of its own, which is refused",
-            where=path,
+            where=where,
             given=", ".join(declared[:5]),
             remedy="get the file from its official source, which has none",
         )
     if root.tag not in roots:
-        raise DataError("XML of another kind", where=path, given=f"<{root.tag}>", allowed=_listed(roots))
+        raise DataError("XML of another kind", where=where, given=f"<{root.tag}>", allowed=_listed(roots))
 
 
-def _no_xml(path: Path, found: str, roots: Sequence[str]) -> DataError:
-    return DataError("not XML", where=path, given=found, allowed=_listed(roots))
+def _no_xml(where: Path | str, found: str, roots: Sequence[str]) -> DataError:
+    return DataError("not XML", where=where, given=found, allowed=_listed(roots))
 
 
 def _listed(roots: Sequence[str]) -> str:

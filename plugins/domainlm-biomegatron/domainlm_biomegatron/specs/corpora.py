@@ -5,16 +5,29 @@ from __future__ import annotations
 from domainlm.api import CorpusSpec, SampleWriter
 from domainlm_biomegatron.fetching.pmc import PMC
 from domainlm_biomegatron.fetching.pubmed import PUBMED
-from domainlm_biomegatron.readers.jats import read_jats
+from domainlm_biomegatron.readers.jats import read_all, read_commercial, read_commercial_with_captions
 from domainlm_biomegatron.readers.pubmed import read_pubmed
 from domainlm_biomegatron.sample.writers import write_pmc, write_pubmed
+
+_PMC_PATTERNS = ("*.nxml", "*.xml", "*.nxml.gz", "*.xml.gz", "*.tar.gz", "*.tgz", "*.tar")
+_PMC_SAMPLE = SampleWriter(
+    write=write_pmc,
+    description="synthetic JATS articles: invented names in sentences of a small grammar, no real article",
+)
+_PMC_SOURCE = (
+    "PMC Open Access Subset of the US National Library of Medicine, "
+    "https://pmc.ncbi.nlm.nih.gov/tools/openftlist/; each article states its own licence (the study used the "
+    "commercial-use collection: CC0, CC BY and the like)"
+)
 
 CORPORA = (
     CorpusSpec(
         name="biomegatron/pubmed",
-        description="PubMed titles and abstracts, from MEDLINE/PubMed XML",
+        version=2,
+        description="PubMed titles and abstracts in English, from MEDLINE/PubMed XML: baseline and update files",
         read=read_pubmed,
         patterns=("*.xml.gz", "*.xml"),
+        replaces=True,
         sample=SampleWriter(
             write=write_pubmed,
             description="synthetic PubMed XML: invented names in sentences of a small grammar, no real record",
@@ -28,18 +41,33 @@ CORPORA = (
     ),
     CorpusSpec(
         name="biomegatron/pmc",
-        description="PMC full text, from JATS XML: title, abstract and body paragraphs",
-        read=read_jats,
-        patterns=("*.nxml", "*.xml", "*.nxml.gz", "*.xml.gz"),
-        sample=SampleWriter(
-            write=write_pmc,
-            description="synthetic JATS articles: invented names in sentences of a small grammar, no real article",
-        ),
+        version=2,
+        description="PMC full text that permits commercial use, from JATS XML or tar archives of it: title, abstract "
+        "and body paragraphs",
+        read=read_commercial,
+        patterns=_PMC_PATTERNS,
+        replaces=True,
+        sample=_PMC_SAMPLE,
         fetch=PMC,
-        source=(
-            "PMC Open Access Subset of the US National Library of Medicine, "
-            "https://pmc.ncbi.nlm.nih.gov/tools/openftlist/; each article states its own licence (the study used the "
-            "commercial-use collection: CC0, CC BY and the like)"
-        ),
+        source=_PMC_SOURCE,
+    ),
+    CorpusSpec(
+        name="biomegatron/pmc-captions",
+        description="as biomegatron/pmc, with the captions of figures and tables where they stand",
+        read=read_commercial_with_captions,
+        patterns=_PMC_PATTERNS,
+        replaces=True,
+        sample=_PMC_SAMPLE,
+        fetch=PMC,
+        source=_PMC_SOURCE,
+    ),
+    CorpusSpec(
+        name="biomegatron/pmc-all",
+        description="as biomegatron/pmc, whatever the licence: it is in each document's meta",
+        read=read_all,
+        patterns=_PMC_PATTERNS,
+        replaces=True,
+        sample=_PMC_SAMPLE,
+        source=_PMC_SOURCE,
     ),
 )

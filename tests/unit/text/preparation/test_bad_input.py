@@ -104,9 +104,7 @@ def test_the_first_bad_file_is_named_where_it_is_refused(tmp_path: Path, prepare
     assert caught.value.where == f"{tmp_path / 'b.txt'}:3"
 
 
-def test_bad_input_in_a_process_is_named_too(
-    tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bad_input_in_a_process_is_named_too(tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "GROUP_BYTES", 1)
     paths = [tmp_path / f"{name}.txt" for name in "abcd"]
     for path in paths:

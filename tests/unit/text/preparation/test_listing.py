@@ -21,7 +21,7 @@ def folder(ships: list[Path], prepare: Prepare) -> Path:
 def test_every_document_is_listed_with_its_place(folder: Path) -> None:
     documents = list(list_documents(folder))
     assert [document.number for document in documents] == list(range(1, len(documents) + 1))
-    texts = {side: "" for side in ("train", "held_out")}
+    texts = dict.fromkeys(("train", "held_out"), "")
     for document in documents:
         sentences = read_document(folder, document)
         assert len(sentences) == document.num_sentences

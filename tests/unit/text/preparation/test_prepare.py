@@ -20,8 +20,9 @@ from domainlm.text.preparation.encoding import encode_text
 from domainlm.text.preparation.leaks import GuardedText, LeakGuard, LeakSettings
 from domainlm.text.preparation.merging import DuplicateSettings
 from domainlm.text.preparation.near import NearSettings
-from domainlm.text.preparation.prepare import Preparation, Prepared, prepare_parts
+from domainlm.text.preparation.prepare import Preparation, Prepared, finish, prepare_parts
 from domainlm.text.preparation.work import Encoding
+from domainlm.text.several import open_dataset
 
 Prepare = Callable[..., tuple[Prepared, Path]]
 FilesOf = Callable[[Path], dict[str, bytes]]
@@ -148,6 +149,34 @@ def test_ids_are_those_of_the_finished_text(
         dataset = IndexedDataset(out / "tokens" / side)
         assert len(dataset.tokens) == prepared.sides[side].num_tokens
         assert dataset.tokens.dtype.str == dtype
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_ids_may_be_divided_into_files(
+    ships: list[Path], preparation_of: PreparationOf, helpers: ModuleType, tmp_path: Path
+) -> None:
+    preparation = preparation_of(ships, **_everything(helpers))
+    prepare_parts(preparation, tmp_path / "work", num_workers=1)
+    datasets = []
+    for name, tokens_per_file in (("one", None), ("several", 300)):
+        finish(
+            preparation.finishing,
+            [tmp_path / "work"],
+            text=tmp_path / name,
+            tokens=tmp_path / name,
+            removed=tmp_path / name / "removed",
+            tokens_per_file=tokens_per_file,
+        )
+        datasets.append(open_dataset(tmp_path / name / "train"))
+    whole, several = datasets
+    sizes = [
+        len(IndexedDataset(path.with_suffix("")).tokens) for path in sorted((tmp_path / "several").glob("train-*.idx"))
+    ]
+    assert len(sizes) > 3
+    assert all(size >= 300 for size in sizes[:-1])
+    assert several.tokens[0 : sum(sizes)].tolist() == whole.tokens.tolist()
+    assert several.documents.tolist() == whole.documents.tolist()
+    assert several.lengths.tolist() == whole.lengths.tolist()
 
 
 @pytest.mark.usefixtures("small_blocks")

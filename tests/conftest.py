@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -23,3 +25,12 @@ def data_dir() -> Path:
     if not (folder / _DATA_MARKER).is_file():
         pytest.skip(f"needs the real data sets: set DOMAINLM_DATA to their folder (looked in {folder})")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def logger_level() -> Iterator[None]:
+    """A command that was called with -q in one test must not silence the next."""
+    logger = logging.getLogger("domainlm")
+    level = logger.level
+    yield
+    logger.setLevel(level)

@@ -164,17 +164,29 @@ class _Run(Generic[BatchT]):
         self._milestones = milestones
         self._optimizer = build_optimizer(model, settings.optimizer)
         self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
-        self._checkpoints = Checkpoints(work, settings.identity(), settings.num_checkpoints_kept)
+        run = "/".join([settings.identity(), *(milestone.name for milestone in milestones)])
+        self._checkpoints = Checkpoints(work, run, settings.num_checkpoints_kept)
 
     def restore(self) -> Checkpoint | None:
         """Go back to the last good checkpoint, if there is one."""
         found = self._checkpoints.latest()
         if found is not None:
-            self._model.load_state_dict(found.weights())
+            self._load_weights(found)
             restore_optimizer(self._optimizer, self._model, found.optimizer())
             for milestone in self._milestones:
                 milestone.restore(found.state[milestone.name], found.files(milestone.name))
         return found
+
+    def _load_weights(self, found: Checkpoint) -> None:
+        try:
+            self._model.load_state_dict(found.weights())
+        except RuntimeError as error:
+            raise ModelError(
+                "this checkpoint holds the weights of another model",
+                where=found.folder,
+                given=str(error),
+                remedy="remove the folder, or train into another one",
+            ) from None
 
     def save(self, step: int, log: MetricsLog, unsettled: Mapping[str, float] | None = None) -> None:
         """Write a checkpoint after `step` steps; `unsettled` holds the last one's values if it has milestones to do."""

@@ -66,10 +66,6 @@ class Part:
         column: NDArray[Any] = self._table.get_tensor(name)
         return column
 
-    def has(self, name: str) -> bool:
-        """Whether its table has this column."""
-        return name in self._table.keys()  # noqa: SIM118 - it is no mapping
-
     def id(self, row: int) -> str:
         """The id of one document."""
         ends = self._table.get_slice("id_ends")

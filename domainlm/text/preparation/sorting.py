@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from domainlm.text.preparation.hashing import Hashes, Places
 
-_ROWS_PER_BUCKET = 2**22
-"""Keys sorted at a time: about 32 bytes of memory for each."""
+_ROWS_PER_BUCKET = 2**20
+"""Keys sorted at a time, about: some 80 bytes of memory for each."""
 
 _ROWS_PER_READ = 2**20
 

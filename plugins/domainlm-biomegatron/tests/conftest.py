@@ -29,6 +29,12 @@ def problems() -> ProblemLog:
 
 
 @pytest.fixture
+def skipping() -> ProblemLog:
+    """Problems of a reader that is to skip damaged input."""
+    return ProblemLog(skip_bad_input=True)
+
+
+@pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
     """Write a file below the test's folder."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from domainlm_biomegatron.readers.entities import (
     read_diseases,
     read_ncbi_disease,
 )
-from domainlm_biomegatron.readers.jats import read_jats
+from domainlm_biomegatron.readers.jats import read_all, read_commercial
 from domainlm_biomegatron.readers.pubmed import read_pubmed
 from domainlm_biomegatron.readers.pubtator import read_documents
 from domainlm_biomegatron.sample.writers import write_everything
@@ -25,15 +26,57 @@ from domainlm_biomegatron.sample.writers import write_everything
 pytestmark = pytest.mark.real
 
 
+PUBMED_CITATIONS = {
+    "biopython_pubmed1.xml": 2,
+    "biopython_pubmed2.xml": 2,
+    "biopython_pubmed4.xml": 1,
+    "biopython_pubmed5.xml": 1,
+    "biopython_pubmed6.xml": 1,
+    "biopython_pubmed7.xml": 1,
+    "metapub_11618220.xml": 1,
+    "metapub_219391.xml": 1,
+    "metapub_23657305.xml": 1,
+    "metapub_24084238.xml": 1,
+    "metapub_24349601.xml": 1,
+    "metapub_24794070.xml": 1,
+    "metapub_26568896.xml": 1,
+    "pubmed-29768149.xml": 1,
+    "pubmed20n1016.xml.gz": 26,
+    "pubmed26n1334.xml.gz": 30,
+    "pubmed26n1335.xml.gz": 30,
+}
+PUBMED_DELETIONS = {"pubmed20n1016.xml.gz": 262, "pubmed26n1335.xml.gz": 6}
+
+
+@pytest.mark.parametrize("name", PUBMED_CITATIONS)
+def test_each_pubmed_file_is_read_to_its_end(data_dir: Path, problems: ProblemLog, name: str) -> None:
+    documents = list(read_pubmed(data_dir / "xml" / "pubmed" / name, problems))
+    deletions = problems.counts["deletion of a citation"]
+    assert deletions == PUBMED_DELETIONS.get(name, 0)
+    assert len(documents) == PUBMED_CITATIONS[name] + deletions
+    left_out = problems.counts["citation without an abstract"] + problems.counts["citation not in English"]
+    assert sum(not document.paragraphs for document in documents) == left_out + deletions
+
+
 def test_pubmed(data_dir: Path, problems: ProblemLog) -> None:
     paths = [path for path in sorted((data_dir / "xml" / "pubmed").iterdir()) if path.suffix != ".md5"]
-    assert len(paths) == 17
+    assert sorted(path.name for path in paths) == sorted(PUBMED_CITATIONS)
     documents = [document for path in paths for document in read_pubmed(path, problems)]
-    # 102 citations, 8 without an abstract, and one whose abstract is empty.
-    assert problems.counts == {"citation without an abstract": 9, "deletion of a citation": 262 + 6}
-    assert len(documents) == 102 - 9
-    assert sum("sections" in document.meta for document in documents) == 33
-    assert not any("&" in re.sub(r"&(?=[ A-Z])", "", p) for d in documents for p in d.paragraphs)
+    assert problems.counts == {
+        "citation without an abstract": 8,
+        "citation not in English": 1,
+        "another abstract of a citation (left out)": 5,
+        "deletion of a citation": 262 + 6,
+    }
+    kept = [document for document in documents if document.paragraphs]
+    assert len(kept) == 102 - 8 - 1
+    assert sum("sections" in document.meta for document in kept) == 33
+    assert not any("&" in re.sub(r"&(?=[ A-Z])", "", p) for d in kept for p in d.paragraphs)
+
+
+def test_formulas_in_abstracts_are_read_without_the_layout_of_the_file(data_dir: Path, problems: ProblemLog) -> None:
+    (document,) = read_pubmed(data_dir / "xml" / "pubmed" / "biopython_pubmed6.xml", problems)
+    assert "maximal oxygen uptake ( V.O2max ) 67.6 ± 4.1 ml·kg-1·min-1]" in document.paragraphs[1]
 
 
 def test_pubmed_text_is_right_where_it_is_hard(data_dir: Path, problems: ProblemLog) -> None:
@@ -44,27 +87,49 @@ def test_pubmed_text_is_right_where_it_is_hard(data_dir: Path, problems: Problem
     assert "mean age (±s.d.) was 47.9 (±12.0) years" in document.paragraphs[3]
 
 
+NOT_CC_BY = {
+    "PMC1865086.nxml": "CC0",
+    "PMC3230393.nxml": "public domain",
+    "ehp-116-1694.nxml": "public domain",
+    "mds526.nxml": "CC BY-NC",
+}
+
+
 def test_jats(data_dir: Path, problems: ProblemLog) -> None:
     paths = sorted((data_dir / "xml" / "pmc").iterdir())
     assert len(paths) == 23
-    documents = [document for path in paths for document in read_jats(path, problems)]
-    assert len(documents) == 23
+    documents = {path.name: list(read_all(path, problems)) for path in paths}
     assert not problems.counts
-    licences = Counter(_licence_class(document.meta) for document in documents)
-    assert licences == {"CC BY": 19, "CC BY-NC": 1, "CC0": 1, "public domain": 2}
+    assert {name: [d.meta["licence_class"] for d in found] for name, found in documents.items()} == {
+        path.name: [NOT_CC_BY.get(path.name, "CC BY")] for path in paths
+    }
     # The same articles as plain text, prepared by another program: within a few words.
-    assert all(500 < sum(len(p.split()) for p in d.paragraphs) < 7000 for d in documents)
+    assert all(500 < sum(len(p.split()) for p in d.paragraphs) < 7000 for found in documents.values() for d in found)
 
 
-def _licence_class(meta: object) -> str:
-    text = str(meta).lower()
-    if "by-nc" in text:
-        return "CC BY-NC"
-    if "publicdomain/zero" in text and "licenses/by" not in text:
-        return "CC0"
-    if "publicdomain/mark" in text:
-        return "public domain"
-    return "CC BY" if re.search(r"licenses/by|creative commons attribution|cc by", text) else "other"
+def test_traces_of_what_is_left_out(data_dir: Path, problems: ProblemLog) -> None:
+    """No empty brackets, no stops after commas, no blanks before stops, no citation's mark."""
+    documents = [d for path in sorted((data_dir / "xml" / "pmc").iterdir()) for d in read_all(path, problems)]
+    traces = re.compile(r"\(\s*\)|\[\s*\]|,\.|[ ,][,.;](?= |$)|[(\[] |\ue000")
+    assert [match[0] for d in documents for p in d.paragraphs for match in traces.finditer(p)] == []
+
+
+def test_the_commercial_corpus_leaves_out_what_is_not_for_commerce(data_dir: Path, problems: ProblemLog) -> None:
+    paths = sorted((data_dir / "xml" / "pmc").iterdir())
+    documents = [document for path in paths for document in read_commercial(path, problems)]
+    assert sum(bool(document.paragraphs) for document in documents) == 22
+    assert problems.counts == {"article under a licence not wanted: CC BY-NC": 1}
+    assert problems.examples[0].detail.startswith("PMC3574550, http")
+
+
+def test_an_archive_gives_what_the_folder_gives(data_dir: Path, problems: ProblemLog, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(data_dir / "xml" / "pmc", "pmc")
+    found = {d.id: d.paragraphs for d in read_all(tmp_path / "a.tar.gz", problems)}
+    paths = (data_dir / "xml" / "pmc").iterdir()
+    assert found == {d.id: d.paragraphs for path in paths for d in read_all(path, problems)}
+    assert len(found) == 23
+    assert not problems.counts
 
 
 @pytest.mark.parametrize(

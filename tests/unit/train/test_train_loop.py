@@ -241,8 +241,19 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(bench: Bench, tmp_path: P
     bench.run(tmp_path, num_steps_per_checkpoint=7)  # decides no byte of the model
     with pytest.raises(ModelError, match="belongs to another run"):
         bench.run(tmp_path, seed=6)
+    with pytest.raises(ModelError, match="belongs to another run"):
+        bench.run(tmp_path, milestones=_keep_best(tmp_path))
     remove_checkpoints(tmp_path)
     bench.run(tmp_path, seed=6)
+
+
+def test_another_model_does_not_go_on_from_a_checkpoint(
+    bench: Bench, tmp_path: Path, make_settings: Make, cpu: Device
+) -> None:
+    bench.run(tmp_path)
+    other = nn.Sequential(nn.Linear(4, 2))
+    with pytest.raises(ModelError, match=r"(?s)weights of another model.*Unexpected key.*remedy"):
+        train(other, bench.objective, bench.source, make_settings(), device=cpu, work=tmp_path, observer=NullObserver())
 
 
 def test_lost_metrics_are_told(bench: Bench, tmp_path: Path) -> None:

@@ -83,6 +83,6 @@ def _character(match: re.Match[str]) -> str:
     name = match[1]
     if not name.startswith("#"):
         return html5.get(f"{name};", match[0])
-    code = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    code = int(f"0{name[1:]}", 0) if name[1] in "xX" else int(name[1:])
     is_text = 32 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF
     return chr(code) if is_text else match[0]

@@ -1,8 +1,9 @@
 """PMC full text in JATS (and its forerunner, NLM's archiving DTD): one `<article>` a file, or a set of them.
 
 Format: https://jats.nlm.nih.gov/archiving/. Left out: tables, figures, formulas, captions (unless asked for),
-footnotes, supplements, reference lists, numeric citation marks, section headings, everything after the body, and translated or
-reviewing sub-articles. The articles may lie in the tar archives of PMC's bulk packages, which are not unpacked.
+footnotes, supplements, reference lists, numeric citation marks, section headings, everything after the body, and
+translated or reviewing sub-articles. The articles may lie in the tar archives of PMC's bulk packages, which are not
+unpacked.
 """
 
 from __future__ import annotations

@@ -45,7 +45,6 @@ def test_the_first_of_equal_texts_stays_and_the_last_of_the_highest_version(tmp_
     table.fill("digests", 2, _digests([5, 7, 6, 5]))
     table.fill("id_digests", 0, _digests([1, 1, 2, 3, 1, 3]))
     table.fill("versions", 0, np.array([1, 1, 1, 2, 1, 1], np.int32))
-    table.fill("versions", 0, np.array([1, 1, 1, 1, 1, 1], np.int32))
     wanted = np.ones(6, np.bool_)
     assert find_exact(table, wanted).tolist() == [-1, -1, 0, -1, 1, 0]
     assert find_replaced(table, wanted).tolist() == [4, 4, -1, -1, -1, 3]

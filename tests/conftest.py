@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import pytest
 # A busy machine is no bug of the code under test; pytest-timeout catches what hangs.
 hypothesis.settings.register_profile("domainlm", deadline=None)
 hypothesis.settings.load_profile("domainlm")
+
+# Where the suite is started in the background, Ctrl-C is ignored, and our own children would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _DATA_MARKER = "SHA256SUMS"
 

@@ -27,8 +27,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("source") / "toy_plugin"
     shutil.copytree(_SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__", "test_*", "*.egg-info", "build"))
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
+    # tox constrains builds in an environment of their own; this one builds with what is here.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
     ended = subprocess.run(
         [sys.executable, "-m", "pip", "install", *options, "--target", str(folder), str(copy)],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=120,

@@ -91,13 +91,14 @@ def _make_slowly(root: Path, results: multiprocessing.Queue[bool]) -> None:
             store.finish(folder, {"key": KEY})
 
 
+@pytest.mark.timeout(240)
 def test_of_two_processes_one_makes_and_one_waits(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[bool] = context.Queue()
     workers = [context.Process(target=_make_slowly, args=(tmp_path, results)) for _ in range(2)]
     for worker in workers:
         worker.start()
-    made = sorted(results.get(timeout=60) for _ in workers)
+    made = sorted(results.get(timeout=200) for _ in workers)
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0

@@ -26,6 +26,7 @@ _SLOW_PAGES = {
     "docs/how-to/prepare-a-corpus.md",
 }
 _COMMAND_SECONDS = 200
+_PAGE_SECONDS = 600  # far more than it takes, for machines with much else to do
 
 _NOTES = (
     re.compile(r"<!-- (?P<kind>not run|real data, dry run): (?P<value>.+) -->"),
@@ -318,14 +319,18 @@ def _all_pages() -> list[Page]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every page to a test that takes a `page`; to one that also takes a shell, those where something is run."""
-    if "page" in metafunc.fixturenames:
-        follows = "make_shell" in metafunc.fixturenames
-        pages = [page for page in _all_pages() if not follows or any(block.is_run for block in page.blocks)]
-        slow = [pytest.mark.slow, pytest.mark.timeout(600)]
-        metafunc.parametrize(
-            "page",
-            [
-                pytest.param(page, id=page.name, marks=slow if follows and page.name in _SLOW_PAGES else [])
-                for page in pages
-            ],
-        )
+    if "page" not in metafunc.fixturenames:
+        return
+    pages = _all_pages()
+    if "make_shell" not in metafunc.fixturenames:
+        metafunc.parametrize("page", [pytest.param(page, id=page.name) for page in pages])
+        return
+    long = pytest.mark.timeout(_PAGE_SECONDS)
+    metafunc.parametrize(
+        "page",
+        [
+            pytest.param(page, id=page.name, marks=[long, pytest.mark.slow] if page.name in _SLOW_PAGES else [long])
+            for page in pages
+            if any(block.is_run for block in page.blocks)
+        ],
+    )

@@ -32,7 +32,7 @@ def attend(
         query: [batch, heads, tokens, width].
         key: [batch, heads, tokens, width].
         value: [batch, heads, tokens, width].
-        bias: added to the scores [batch, 1, 1, tokens]; None for nothing.
+        bias: added to the scores [batch, 1, 1 or tokens, tokens]; None for nothing.
         dropout: 0.0 outside training.
 
     Returns:

@@ -6,6 +6,7 @@ B = batch, T = tokens, H = hidden, N = heads, D = width of a head.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,6 +16,24 @@ from domainlm.model.attention import attend
 from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
 from domainlm.model.dropout import Dropout
 from domainlm.model.precision import lowered
+
+
+class EncoderInputs(NamedTuple):
+    """What an encoder reads of a micro-batch: `encoder(*inputs)`.
+
+    Attributes:
+        tokens: ids [B, T].
+        token_types: 0 or 1 [B, T].
+        lengths: real tokens of each row, which come first [B]; nothing attends to the others.
+        positions: place of each token in its sample, int64 [B, T]; None where each row is one sample.
+        samples: which sample of its row a token belongs to, int64 [B, T]; attention stays within it. None as above.
+    """
+
+    tokens: torch.Tensor
+    token_types: torch.Tensor
+    lengths: torch.Tensor
+    positions: torch.Tensor | None = None
+    samples: torch.Tensor | None = None
 
 
 class Embeddings(nn.Module):
@@ -29,9 +48,11 @@ class Embeddings(nn.Module):
         self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon) if is_classic else nn.Identity()
         self.dropout = Dropout(config.dropout)
 
-    def forward(self, tokens: torch.Tensor, token_types: torch.Tensor) -> torch.Tensor:
-        """[B, T] and [B, T] to [B, T, H]."""
-        positions = self.position.weight[: tokens.shape[1]]
+    def forward(
+        self, tokens: torch.Tensor, token_types: torch.Tensor, places: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[B, T], [B, T] and, where they are not 0, 1, 2, ..., places in the sample [B, T] to [B, T, H]."""
+        positions = self.position.weight[: tokens.shape[1]] if places is None else self.position(places)
         # Two rows are few: looking them up by a product has a backward pass without scattered sums.
         difference = self.token_type.weight[1] - self.token_type.weight[0]
         types = self.token_type.weight[0] + token_types.unsqueeze(-1).to(difference.dtype) * difference
@@ -114,16 +135,17 @@ class Encoder(nn.Module):
         is_megatron = config.architecture == "megatron"
         self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon) if is_megatron else nn.Identity()
 
-    def forward(self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Hidden states [B, T, H].
-
-        Args:
-            tokens: ids [B, T].
-            token_types: 0 or 1 [B, T].
-            lengths: real tokens of each row, which come first [B]; nothing attends to the others.
-        """
-        bias = padding_bias(lengths, tokens.shape[1])
-        states = self.embeddings(tokens, token_types)
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        token_types: torch.Tensor,
+        lengths: torch.Tensor,
+        positions: torch.Tensor | None = None,
+        samples: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Hidden states [B, T, H]; the arguments are those of `EncoderInputs`."""
+        bias = padding_bias(lengths, tokens.shape[1]) if samples is None else sample_bias(lengths, samples)
+        states = self.embeddings(tokens, token_types, positions)
         for layer in self.layers:
             states = layer(states, bias)
         normed: torch.Tensor = self.norm(states)
@@ -140,3 +162,15 @@ def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
     is_padding = torch.arange(num_tokens, device=lengths.device) >= lengths[:, None]
     bias = torch.zeros(is_padding.shape, device=lengths.device).masked_fill_(is_padding, -math.inf)
     return lowered(bias)[:, None, None, :]
+
+
+def sample_bias(lengths: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+    """What hides the other samples of a row, and the padding: 0 or minus infinity [B, 1, T, T].
+
+    A padding slot sees itself alone, so that its softmax stays finite.
+    """
+    slots = torch.arange(samples.shape[1], device=samples.device)
+    groups = torch.where(slots < lengths[:, None], samples, -1 - slots)
+    is_hidden = groups[:, :, None] != groups[:, None, :]
+    bias = torch.zeros(is_hidden.shape, device=samples.device).masked_fill_(is_hidden, -math.inf)
+    return lowered(bias)[:, None]

@@ -38,15 +38,14 @@ class PretrainingModel(nn.Module):
         Returns:
             [num_masked, vocabulary_size]; and [batch, 2], or None without sentence order.
         """
-        states, masked = self._states(tokens, token_types, lengths, masked_positions)
+        states: torch.Tensor = self.encoder(tokens, token_types, lengths)
+        masked = gather_rows(states.flatten(0, 1), masked_positions)
         words = self.masked_lm(masked, self.encoder.embeddings.word.weight)
         return words, None if self.sentence_order is None else self.sentence_order(states)
 
     def losses(
         self,
-        tokens: torch.Tensor,
-        token_types: torch.Tensor,
-        lengths: torch.Tensor,
+        states: torch.Tensor,
         masked_positions: torch.Tensor,
         masked_labels: torch.Tensor,
         is_swapped: torch.Tensor | None,
@@ -54,9 +53,7 @@ class PretrainingModel(nn.Module):
         """Sums of the cross-entropies in nats, fp32 scalars: what `forward` would give, without all of its logits.
 
         Args:
-            tokens: [batch, tokens].
-            token_types: [batch, tokens].
-            lengths: real tokens of each row, [batch].
+            states: hidden states of all slots, from the encoder, [batch, tokens, hidden].
             masked_positions: as in `forward`, [num_masked].
             masked_labels: what stood there, [num_masked].
             is_swapped: 1 where the segments were swapped, [batch]; None leaves the second loss out.
@@ -64,16 +61,9 @@ class PretrainingModel(nn.Module):
         Returns:
             Over the masked sub-tokens; and over the rows, or None without sentence order.
         """
-        states, masked = self._states(tokens, token_types, lengths, masked_positions)
+        masked = gather_rows(states.flatten(0, 1), masked_positions)
         words = self.masked_lm.loss_sum(masked, self.encoder.embeddings.word.weight, masked_labels)
         if self.sentence_order is None or is_swapped is None:
             return words, None
         orders = self.sentence_order(states).float()
         return words, functional.cross_entropy(orders, is_swapped, reduction="sum")
-
-    def _states(
-        self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, masked_positions: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Hidden states of all slots and of the masked ones."""
-        states: torch.Tensor = self.encoder(tokens, token_types, lengths)
-        return states, gather_rows(states.flatten(0, 1), masked_positions)

@@ -223,5 +223,6 @@ def _nats(model: PretrainingModel, rows: Sequence[WordRow], pad_id: int, device:
         return torch.as_tensor(numbers, device=device.torch_device)
 
     with device.autocast():
-        words, _ = model.losses(there(tokens), there(token_types), there(lengths), there(masked), there(labels), None)
+        states = model.encoder(there(tokens), there(token_types), there(lengths))
+        words, _ = model.losses(states, there(masked), there(labels), None)
     return float(words.double())

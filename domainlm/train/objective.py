@@ -12,6 +12,8 @@ from typing import Protocol, Self, TypeVar
 import torch
 from torch import nn
 
+from domainlm.model.encoder import EncoderInputs
+
 
 class Batch(Protocol):
     """One micro-batch: a frozen record of tensors."""
@@ -53,4 +55,21 @@ class Objective(Protocol[BatchT_contra]):
 
         Returns:
             For each key of `counts` the sum, not the mean, of the losses of its items: an fp32 scalar with gradient.
+        """
+
+
+class StagedObjective(Objective[BatchT_contra], Protocol[BatchT_contra]):
+    """An objective of an encoder with heads, whose two halves may run on different ranks.
+
+    The model has its encoder as `model.encoder`. `loss_sums(model, batch)` is the same as
+    `losses(model, model.encoder(*inputs(batch)), batch)`.
+    """
+
+    def inputs(self, batch: BatchT_contra) -> EncoderInputs:
+        """What the encoder reads of a micro-batch."""
+
+    def losses(self, model: nn.Module, states: torch.Tensor, batch: BatchT_contra) -> Mapping[str, torch.Tensor]:
+        """What `loss_sums` gives, from the hidden states of the last layer [batch, tokens, hidden].
+
+        Of the encoder only `model.encoder.embeddings.word` may be used, which the last stage has as well.
         """

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from domainlm.model.encoder import EncoderInputs
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.text.batches import MaskedBatch, PretrainingBatches
@@ -103,18 +104,17 @@ class PretrainingObjective:
     def loss_sums(self, model: nn.Module, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
         """Sums of both losses, fp32 scalars."""
         assert isinstance(model, PretrainingModel)
-        words, orders = model.losses(
-            batch.tokens,
-            batch.token_types,
-            batch.lengths,
-            batch.masked_positions,
-            batch.masked_labels,
-            batch.is_swapped,
-        )
-        sums = {MASKED_LM: words}
-        if orders is not None:
-            sums[SENTENCE_ORDER] = orders
-        return sums
+        return self.losses(model, model.encoder(*self.inputs(batch)), batch)
+
+    def inputs(self, batch: PretrainingBatch) -> EncoderInputs:
+        """What the encoder reads."""
+        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths)
+
+    def losses(self, model: nn.Module, states: torch.Tensor, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
+        """Sums of both losses from the hidden states."""
+        assert isinstance(model, PretrainingModel)
+        words, orders = model.losses(states, batch.masked_positions, batch.masked_labels, batch.is_swapped)
+        return {MASKED_LM: words} if orders is None else {MASKED_LM: words, SENTENCE_ORDER: orders}
 
 
 @torch.no_grad()

@@ -59,6 +59,9 @@ class TokenModel(nn.Module):
         Returns:
             Logits [num_slots, num_labels].
         """
-        states: torch.Tensor = self.encoder(tokens, token_types, lengths)
+        return self.scores(self.encoder(tokens, token_types, lengths), slots)
+
+    def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+        """The same from the encoder's hidden states [batch, tokens, hidden]."""
         scores: torch.Tensor = self.head(states.flatten(0, 1).index_select(0, slots))
         return scores

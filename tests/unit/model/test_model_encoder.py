@@ -130,6 +130,25 @@ def test_padding_changes_nothing(make_config: MakeConfig, spread_out: SpreadOut)
     torch.testing.assert_close(with_padding[:, :12], alone, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["training", "evaluation"])
+def test_samples_that_share_a_row_do_not_see_one_another(
+    make_config: MakeConfig, spread_out: SpreadOut, mode: str
+) -> None:
+    encoder = Encoder(make_config()).train(mode == "training")
+    spread_out(encoder)
+    first, second = torch.arange(1, 8), torch.arange(11, 16)
+    tokens = torch.cat([first, second, torch.full((4,), 49)])[None]
+    samples = torch.tensor([[0] * 7 + [1] * 5 + [0] * 4])
+    positions = torch.cat([torch.arange(7), torch.arange(5), torch.arange(4)])[None]
+
+    packed = encoder(tokens, torch.zeros_like(tokens), torch.tensor([12]), positions, samples)
+    alone = [encoder(each[None], torch.zeros_like(each)[None], torch.tensor([len(each)])) for each in (first, second)]
+
+    assert packed.isfinite().all()
+    torch.testing.assert_close(packed[:, :7], alone[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(packed[:, 7:12], alone[1], atol=1e-5, rtol=1e-5)
+
+
 def test_bf16_stays_near_fp32(make_config: MakeConfig, spread_out: SpreadOut) -> None:
     encoder = Encoder(make_config())
     spread_out(encoder)

@@ -94,16 +94,17 @@ def test_losses_are_those_of_the_logits(make_config: MakeConfig, spread_out: Spr
     model = PretrainingModel(make_config(), sentence_order=sentence_order).eval()
     spread_out(model)
     tokens = torch.arange(48).reshape(2, 24)
-    inputs = tokens, torch.zeros_like(tokens), torch.tensor([24, 13]), torch.tensor([0, 3, 22, 24, 30])
-    labels, is_swapped = torch.tensor([4, 49, 0, 1, 2]), torch.tensor([1, 0])
+    inputs = tokens, torch.zeros_like(tokens), torch.tensor([24, 13])
+    masked, labels, is_swapped = torch.tensor([0, 3, 22, 24, 30]), torch.tensor([4, 49, 0, 1, 2]), torch.tensor([1, 0])
 
-    words, orders = model(*inputs)
-    word_loss, order_loss = model.losses(*inputs, labels, is_swapped)
+    words, orders = model(*inputs, masked)
+    states = model.encoder(*inputs)
+    word_loss, order_loss = model.losses(states, masked, labels, is_swapped)
 
     torch.testing.assert_close(word_loss, functional.cross_entropy(words, labels, reduction="sum"))
     if sentence_order:
         torch.testing.assert_close(order_loss, functional.cross_entropy(orders, is_swapped, reduction="sum"))
-        assert model.losses(*inputs, labels, None)[1] is None
+        assert model.losses(states, masked, labels, None)[1] is None
     else:
         assert orders is None
         assert order_loss is None
@@ -112,9 +113,8 @@ def test_losses_are_those_of_the_logits(make_config: MakeConfig, spread_out: Spr
 def test_the_decoder_is_the_word_embedding(make_config: MakeConfig) -> None:
     model = PretrainingModel(make_config(), sentence_order=False)
     tokens = torch.full((1, 4), 7)
-    words, _ = model.losses(
-        tokens, torch.zeros_like(tokens), torch.tensor([4]), torch.tensor([2]), torch.tensor([9]), None
-    )
+    states = model.encoder(tokens, torch.zeros_like(tokens), torch.tensor([4]))
+    words, _ = model.losses(states, torch.tensor([2]), torch.tensor([9]), None)
     torch.autograd.backward(words)
 
     gradient = model.encoder.embeddings.word.weight.grad

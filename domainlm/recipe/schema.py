@@ -151,6 +151,21 @@ class HeadSettings(Settings):
     """Dropout before each fully connected layer."""
 
 
+class LossSettings(Settings):
+    """The loss of a task's labels."""
+
+    kind: Literal["cross_entropy", "dice", "focal"] = "cross_entropy"
+    """Cross-entropy, self-adjusting dice (Li et al. 2020, section 3.4) or focal loss (Lin et al. 2017, equation 4)."""
+    label_weights: Literal["none", "balanced"] = "none"
+    """"balanced": each item counts inversely to its label's frequency in the training split (King and Zeng 2001)."""
+    gamma: Annotated[float, Field(ge=0.0)] = 2.0
+    """Focal loss: how much items that are right already count less."""
+    alpha: Annotated[float, Field(ge=0.0)] = 1.0
+    """Dice loss: how much items that are right already count less; 0 gives the plain dice coefficient."""
+    smoothing: Annotated[float, Field(gt=0.0)] = 1.0
+    """Dice loss: added to numerator and denominator."""
+
+
 class FinetuningSettings(Settings):
     """Training on a task."""
 
@@ -168,6 +183,8 @@ class FinetuningSettings(Settings):
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
     head: HeadSettings = Field(default_factory=HeadSettings)
     """The classifier."""
+    loss: LossSettings = Field(default_factory=LossSettings)
+    """What training minimises."""
     optimizer: FinetuningOptimizerSettings = Field(default_factory=FinetuningOptimizerSettings)
     """The optimizer of this phase."""
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)

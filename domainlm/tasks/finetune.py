@@ -20,7 +20,7 @@ from domainlm.model.files import save_model
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
 from domainlm.tasks.files import write_json, write_json_lines
-from domainlm.tasks.identity import claim_folder, describe_run
+from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import PreparedTask
 from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
@@ -99,6 +99,7 @@ def finetune(
     if not (work / _SCORES).is_file():
         prepared = _KINDS[task.kind](task, splits, settings, opened, seed)
         run = _Run(prepared, splits, settings, opened, seed, open_device(runtime), work)
+        run.data = data_hashes(task, files)
         run.train(observer)
         run.write_results()
     remove_checkpoints(work)
@@ -131,6 +132,7 @@ class _Run:
         self._start, self._seed, self._device, self._work = start, seed, device, work
         self._model: nn.Module = prepared.build_model()
         self._choice = _Choice(settings.num_epochs, "as asked")
+        self.data: Mapping[Split, str] = {}  # hash of each split, for signatures
 
     def train(self, observer: Observer) -> None:
         """Train to the end, or from the last checkpoint, and leave the chosen weights in the model."""
@@ -191,7 +193,7 @@ class _Run:
             if split in self._splits:
                 evaluation = self._prepared.evaluate(self._model, split, self._device)
                 write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)
-                scores.extend(evaluation.scores)
+                scores.extend(score.signed(self.data[split], self._seed) for score in evaluation.scores)
         content: dict[str, Json] = {
             "format": _FORMAT,
             "choice": {"epoch": self._choice.epoch, "num_epochs": self._settings.num_epochs, "by": self._choice.by},

@@ -11,6 +11,7 @@ from domainlm.errors import StorageError
 from domainlm.recipe.schema import FinetuningSettings
 from domainlm.tasks.files import file_digest, write_json
 from domainlm.tasks.scores import Json
+from domainlm.tasks.signature import data_hash
 
 _FILE = "run.json"
 
@@ -27,6 +28,12 @@ def describe_run(
         "seed": seed,
         "start": {path.name: file_digest(path) for path in sorted(start.iterdir()) if path.is_file()},
     }
+
+
+def data_hashes(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict[Split, str]:
+    """Short hash of what each split is read from and by: its files, the spec with its version, the labels it names."""
+    reader: list[Json] = [task.reference, list(task.types)]
+    return {split: data_hash([reader, [file_digest(path) for path in paths]]) for split, paths in files.items()}
 
 
 def claim_folder(work: Path, run: Mapping[str, Json]) -> None:

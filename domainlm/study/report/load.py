@@ -42,7 +42,7 @@ class Row(_Record):
     """One number about one model.
 
     Fractions are between 0 and 1. `type` is empty where all types are counted together; `counts` may hold the whole
-    numbers behind the value, "gold" among them.
+    numbers behind the value, "gold" among them. `signature` says how the number came about.
     """
 
     stage: Label
@@ -54,6 +54,7 @@ class Row(_Record):
     split: Label = ""
     protocol: Label = ""
     type: Label | None = None
+    signature: Label = ""
     counts: Annotated[Mapping[str, int], Field(default_factory=dict)]
     model: Label = ""
     size: Fact = None

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 OUTSIDE = "O"
 PROTOCOL = "conlleval entity"
+SCORER = "conlleval:1"
+"""With the version of the rules below, for signatures."""
 
 
 class Chunk(NamedTuple):

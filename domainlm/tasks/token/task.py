@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 
+import numpy as np
 from torch import nn
 
 from domainlm.api import DataError, Split, TaskSpec
@@ -15,12 +16,13 @@ from domainlm.model.initialise import initialise
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
 from domainlm.tasks.kind import Evaluation
+from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json, TaskScore
 from domainlm.tasks.start import Start
 from domainlm.tasks.token.alignment import chunk_tags, entity_chunks
 from domainlm.tasks.token.batches import TrainingBatches
-from domainlm.tasks.token.conlleval import PROTOCOL, Chunk, EntityCounts, count_entities
+from domainlm.tasks.token.conlleval import PROTOCOL, SCORER, Chunk, EntityCounts, count_entities
 from domainlm.tasks.token.features import Features, WindowSettings, build_features, encode_examples, word_slices
 from domainlm.tasks.token.head import TokenModel
 from domainlm.tasks.token.inference import ScoredEntity, decode_entities, label_words
@@ -64,7 +66,8 @@ class TokenTask:
         chunks = {split: _split_chunks(spec, split, data) for split, data in splits.items()}
         self.label_set = LabelSet.of(spec.types or (chunk.type for each in chunks["train"] for chunk in each))
         self._splits = {split: self._prepare(split, data, chunks[split]) for split, data in splits.items()}
-        self.objective = TokenObjective()
+        label_counts = np.bincount(self._splits["train"].features.labels, minlength=len(self.label_set.tags))
+        self.objective = TokenObjective(LabelLoss(settings.loss, label_counts.tolist()))
         self.source = TrainingBatches(
             self._splits["train"].features,
             seed=seed,
@@ -170,6 +173,8 @@ def _scores(split: Split, counts: EntityCounts) -> list[TaskScore]:
             value=getattr(each, metric),
             type=entity_type,
             counts={"gold": each.gold, "found": each.found, "correct": each.correct},
+            scorer=SCORER,
+            labels=(entity_type,) if entity_type else tuple(counts.by_type),
         )
         for entity_type, each in [("", counts.pooled), *counts.by_type.items()]
         for metric in ("precision", "recall", "f1")

@@ -12,7 +12,7 @@ from domainlm.api.fetching import (
     RemoteReader,
 )
 from domainlm.api.problems import Problem, ProblemLog
-from domainlm.api.records import Document, Entity, TokenExample
+from domainlm.api.records import Answer, Document, Entity, SpanExample, TokenExample
 from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, StageInfo, StepInfo
 from domainlm.api.specs import (
     SPLITS,
@@ -34,6 +34,7 @@ from domainlm.errors import DataError, FetchError, SpecError, UserError
 
 __all__ = [
     "SPLITS",
+    "Answer",
     "Architecture",
     "ArchiveMember",
     "CheckpointInfo",
@@ -58,6 +59,7 @@ __all__ = [
     "RunSummary",
     "SampleWriter",
     "Score",
+    "SpanExample",
     "Spec",
     "SpecError",
     "Split",

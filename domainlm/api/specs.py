@@ -12,15 +12,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from domainlm.api.fetching import FetchPlan
 from domainlm.api.problems import ProblemLog
-from domainlm.api.records import Document, TokenExample
+from domainlm.api.records import Document
 from domainlm.errors import SpecError
 
-TaskKind = Literal["token"]
-"""The kinds of task: "token" labels every word."""
+TaskKind = Literal["token", "span"]
+"""The kinds of task: "token" labels every word, "span" finds the answer to a question in a context."""
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -202,11 +202,11 @@ class TaskSpec(_Spec):
     """A downstream data set: its kind, its reader and how it is usually trained.
 
     Attributes:
-        kind: "token" labels words.
-        read: `read(path, problems)` streams the examples of one file.
+        kind: "token" labels words, "span" answers questions.
+        read: `read(path, problems)` streams the examples of one file: `TokenExample` or `SpanExample`, as the kind is.
         types: the entity types to label; empty takes those of the training file.
         files: file names of each split below the folder that a recipe gives; the first that exists is taken, also
-            with `.gz` added.
+            with `.gz` added. One with `*`, `?` or `[...]` stands for all files that it matches.
         defaults: fine-tuning settings of this task (keys of the recipe's `[finetuning]`), below the recipe's own.
         sample: writes a synthetic sample, where the spec ships one.
         source: where the real data comes from, and under which licence.
@@ -214,7 +214,7 @@ class TaskSpec(_Spec):
     """
 
     kind: TaskKind
-    read: Callable[[Path, ProblemLog], Iterator[TokenExample]]
+    read: Callable[[Path, ProblemLog], Iterator[Any]]
     types: tuple[str, ...] = ()
     files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     defaults: Mapping[str, object] = field(default_factory=dict)

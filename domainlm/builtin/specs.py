@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from domainlm.api import (
@@ -10,11 +10,20 @@ from domainlm.api import (
     Document,
     ModelSizeSpec,
     ProblemLog,
+    SpanExample,
     TaskSpec,
     TokenExample,
     VocabularySpec,
 )
 from domainlm.plugin.marker import hookimpl
+
+SQUAD_DEFAULTS: Mapping[str, object] = {
+    "num_epochs": 10,
+    "max_tokens": 512,
+    "head": {"num_fc_layers": 2, "fc_hidden": 2048, "dropout": 0.1},
+    "optimizer": {"learning_rate": 3e-5},
+}
+"""As Shin et al. 2020 fine-tune on SQuAD; stride, longest question and answer are BERT's (`[finetuning.span]`)."""
 
 
 def read_text(path: Path, problems: ProblemLog) -> Iterator[Document]:
@@ -43,6 +52,13 @@ def read_spans(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     from domainlm.builtin.formats.spans import read_spans_jsonl
 
     return read_spans_jsonl(path, problems)
+
+
+def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
+    """Give out questions with contexts and answers, in SQuAD's JSON."""
+    from domainlm.builtin.formats.squad import read_squad as read
+
+    return read(path, problems)
 
 
 @hookimpl
@@ -125,6 +141,18 @@ def domainlm_tasks() -> list[TaskSpec]:
             kind="token",
             read=read_spans,
             files={"train": ("train.jsonl",), "dev": ("dev.jsonl",), "test": ("test.jsonl",)},
+        ),
+        TaskSpec(
+            name="core/squad",
+            description="answers in a text, as SQuAD's JSON (v1.1 and v2.0)",
+            kind="span",
+            read=read_squad,
+            files={
+                "train": ("train-v1.1.json", "train-v2.0.json", "train.json"),
+                "dev": ("dev-v1.1.json", "dev-v2.0.json", "dev.json"),
+                "test": ("test.json", "test-v1.1.json", "test-v2.0.json"),
+            },
+            defaults=SQUAD_DEFAULTS,
         ),
     ]
 

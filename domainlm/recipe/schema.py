@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.span_settings import SpanSettings
 
 
 class RequiresSettings(Settings):
@@ -181,6 +182,8 @@ class FinetuningSettings(Settings):
     """Words that neighbouring windows of one text share, at the most."""
     labelling: Literal["first_sub_token", "every_sub_token"] = "first_sub_token"
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
+    span: SpanSettings = Field(default_factory=SpanSettings)
+    """How answers are found, in span tasks."""
     head: HeadSettings = Field(default_factory=HeadSettings)
     """The classifier."""
     loss: LossSettings = Field(default_factory=LossSettings)
@@ -217,6 +220,9 @@ class TaskSettings(Settings):
     """The files, where they have other names."""
     sample: SampleSettings | None = None
     """Write and read a synthetic sample instead of files."""
+    after: str | None = None
+    """Name of another task: fine-tuning starts from the model of that task with the same seed, not from the language
+    model; the classifier too, where both tasks are of one kind."""
     finetuning: FinetuningSettings | None = None
     """Settings of this task alone, above those of [finetuning]."""
 

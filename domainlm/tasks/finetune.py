@@ -24,6 +24,7 @@ from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import PreparedTask
 from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
+from domainlm.tasks.span.task import SpanTask
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.task import TokenTask
 from domainlm.train.checkpoints import remove_checkpoints
@@ -54,7 +55,7 @@ class _PrepareTask(Protocol):
     ) -> PreparedTask: ...
 
 
-_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask}
+_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask, "span": SpanTask}
 
 
 def finetune(
@@ -182,10 +183,7 @@ class _Run:
         return {f"dev_{score.metric}": score.value for score in scores if not score.type}
 
     def write_results(self) -> None:
-        """Write the model, the predictions and the scores; scores.json comes last."""
-        extra = self._prepared.config_extra()
-        save_model(self._work / "model", self._model, self._start.config, extra)
-        self._start.vocabulary.save(self._work / "model")
+        """Write the predictions, the model and the scores; scores.json comes last."""
         scores: list[TaskScore] = []
         splits: tuple[Split, ...] = ("dev", "test")
         self._model.eval()
@@ -194,6 +192,9 @@ class _Run:
                 evaluation = self._prepared.evaluate(self._model, split, self._device)
                 write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)
                 scores.extend(score.signed(self.data[split], self._seed) for score in evaluation.scores)
+        # After dev is scored: what is chosen there belongs to the model.
+        save_model(self._work / "model", self._model, self._start.config, self._prepared.config_extra())
+        self._start.vocabulary.save(self._work / "model")
         content: dict[str, Json] = {
             "format": _FORMAT,
             "choice": {"epoch": self._choice.epoch, "num_epochs": self._settings.num_epochs, "by": self._choice.by},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from domainlm.api import SPLITS, Split, TaskSpec
@@ -27,6 +27,8 @@ class FinetuneStage(Stage):
     runtime: RuntimeSettings
     seed: int
     hardware: Mapping[str, Any]
+    after: str = field(default="", compare=False)
+    """Name of the task whose model it starts from; empty for the language model. The input says which one it is."""
 
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""

@@ -179,7 +179,8 @@ class _Run:
     def _score_dev(self) -> dict[str, float]:
         self._model.eval()
         scores = self._prepared.evaluate(self._model, "dev", self._device).scores
-        return {f"dev_{score.metric}": score.value for score in scores if not score.type}
+        # Of several protocols the first counts.
+        return {f"dev_{score.metric}": score.value for score in reversed(scores) if not score.type}
 
     def write_results(self) -> None:
         """Write the model, the predictions and the scores; scores.json comes last."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from domainlm.api import DataError, ProblemLog, Split, TaskSpec, TokenExample
 from domainlm.builtin.formats.conll import read_conll
@@ -380,3 +382,32 @@ def test_more_tokens_than_the_model_has_positions(
     with pytest.raises(ModelError, match=r"finetuning\.max_tokens is larger than the model allows"):
         _finetune(ship_log, log_files, start_folder, tmp_path / "work", SETTINGS.model_copy(update={"max_tokens": 49}))
     assert not (tmp_path / "work").exists()
+
+
+def test_training_stops_when_patience_is_at_its_end(
+    tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"num_epochs": 30, "patience": 2})
+    _finetune(ship_log, log_files, start_folder, tmp_path, settings)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    on_dev = [line["dev_f1"] for line in lines if "dev_f1" in line]
+    best = on_dev.index(max(on_dev))
+    assert len(on_dev) == best + 1 + 2 < 30
+    assert json.loads((tmp_path / "scores.json").read_text())["choice"]["epoch"] == best + 1
+
+
+def test_frozen_parts_stay_as_they_were_and_rare_labels_are_seen_again(
+    tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
+) -> None:
+    changes = {"num_epochs": 1, "freezes_embeddings": True, "num_frozen_layers": 1, "minority_views": 2}
+    _finetune(ship_log, log_files, start_folder, tmp_path, SETTINGS.model_copy(update=changes))
+    before, after = load_file(start_folder / "model.safetensors"), load_file(tmp_path / "model" / "model.safetensors")
+    frozen = [name for name in after if name.startswith(("encoder.embeddings.", "encoder.layers.0."))]
+    assert frozen
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
+    assert not torch.equal(
+        before["encoder.layers.1.attention.output.weight"], after["encoder.layers.1.attention.output.weight"]
+    )
+    examples = list(read_conll(log_files["train"][0], ProblemLog()))
+    num_rows = sum(2 if each.entities else 1 for each in examples)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == -(-num_rows // 8)

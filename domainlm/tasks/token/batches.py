@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from domainlm.tasks.oversampling import rows_of_epoch, rows_of_slots
 from domainlm.tasks.token.features import Features, Ints
 
 _WIDTH_MULTIPLE = 8
@@ -75,12 +76,24 @@ class TrainingBatches:
     """The micro-batches of every training step.
 
     Each epoch shuffles all rows, sorts pools of 50 steps by length, cuts them into steps and shuffles the steps: rows
-    of a step are of similar length, which saves padding, and every row is seen once an epoch. The order is a function
-    of seed and epoch alone, so any step can be asked for at any time.
+    of a step are of similar length, which saves padding. Every row is seen once an epoch, those with a label besides
+    the most frequent one `minority_views` times. The order is a function of seed and epoch alone, so any step can be
+    asked for at any time.
     """
 
-    def __init__(self, features: Features, *, seed: int, num_rows_per_step: int, num_rows_per_micro_batch: int) -> None:
+    def __init__(
+        self,
+        features: Features,
+        *,
+        seed: int,
+        num_rows_per_step: int,
+        num_rows_per_micro_batch: int,
+        minority_views: int = 1,
+    ) -> None:
         self._features = features
+        self._epoch_rows = rows_of_epoch(
+            features.labels, rows_of_slots(features.slot_starts), features.num_rows, minority_views
+        )
         self._seed = seed
         self._num_rows_per_step = num_rows_per_step
         self._num_rows_per_micro_batch = num_rows_per_micro_batch
@@ -89,7 +102,7 @@ class TrainingBatches:
     @property
     def num_steps_per_epoch(self) -> int:
         """Steps that together see every row once; one of them is smaller where the numbers do not divide."""
-        return -(-self._features.num_rows // self._num_rows_per_step)
+        return -(-len(self._epoch_rows) // self._num_rows_per_step)
 
     def rows(self, step: int) -> Ints:
         """The rows of the step that follows `step` done ones, shortest first."""
@@ -104,7 +117,7 @@ class TrainingBatches:
 
     def _order_epoch(self, epoch: int) -> list[Ints]:
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, epoch])))
-        order = random.permutation(self._features.num_rows)
+        order = self._epoch_rows[random.permutation(len(self._epoch_rows))]
         lengths = self._features.row_lengths
         size = self._num_rows_per_step
         steps: list[Ints] = []

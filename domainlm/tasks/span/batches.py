@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from domainlm.tasks.batches import EpochOrder
+from domainlm.tasks.oversampling import rows_of_epoch
 from domainlm.tasks.span.alignment import Ints
 from domainlm.tasks.span.features import NO_ANSWER_SLOT, SpanFeatures
 
@@ -86,22 +87,33 @@ def collate(features: SpanFeatures, numbers: Ints) -> SpanBatch:
 
 
 class SpanBatches:
-    """The micro-batches of every training step; each epoch sees every row once."""
+    """The micro-batches of every training step.
+
+    Each epoch sees every row once; of rows with an answer and those without, the rarer ones `minority_views` times.
+    """
 
     def __init__(
-        self, features: SpanFeatures, *, seed: int, num_rows_per_step: int, num_rows_per_micro_batch: int
+        self,
+        features: SpanFeatures,
+        *,
+        seed: int,
+        num_rows_per_step: int,
+        num_rows_per_micro_batch: int,
+        minority_views: int = 1,
     ) -> None:
         self._features = features
-        self._order = EpochOrder(features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step)
+        has_answer = np.array([bool(row.answers) for row in features.rows], dtype=np.int64)
+        self._epoch_rows = rows_of_epoch(has_answer, np.arange(len(has_answer)), len(has_answer), minority_views)
+        self._order = EpochOrder(features.row_lengths[self._epoch_rows], seed=seed, num_rows_per_step=num_rows_per_step)
         self._num_rows_per_micro_batch = num_rows_per_micro_batch
 
     @property
     def num_steps_per_epoch(self) -> int:
-        """Steps that together see every row once."""
+        """Steps of one epoch; one of them is smaller where the numbers do not divide."""
         return self._order.num_steps_per_epoch
 
     def micro_batches(self, step: int) -> Sequence[SpanBatch]:
         """The micro-batches of the step that follows `step` done ones."""
-        rows = self._order.rows(step)
+        rows = self._epoch_rows[self._order.rows(step)]
         size = self._num_rows_per_micro_batch
         return [collate(self._features, rows[start : start + size]) for start in range(0, len(rows), size)]

@@ -172,8 +172,8 @@ def _finetuning(
     def stage(task: ResolvedTask, seed: int) -> FinetuneStage:
         key = (task.name, seed)
         if key not in made:
-            start = model if task.after is None else stage(tasks[task.after], seed)
-            made[key] = _finetune(task, cell, start, seed=seed, hashes=hashes, hardware=hardware)
+            before = None if task.after is None else stage(tasks[task.after], seed)
+            made[key] = _finetune(task, cell, before or model, seed=seed, hashes=hashes, hardware=hardware)
         return made[key]
 
     for task in cell.tasks:
@@ -197,5 +197,5 @@ def _finetune(
         runtime=cell.cell.recipe.runtime,
         seed=seed,
         hardware=hardware,
-        after=task.after or "",
+        after=model.history if isinstance(model, FinetuneStage) else "",
     )

@@ -28,7 +28,12 @@ class FinetuneStage(Stage):
     seed: int
     hardware: Mapping[str, Any]
     after: str = field(default="", compare=False)
-    """Name of the task whose model it starts from; empty for the language model. The input says which one it is."""
+    """Names of the tasks that its start was fine-tuned on; empty for the language model. For people, as `label` is."""
+
+    @property
+    def history(self) -> str:
+        """Names of the tasks that the model has been fine-tuned on, this one last."""
+        return f"{self.after}, then {self.name}" if self.after else self.name
 
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""

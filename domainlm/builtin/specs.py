@@ -54,6 +54,13 @@ def read_spans(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     return read_spans_jsonl(path, problems)
 
 
+def read_brat(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
+    """Stream the sentences of a text with brat's annotations beside it."""
+    from domainlm.builtin.formats.brat import read_brat as read
+
+    return read(path, problems)
+
+
 def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
     """Give out questions with contexts and answers, in SQuAD's JSON."""
     from domainlm.builtin.formats.squad import read_squad as read
@@ -141,6 +148,12 @@ def domainlm_tasks() -> list[TaskSpec]:
             kind="token",
             read=read_spans,
             files={"train": ("train.jsonl",), "dev": ("dev.jsonl",), "test": ("test.jsonl",)},
+        ),
+        TaskSpec(
+            name="core/brat",
+            description="named entities as brat's standoff annotations: NAME.ann beside NAME.txt, a folder each split",
+            kind="token",
+            read=read_brat,
         ),
         TaskSpec(
             name="core/squad",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from domainlm import hookimpl
 from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, TaskSpec, VocabularySpec
 from domainlm_biomegatron.specs.corpora import CORPORA
+from domainlm_biomegatron.specs.formats import FORMATS
 from domainlm_biomegatron.specs.recipes import RECIPES
 from domainlm_biomegatron.specs.sizes import SIZES
 from domainlm_biomegatron.specs.tasks import TASKS
@@ -38,7 +39,7 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 @hookimpl
 def domainlm_tasks() -> Iterable[TaskSpec]:
     """Declare the study's named-entity tasks."""
-    return TASKS
+    return (*TASKS, *FORMATS)
 
 
 @hookimpl

@@ -27,7 +27,7 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
         "corpora": ["core/jsonl", "core/text"],
         "vocabularies": ["core/bpe", "core/file", "core/unigram", "core/wordpiece"],
         "model_sizes": ["core/22m", "core/base", "core/large", "core/mini", "core/small", "core/tiny"],
-        "tasks": ["core/conll", "core/spans", "core/squad"],
+        "tasks": ["core/brat", "core/conll", "core/spans", "core/squad"],
         "recipes": [],
     }
 

@@ -12,15 +12,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from domainlm.api.fetching import FetchPlan
 from domainlm.api.problems import ProblemLog
-from domainlm.api.records import Document, TokenExample
+from domainlm.api.records import Document
+from domainlm.api.relations import PairRules
 from domainlm.errors import SpecError
 
-TaskKind = Literal["token"]
-"""The kinds of task: "token" labels every word."""
+TaskKind = Literal["token", "sequence"]
+"""The kinds of task: "token" labels every word, "sequence" a text, a pair of texts or a pair of mentions."""
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -202,9 +203,12 @@ class TaskSpec(_Spec):
     """A downstream data set: its kind, its reader and how it is usually trained.
 
     Attributes:
-        kind: "token" labels words.
+        kind: "token" labels words; "sequence" texts.
         read: `read(path, problems)` streams the examples of one file.
-        types: the entity types to label; empty takes those of the training file.
+        types: the entity types to label, or the labels of sequences; empty takes those of the training file.
+        scored_types: the labels of sequences that precision, recall and F1 pool; empty takes all.
+        pairs: how documents with relations become examples, where the reader yields such.
+        companions: further files that the reader opens beside one; they count as input as that one does.
         files: file names of each split below the folder that a recipe gives; the first that exists is taken, also
             with `.gz` added.
         defaults: fine-tuning settings of this task (keys of the recipe's `[finetuning]`), below the recipe's own.
@@ -214,8 +218,11 @@ class TaskSpec(_Spec):
     """
 
     kind: TaskKind
-    read: Callable[[Path, ProblemLog], Iterator[TokenExample]]
+    read: Callable[[Path, ProblemLog], Iterator[Any]]
     types: tuple[str, ...] = ()
+    scored_types: tuple[str, ...] = ()
+    pairs: PairRules | None = None
+    companions: Callable[[Path], tuple[Path, ...]] | None = None
     files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     defaults: Mapping[str, object] = field(default_factory=dict)
     sample: SampleWriter | None = None
@@ -226,11 +233,17 @@ class TaskSpec(_Spec):
         _check_choice(self.kind, get_args(TaskKind), "kind", where)
         _check_callable(self.read, "read", where)
         _check_strings(self.types, "types", where)
+        _check_strings(self.scored_types, "scored_types", where)
         for split, names in self.files.items():
             _check_choice(split, SPLITS, "files", where)
             _check_strings(names, f"files[{split!r}]", where)
         _check_sample(self.sample, where)
         _check_fetch(self.fetch, where)
+
+    def with_companions(self, path: Path) -> tuple[Path, ...]:
+        """The file at `path`, and after it those of its companions that are there."""
+        beside = self.companions(path) if self.companions is not None else ()
+        return (path, *(each for each in beside if each.is_file()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

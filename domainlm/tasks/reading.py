@@ -43,12 +43,14 @@ def read_splits(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict
     """
     if not files.get("train"):
         raise DataError("no training files", where=task.name, remedy="give files for the training split")
-    return {split: _read_split(task, files[split]) for split in SPLITS if files.get(split)}
+    return {split: _read_split(task, split, files[split]) for split in SPLITS if files.get(split)}
 
 
-def _read_split(task: TaskSpec, paths: tuple[Path, ...]) -> SplitExamples:
+def _read_split(task: TaskSpec, split: Split, paths: tuple[Path, ...]) -> SplitExamples:
     problems = ProblemLog()
-    examples = tuple(example for path in paths for example in _checked(task.read(path, problems), task, path))
+    examples = tuple(
+        example for path in paths for example in _checked(task.read_part(path, split, problems), task, path)
+    )
     where = ", ".join(map(str, paths))
     if not examples:
         raise DataError("no example", where=where, given=problems.summary() or None)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from domainlm.api import DataError, ProblemLog, RelationExample, SequenceExample, Split, TaskSpec
 from domainlm.recipe.sequence_settings import SequenceSettings
 from domainlm.tasks.reading import SplitExamples
-from domainlm.tasks.sequence.pairs import Pair, PairKey, TypePair, as_example, find_pairs, related_types
+from domainlm.tasks.sequence.pairs import LabelledPair, Pair, TypePair, as_example, find_pairs, related_types
 
 _NO_LABEL = "example without a label: left out"
 _NOT_ASKED = "example of a label that the task does not name: left out of training, counted as missed elsewhere"
@@ -23,13 +23,13 @@ class LabelledData:
     Attributes:
         examples: each with its label.
         pairs: for relations, the pair that each example stands for; else empty.
-        gold: for relations, the labels of every related pair, sorted, whether or not an example stands for it.
+        gold: every relation, whether or not an example stands for it.
         num_documents: for relations, the documents they are from.
     """
 
     examples: Sequence[SequenceExample]
     pairs: Sequence[Pair] = ()
-    gold: Mapping[PairKey, Sequence[str]] = field(default_factory=dict)
+    gold: frozenset[LabelledPair] = frozenset()
     num_documents: int = 0
 
     @property
@@ -149,10 +149,9 @@ def _with_asked(document: RelationExample, labels: Collection[str], problems: Pr
     return RelationExample(document.id, document.text, document.mentions, asked)
 
 
-def _gold(documents: Iterable[RelationExample]) -> dict[PairKey, tuple[str, ...]]:
-    gold: dict[PairKey, tuple[str, ...]] = {}
-    for document in documents:
-        for relation in sorted(set(document.relations)):
-            key = document.id, relation.first, relation.second
-            gold[key] = (*gold.get(key, ()), relation.label)
-    return gold
+def _gold(documents: Iterable[RelationExample]) -> frozenset[LabelledPair]:
+    return frozenset(
+        ((document.id, relation.first, relation.second), relation.label)
+        for document in documents
+        for relation in document.relations
+    )

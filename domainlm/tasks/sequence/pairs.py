@@ -13,6 +13,8 @@ from domainlm.text.sentences import split_sentences
 TypePair = tuple[str, str]
 PairKey = tuple[str, str, str]
 """Id of the document, of the first mention and of the second one."""
+LabelledPair = tuple[PairKey, str]
+"""A relation: the pair and its label."""
 
 MULTIPLE = "pair with several relations: trained on the first by name, all of them in the gold standard"
 OUT_OF_REACH = "relation between sentences: in the gold standard, but no example"

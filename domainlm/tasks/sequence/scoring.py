@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domainlm.api import Split
 from domainlm.tasks.scores import TaskScore
-from domainlm.tasks.sequence.pairs import PairKey
+from domainlm.tasks.sequence.pairs import LabelledPair
 
 SCORER = "labels:1"
 """With the version of the rules below, for signatures."""
@@ -65,18 +65,18 @@ def count_labels(gold: Sequence[str], given: Sequence[str], labels: Iterable[str
 
 
 def count_relations(
-    gold: Mapping[PairKey, Sequence[str]], given: Mapping[PairKey, str], labels: Iterable[str]
+    gold: Collection[LabelledPair], given: Collection[LabelledPair], labels: Iterable[str]
 ) -> dict[str, Counts]:
-    """Counts of each of `labels` over all gold relations, whether or not an example stands for them.
+    """Counts of each of `labels` over relations, whether or not an example stands for them.
 
     Args:
-        gold: the labels of every pair that is related.
-        given: the label of every pair that is an example.
+        gold: every relation there is, each once.
+        given: every relation that was found, each once.
         labels: the labels to count.
     """
-    golds = Counter(label for several in gold.values() for label in several)
-    founds = Counter(given.values())
-    corrects = Counter(label for key, label in given.items() if label in gold.get(key, ()))
+    golds = Counter(label for _, label in gold)
+    founds = Counter(label for _, label in given)
+    corrects = Counter(label for _, label in set(gold) & set(given))
     return {label: Counts(golds[label], founds[label], corrects[label]) for label in labels}
 
 
@@ -125,7 +125,7 @@ def label_scores(
 
 
 def relation_scores(
-    split: Split, gold: Mapping[PairKey, Sequence[str]], given: Mapping[PairKey, str], scored: Sequence[str]
+    split: Split, gold: Collection[LabelledPair], given: Collection[LabelledPair], scored: Sequence[str]
 ) -> list[TaskScore]:
     """Scores over all gold relations of the scored labels, those that are no example counting as missed."""
     by_label = count_relations(gold, given, scored)

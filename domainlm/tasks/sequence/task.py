@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from itertools import chain
 
 from torch import nn
 
@@ -157,8 +156,8 @@ class SequenceTask:
         scored = self._data.scored if self._spec.scored_types else (*self._data.scored, *unknown)
         scores = label_scores(split, gold, given, (*self.labels, *unknown), scored)
         if data.pairs:
-            of_pairs = {pair.key: label for pair, label in zip(data.pairs, given, strict=True)}
-            scores += relation_scores(split, data.gold, of_pairs, scored)
+            found = {(pair.key, label) for pair, label in zip(data.pairs, given, strict=True)}
+            scores += relation_scores(split, data.gold, found, scored)
         return scores
 
 
@@ -195,7 +194,7 @@ def _relation_facts(data: LabelledData) -> dict[str, Json]:
     """The bias is positives per negative, as in table 8 of Shin et al. (2020)."""
     num_positive = sum(bool(pair.labels) for pair in data.pairs)
     num_negative = len(data.pairs) - num_positive
-    relations = Counter(chain.from_iterable(data.gold.values()))
+    relations = Counter(label for _, label in data.gold)
     num_reached = sum(len(pair.labels) for pair in data.pairs)
     return {
         "num_documents": data.num_documents,

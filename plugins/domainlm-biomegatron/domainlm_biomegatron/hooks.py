@@ -9,6 +9,7 @@ from domainlm import hookimpl
 from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, TaskSpec, VocabularySpec
 from domainlm_biomegatron.specs.corpora import CORPORA
 from domainlm_biomegatron.specs.recipes import RECIPES
+from domainlm_biomegatron.specs.sequence_tasks import SEQUENCE_TASKS
 from domainlm_biomegatron.specs.sizes import SIZES
 from domainlm_biomegatron.specs.tasks import TASKS
 from domainlm_biomegatron.specs.vocabularies import VOCABULARIES
@@ -37,8 +38,8 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 
 @hookimpl
 def domainlm_tasks() -> Iterable[TaskSpec]:
-    """Declare the study's named-entity tasks."""
-    return TASKS
+    """Declare the study's tasks, and others of its field."""
+    return (*TASKS, *SEQUENCE_TASKS)
 
 
 @hookimpl

@@ -22,7 +22,9 @@ _QUESTIONS = {
 
 def pubmedqa_data(passages: Iterable[tuple[int, Passage]]) -> dict[str, object]:
     """Return the content of a file; a passage without such a fact gives no question."""
-    return {pmid_of(number): entry for number, passage in passages if (entry := _entry(number, passage)) is not None}
+    return {
+        str(pmid_of(number)): entry for number, passage in passages if (entry := _entry(number, passage)) is not None
+    }
 
 
 def _entry(number: int, passage: Passage) -> dict[str, object] | None:

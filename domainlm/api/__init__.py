@@ -12,7 +12,18 @@ from domainlm.api.fetching import (
     RemoteReader,
 )
 from domainlm.api.problems import Problem, ProblemLog
-from domainlm.api.records import Answer, Document, Entity, SpanExample, TokenExample
+from domainlm.api.records import (
+    Answer,
+    Document,
+    Entity,
+    Mention,
+    Relation,
+    RelationExample,
+    SequenceExample,
+    SpanExample,
+    TokenExample,
+)
+from domainlm.api.relations import PairRules
 from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, StageInfo, StepInfo
 from domainlm.api.specs import (
     SPLITS,
@@ -48,17 +59,22 @@ __all__ = [
     "FetchSource",
     "FolderListing",
     "LeftOut",
+    "Mention",
     "ModelSizeSpec",
+    "PairRules",
     "Problem",
     "ProblemLog",
     "RecipeSpec",
     "Registration",
+    "Relation",
+    "RelationExample",
     "RemoteFile",
     "RemoteReader",
     "RunInfo",
     "RunSummary",
     "SampleWriter",
     "Score",
+    "SequenceExample",
     "SpanExample",
     "Spec",
     "SpecError",

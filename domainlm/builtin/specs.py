@@ -9,8 +9,12 @@ from domainlm.api import (
     CorpusSpec,
     Document,
     ModelSizeSpec,
+    PairRules,
     ProblemLog,
+    RelationExample,
+    SequenceExample,
     SpanExample,
+    Split,
     TaskSpec,
     TokenExample,
     VocabularySpec,
@@ -24,6 +28,11 @@ SQUAD_DEFAULTS: Mapping[str, object] = {
     "optimizer": {"learning_rate": 3e-5},
 }
 """As Shin et al. 2020 fine-tune on SQuAD; stride, longest question and answer are BERT's (`[finetuning.span]`)."""
+_JSONL_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train.jsonl",),
+    "dev": ("dev.jsonl",),
+    "test": ("test.jsonl",),
+}
 
 
 def read_text(path: Path, problems: ProblemLog) -> Iterator[Document]:
@@ -61,11 +70,32 @@ def read_brat(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     return read(path, problems)
 
 
+def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
+    """Stream texts with a label each, given as tab-separated columns."""
+    from domainlm.builtin.formats.classification import read_classification_tsv as read
+
+    return read(path, problems)
+
+
 def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
     """Give out questions with contexts and answers, in SQuAD's JSON."""
     from domainlm.builtin.formats.squad import read_squad as read
 
     return read(path, problems)
+
+
+def read_classification_jsonl(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
+    """Stream texts with a label each, given as a JSON object a line."""
+    from domainlm.builtin.formats.classification import read_classification_jsonl as read
+
+    return read(path, problems)
+
+
+def read_relations(path: Path, problems: ProblemLog) -> Iterator[RelationExample]:
+    """Stream documents with mentions and relations, given as a JSON object a line."""
+    from domainlm.builtin.formats.relations import read_relations_jsonl
+
+    return read_relations_jsonl(path, problems)
 
 
 @hookimpl
@@ -147,7 +177,29 @@ def domainlm_tasks() -> list[TaskSpec]:
             description='named entities as JSON lines: {"text", "entities": [{"start", "end", "type"}]}',
             kind="token",
             read=read_spans,
-            files={"train": ("train.jsonl",), "dev": ("dev.jsonl",), "test": ("test.jsonl",)},
+            files=_JSONL_FILES,
+        ),
+        TaskSpec(
+            name="core/classification-tsv",
+            description="a label for a text or a pair of texts, in columns: text, label or text, second_text, label",
+            kind="sequence",
+            read=read_classification_tsv,
+            files={"train": ("train.tsv",), "dev": ("dev.tsv", "devel.tsv", "valid.tsv"), "test": ("test.tsv",)},
+        ),
+        TaskSpec(
+            name="core/classification-jsonl",
+            description='a label for a text or a pair of texts, as JSON lines: {"text", "second_text", "label"}',
+            kind="sequence",
+            read=read_classification_jsonl,
+            files=_JSONL_FILES,
+        ),
+        TaskSpec(
+            name="core/relations-jsonl",
+            description='relations between mentions, as JSON lines: {"text", "entities", "relations"}',
+            kind="sequence",
+            read=read_relations,
+            pairs=PairRules(),
+            files=_JSONL_FILES,
         ),
         TaskSpec(
             name="core/brat",

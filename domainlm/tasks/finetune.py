@@ -26,6 +26,7 @@ from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import PreparedTask
 from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
+from domainlm.tasks.sequence.task import SequenceTask
 from domainlm.tasks.span.task import SpanTask
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.task import TokenTask
@@ -57,7 +58,7 @@ class _PrepareTask(Protocol):
     ) -> PreparedTask: ...
 
 
-_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask, "span": SpanTask}
+_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask, "sequence": SequenceTask, "span": SpanTask}
 
 
 def finetune(

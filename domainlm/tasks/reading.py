@@ -11,6 +11,8 @@ from domainlm.api import (
     SPLITS,
     DataError,
     ProblemLog,
+    RelationExample,
+    SequenceExample,
     SpanExample,
     Split,
     TaskKind,
@@ -42,12 +44,14 @@ def read_splits(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict
     """
     if not files.get("train"):
         raise DataError("no training files", where=task.name, remedy="give files for the training split")
-    return {split: _read_split(task, files[split]) for split in SPLITS if files.get(split)}
+    return {split: _read_split(task, split, files[split]) for split in SPLITS if files.get(split)}
 
 
-def _read_split(task: TaskSpec, paths: tuple[Path, ...]) -> SplitExamples:
+def _read_split(task: TaskSpec, split: Split, paths: tuple[Path, ...]) -> SplitExamples:
     problems = ProblemLog()
-    examples = tuple(example for path in paths for example in _checked(task.read(path, problems), task, path))
+    examples = tuple(
+        example for path in paths for example in _checked(task.read_part(path, split, problems), task, path)
+    )
     where = ", ".join(map(str, paths))
     if not examples:
         raise DataError("no example", where=where, given=problems.summary() or None)
@@ -84,6 +88,20 @@ def _token_fault(example: TokenExample) -> _Fault | None:
     return _outside(example.text, ((entity.start, entity.end, entity.type) for entity in example.entities))
 
 
+def _sequence_fault(example: SequenceExample | RelationExample) -> _Fault | None:
+    if isinstance(example, SequenceExample):
+        if len(example.markers) > 2:
+            return _Fault(f"{len(example.markers)} markers", "at most 2 markers")
+        return _outside(example.text, ((marker.start, marker.end, marker.type) for marker in example.markers))
+    ids = {mention.id for mention in example.mentions}
+    if len(ids) < len(example.mentions):
+        return _Fault("two mentions of one id", "ids that are unique in their document")
+    for relation in example.relations:
+        if relation.first == relation.second or not {relation.first, relation.second} <= ids:
+            return _Fault(f"a relation from {relation.first!r} to {relation.second!r}", "two different mentions")
+    return _outside(example.text, ((mention.start, mention.end, mention.type) for mention in example.mentions))
+
+
 def _span_fault(example: SpanExample) -> _Fault | None:
     for answer in example.answers:
         if answer.start < 0 or not answer.text or not example.context.startswith(answer.text, answer.start):
@@ -101,5 +119,9 @@ def _outside(text: str, spans: Iterable[tuple[int, int, str]]) -> _Fault | None:
     return None
 
 
-_FIND_FAULT: Mapping[TaskKind, Callable[[Any], _Fault | None]] = {"token": _token_fault, "span": _span_fault}
+_FIND_FAULT: Mapping[TaskKind, Callable[[Any], _Fault | None]] = {
+    "token": _token_fault,
+    "sequence": _sequence_fault,
+    "span": _span_fault,
+}
 """For each kind what breaks the rules of its records; None where nothing does."""

@@ -10,6 +10,7 @@ from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, TaskSpec, Vocabu
 from domainlm_biomegatron.specs.corpora import CORPORA
 from domainlm_biomegatron.specs.formats import FORMATS
 from domainlm_biomegatron.specs.recipes import RECIPES
+from domainlm_biomegatron.specs.sequence_tasks import SEQUENCE_TASKS
 from domainlm_biomegatron.specs.sizes import SIZES
 from domainlm_biomegatron.specs.tasks import TASKS
 from domainlm_biomegatron.specs.vocabularies import VOCABULARIES
@@ -38,8 +39,8 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 
 @hookimpl
 def domainlm_tasks() -> Iterable[TaskSpec]:
-    """Declare the study's named-entity tasks."""
-    return (*TASKS, *FORMATS)
+    """Declare the study's tasks, and others of its field."""
+    return (*TASKS, *SEQUENCE_TASKS, *FORMATS)
 
 
 @hookimpl

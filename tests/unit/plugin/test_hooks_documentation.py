@@ -31,6 +31,7 @@ _DOCUMENTED_CLASSES = (
     "Details",
     "ArchiveMember",
     "Registration",
+    "PairRules",
     "RunInfo",
     "StageInfo",
     "StepInfo",

@@ -28,6 +28,11 @@ SQUAD_DEFAULTS: Mapping[str, object] = {
     "optimizer": {"learning_rate": 3e-5},
 }
 """As Shin et al. 2020 fine-tune on SQuAD; stride, longest question and answer are BERT's (`[finetuning.span]`)."""
+_SQUAD_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train-v1.1.json", "train-v2.0.json", "train.json"),
+    "dev": ("dev-v1.1.json", "dev-v2.0.json", "dev.json"),
+    "test": ("test.json", "test-v1.1.json", "test-v2.0.json"),
+}
 _JSONL_FILES: Mapping[Split, tuple[str, ...]] = {
     "train": ("train.jsonl",),
     "dev": ("dev.jsonl",),
@@ -212,11 +217,7 @@ def domainlm_tasks() -> list[TaskSpec]:
             description="answers in a text, as SQuAD's JSON (v1.1 and v2.0)",
             kind="span",
             read=read_squad,
-            files={
-                "train": ("train-v1.1.json", "train-v2.0.json", "train.json"),
-                "dev": ("dev-v1.1.json", "dev-v2.0.json", "dev.json"),
-                "test": ("test.json", "test-v1.1.json", "test-v2.0.json"),
-            },
+            files=_SQUAD_FILES,
             defaults=SQUAD_DEFAULTS,
         ),
     ]

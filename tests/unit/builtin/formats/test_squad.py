@@ -188,3 +188,28 @@ def _damaged(value: Any, data: st.DataObject) -> Any:  # noqa: ANN401 - any JSON
     copy = value.copy()
     copy[key] = _damaged(value[key], data)
     return copy
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "questions", "contexts", "answers"),
+    [
+        ("squad/dev-v1.1.rebuilt.json.gz", 10_570, 2_067, 34_726),  # Rajpurkar et al. 2016: 10,570 questions in dev
+        ("squad/xquad.en.json.gz", 1_190, 240, 1_190),  # Artetxe et al. 2020, section 3
+        ("covidqa/covidqa.fixed.json.gz", 1_380, 98, 1_380),
+    ],
+)
+def test_real_files_are_read_whole(data_dir: Path, name: str, questions: int, contexts: int, answers: int) -> None:
+    examples, problems = _read(data_dir / "qa" / name)
+    assert len(examples) == questions
+    assert len({each.context for each in examples}) == contexts
+    assert sum(len(each.answers) for each in examples) == answers
+    assert not problems.counts
+
+
+@pytest.mark.real
+def test_offsets_of_a_subset_agree_where_they_are_official(data_dir: Path) -> None:
+    whole, _ = _read(data_dir / "qa" / "squad" / "dev-v1.1.rebuilt.json.gz")
+    by_id = {each.id: each for each in whole}
+    subset, _ = _read(data_dir / "qa" / "squad" / "xquad.en.json.gz")
+    assert all(each.answers[0] in by_id[each.id].answers for each in subset)

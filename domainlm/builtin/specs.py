@@ -55,6 +55,13 @@ def read_spans(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     return read_spans_jsonl(path, problems)
 
 
+def read_brat(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
+    """Stream the sentences of a text with brat's annotations beside it."""
+    from domainlm.builtin.formats.brat import read_brat as read
+
+    return read(path, problems)
+
+
 def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
     """Stream texts with a label each, given as tab-separated columns."""
     from domainlm.builtin.formats.classification import read_classification_tsv as read
@@ -178,6 +185,12 @@ def domainlm_tasks() -> list[TaskSpec]:
             read=read_relations,
             pairs=PairRules(),
             files=_JSONL_FILES,
+        ),
+        TaskSpec(
+            name="core/brat",
+            description="named entities as brat's standoff annotations: NAME.ann beside NAME.txt, a folder each split",
+            kind="token",
+            read=read_brat,
         ),
     ]
 

@@ -75,6 +75,8 @@ class OptimizerSettings(Settings):
     """Added to the denominator."""
     max_gradient_norm: Annotated[float, Field(ge=0.0)] = 1.0
     """Gradients are scaled down to this global norm; 0 leaves them as they are."""
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Each layer learns at this share of the rate of the layer above, the embeddings below all (Clark et al. 2020)."""
 
 
 class FinetuningOptimizerSettings(OptimizerSettings):
@@ -194,6 +196,22 @@ class FinetuningSettings(Settings):
     """The learning rate of this phase."""
     choose: Literal["best_dev", "last"] = "best_dev"
     """Which epoch's weights are scored on the test split: the best on dev, or the last."""
+    patience: Positive | None = None
+    """Stop after so many epochs in a row without a better score on dev; with "best_dev" only."""
+    minority_views: Positive = 1
+    """How often an epoch sees rows with a label besides the most frequent one (Shin et al. 2020, section 5.5)."""
+    freezes_embeddings: bool = False
+    """Leave the start's embeddings as they are."""
+    num_frozen_layers: NotNegative = 0
+    """Leave so many of the lowest layers as they are."""
+    num_reset_layers: NotNegative = 0
+    """Draw so many of the top layers anew before training (Zhang et al. 2021)."""
+
+    @model_validator(mode="after")
+    def _patience_needs_dev(self) -> FinetuningSettings:
+        if self.patience is not None and self.choose != "best_dev":
+            raise ValueError('patience needs choose = "best_dev"')
+        return self
 
 
 class TaskFiles(Settings):

@@ -89,9 +89,7 @@ def _loss_figures(stage: str, panels: Sequence[Panel]) -> FigureGroup:
 
 
 def _score_plot_section(scores: Scores) -> Section | None:
-    groups = scores.task_groups()
-    shown = [group for group in groups if group.split == groups[0].split]
-    figures = tuple(filter(None, (_score_figures(scores, group) for group in shown)))
+    figures = tuple(filter(None, (_score_figures(scores, group) for group in scores.leading_groups())))
     return Section("Scores by seed", figures=figures) if figures else None
 
 

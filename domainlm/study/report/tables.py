@@ -25,11 +25,9 @@ def score_tables(scores: Scores, question: Question, arms: Arms) -> tuple[Table,
 
 def type_tables(scores: Scores) -> tuple[Table, ...]:
     """Return the scores by entity type of the first split, for each data set that has more than one type."""
-    groups = scores.task_groups()
     return tuple(
         _type_table(scores, group, dataset)
-        for group in groups
-        if group.split == groups[0].split
+        for group in scores.leading_groups()
         for dataset in scores.datasets(group)
         if len(scores.types(group, dataset)) > 1
     )
@@ -98,8 +96,16 @@ def _score_caption(scores: Scores, group: Group, question: Question, counts: set
         else "",
         _FLATTERED if group.split == "dev" and _CHOICES["best_dev"] in choice else "",
         "Bold: the best mean of each column; no test of significance is made." if has_best else "",
+        *(_signature_sentence(name, scores.signatures(group, name)) for name in scores.datasets(group)),
     ]
     return " ".join(filter(None, sentences))
+
+
+def _signature_sentence(dataset: str, signatures: Sequence[str]) -> str:
+    """Say how the scores of a column came about, and loudly where they did not in one way."""
+    if len(signatures) > 1:
+        return f"NOT COMPARABLE: the scores on {dataset} have different signatures: {'; '.join(signatures)}."
+    return f"Signature on {dataset}: {signatures[0]}." if signatures else ""
 
 
 def _choice_phrase(scores: Scores, group: Group, question: Question) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from domainlm.tasks.batches import EpochOrder, pad_rows
+from domainlm.tasks.oversampling import rows_of_epoch, rows_of_slots
 from domainlm.tasks.token.features import Features, Ints
 
 
@@ -66,16 +67,32 @@ def collate(features: Features, rows: Ints) -> TokenBatch:
 
 
 class TrainingBatches:
-    """The micro-batches of every training step, in the order of `EpochOrder`."""
+    """The micro-batches of every training step, in the order of `EpochOrder`.
 
-    def __init__(self, features: Features, *, seed: int, num_rows_per_step: int, num_rows_per_micro_batch: int) -> None:
+    Every row is seen once an epoch, those with a label besides the most frequent one `minority_views` times.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        *,
+        seed: int,
+        num_rows_per_step: int,
+        num_rows_per_micro_batch: int,
+        minority_views: int = 1,
+    ) -> None:
         self._features = features
-        self._order = EpochOrder(features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step)
+        epoch_rows = rows_of_epoch(
+            features.labels, rows_of_slots(features.slot_starts), features.num_rows, minority_views
+        )
+        self._order = EpochOrder(
+            features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step, epoch_rows=epoch_rows
+        )
         self._num_rows_per_micro_batch = num_rows_per_micro_batch
 
     @property
     def num_steps_per_epoch(self) -> int:
-        """Steps that together see every row once; one of them is smaller where the numbers do not divide."""
+        """Steps that together see all rows of an epoch; one of them is smaller where the numbers do not divide."""
         return self._order.num_steps_per_epoch
 
     def rows(self, step: int) -> Ints:

@@ -21,15 +21,19 @@ from domainlm.tasks.token.features import Features, Ints
 
 @dataclass(frozen=True, slots=True)
 class WordLabels:
-    """The likeliest label of every word of a data set, in order.
+    """The likeliest label of every word, or of every sub-token, of a data set, in order.
 
     Attributes:
-        labels: label ids [num_words].
-        probabilities: what the model gives to these labels, from 0 to 1 [num_words].
+        labels: label ids [num_slots].
+        probabilities: what the model gives to these labels, from 0 to 1 [num_slots].
     """
 
     labels: Ints
     probabilities: npt.NDArray[np.float32]
+
+    def at(self, slots: Ints) -> WordLabels:
+        """Those of some slots, for example of each word's first."""
+        return WordLabels(self.labels[slots], self.probabilities[slots])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from domainlm import hookimpl
 from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, TaskSpec, VocabularySpec
 from domainlm_biomegatron.specs.corpora import CORPORA
+from domainlm_biomegatron.specs.formats import FORMATS
 from domainlm_biomegatron.specs.recipes import RECIPES
 from domainlm_biomegatron.specs.sequence_tasks import SEQUENCE_TASKS
 from domainlm_biomegatron.specs.sizes import SIZES
@@ -38,8 +39,8 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 
 @hookimpl
 def domainlm_tasks() -> Iterable[TaskSpec]:
-    """Declare the study's tasks, and others of its field."""
-    return (*TASKS, *SEQUENCE_TASKS)
+    """Declare the study's tasks, others of its field, and formats of annotations."""
+    return (*TASKS, *SEQUENCE_TASKS, *FORMATS)
 
 
 @hookimpl

@@ -27,6 +27,7 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
         "vocabularies": ["core/bpe", "core/file", "core/unigram", "core/wordpiece"],
         "model_sizes": ["core/22m", "core/base", "core/large", "core/mini", "core/small", "core/tiny"],
         "tasks": [
+            "core/brat",
             "core/classification-jsonl",
             "core/classification-tsv",
             "core/conll",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from domainlm_biomegatron.sample.bioasq_json import bioasq_data
+from domainlm_biomegatron.sample.bioc_json import bioc_data
 from domainlm_biomegatron.sample.chemprot_tsv import GENE_FACTS, chemprot_files
 from domainlm_biomegatron.sample.compose import Author, Mixture, Passage
 from domainlm_biomegatron.sample.draws import Draws
@@ -78,6 +79,16 @@ def write_ncbi_disease(folder: Path, seed: int, num_documents: int) -> Files:
     names = {"train": "NCBItrainset", "dev": "NCBIdevelopset", "test": "NCBItestset"}
     named = {split: folder / f"{name}_corpus.txt" for split, name in names.items()}
     return _write_pubtator(named, "ncbi", seed, num_documents, NCBI_TYPES)
+
+
+def write_bioc(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write BioC collections in JSON with the documents of the BC5CDR sample."""
+    written: dict[str, tuple[Path, ...]] = {}
+    for split, first, count in _split_numbers("bc5cdr", num_documents):
+        mixture = _LABELLED_TRAIN if split == "train" else _LABELLED_TEST
+        data = bioc_data(_passages("bc5cdr", seed, first, count, mixture), BC5CDR_TYPES)
+        written[split] = (write_text(folder / f"{split}.BioC.json", _json(data)),)
+    return written
 
 
 def write_chemprot(folder: Path, seed: int, num_documents: int) -> Files:

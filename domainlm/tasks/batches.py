@@ -44,23 +44,25 @@ class EpochOrder:
     """Which rows each training step sees.
 
     Each epoch shuffles all rows, sorts pools of 50 steps by length, cuts them into steps and shuffles the steps: rows
-    of a step are of similar length, which saves padding, and every row is seen once an epoch. The order is a function
-    of seed and epoch alone, so any step can be asked for at any time.
+    of a step are of similar length, which saves padding, and every row is seen once an epoch, unless it is asked for
+    more often. The order is a function of seed and epoch alone, so any step can be asked for at any time.
 
     Args:
         row_lengths: sub-tokens of each row [num_rows].
         seed: of the order.
         num_rows_per_step: rows of a step.
+        epoch_rows: the rows that an epoch sees, before they are shuffled; each once where None.
     """
 
-    def __init__(self, row_lengths: Ints, *, seed: int, num_rows_per_step: int) -> None:
+    def __init__(self, row_lengths: Ints, *, seed: int, num_rows_per_step: int, epoch_rows: Ints | None = None) -> None:
         self._row_lengths, self._seed, self._num_rows_per_step = row_lengths, seed, num_rows_per_step
+        self._epoch_rows = np.arange(len(row_lengths), dtype=np.int64) if epoch_rows is None else epoch_rows
         self._steps_of_epoch = lru_cache(maxsize=2)(self._order_epoch)
 
     @property
     def num_steps_per_epoch(self) -> int:
-        """Steps that together see every row once; one of them is smaller where the numbers do not divide."""
-        return -(-len(self._row_lengths) // self._num_rows_per_step)
+        """Steps that together see all rows of an epoch; one of them is smaller where the numbers do not divide."""
+        return -(-len(self._epoch_rows) // self._num_rows_per_step)
 
     def rows(self, step: int) -> Ints:
         """The rows of the step that follows `step` done ones, shortest first."""
@@ -69,7 +71,7 @@ class EpochOrder:
 
     def _order_epoch(self, epoch: int) -> list[Ints]:
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self._seed, epoch])))
-        order = random.permutation(len(self._row_lengths))
+        order = self._epoch_rows[random.permutation(len(self._epoch_rows))]
         size = self._num_rows_per_step
         steps: list[Ints] = []
         for start in range(0, len(order), _STEPS_PER_POOL * size):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from domainlm.tasks.batches import EpochOrder, Ints, pad_rows
+from domainlm.tasks.oversampling import rows_of_epoch
 from domainlm.tasks.sequence.features import SequenceFeatures
 
 
@@ -63,18 +64,31 @@ def collate(features: SequenceFeatures, rows: Ints) -> SequenceBatch:
 
 
 class TrainingBatches:
-    """The micro-batches of every training step, in the order of `EpochOrder`."""
+    """The micro-batches of every training step, in the order of `EpochOrder`.
+
+    Every row is seen once an epoch, those of a label besides the most frequent one `minority_views` times.
+    """
 
     def __init__(
-        self, features: SequenceFeatures, *, seed: int, num_rows_per_step: int, num_rows_per_micro_batch: int
+        self,
+        features: SequenceFeatures,
+        *,
+        seed: int,
+        num_rows_per_step: int,
+        num_rows_per_micro_batch: int,
+        minority_views: int = 1,
     ) -> None:
         self._features = features
-        self._order = EpochOrder(features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step)
+        every = np.arange(features.num_rows)
+        epoch_rows = rows_of_epoch(features.labels, every, features.num_rows, minority_views)
+        self._order = EpochOrder(
+            features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step, epoch_rows=epoch_rows
+        )
         self._num_rows_per_micro_batch = num_rows_per_micro_batch
 
     @property
     def num_steps_per_epoch(self) -> int:
-        """Steps that together see every row once."""
+        """Steps that together see all rows of an epoch."""
         return self._order.num_steps_per_epoch
 
     def micro_batches(self, step: int) -> Sequence[SequenceBatch]:

@@ -69,6 +69,7 @@ class SequenceTask:
             seed=seed,
             num_rows_per_step=settings.num_sequences_per_step,
             num_rows_per_micro_batch=settings.num_sequences_per_micro_batch,
+            minority_views=settings.minority_views,
         )
 
     @property

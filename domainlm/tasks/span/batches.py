@@ -103,8 +103,10 @@ class SpanBatches:
     ) -> None:
         self._features = features
         has_answer = np.array([bool(row.answers) for row in features.rows], dtype=np.int64)
-        self._epoch_rows = rows_of_epoch(has_answer, np.arange(len(has_answer)), len(has_answer), minority_views)
-        self._order = EpochOrder(features.row_lengths[self._epoch_rows], seed=seed, num_rows_per_step=num_rows_per_step)
+        epoch_rows = rows_of_epoch(has_answer, np.arange(len(has_answer)), len(has_answer), minority_views)
+        self._order = EpochOrder(
+            features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step, epoch_rows=epoch_rows
+        )
         self._num_rows_per_micro_batch = num_rows_per_micro_batch
 
     @property
@@ -114,6 +116,6 @@ class SpanBatches:
 
     def micro_batches(self, step: int) -> Sequence[SpanBatch]:
         """The micro-batches of the step that follows `step` done ones."""
-        rows = self._epoch_rows[self._order.rows(step)]
+        rows = self._order.rows(step)
         size = self._num_rows_per_micro_batch
         return [collate(self._features, rows[start : start + size]) for start in range(0, len(rows), size)]

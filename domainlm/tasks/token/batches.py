@@ -69,7 +69,7 @@ def collate(features: Features, rows: Ints) -> TokenBatch:
 class TrainingBatches:
     """The micro-batches of every training step, in the order of `EpochOrder`.
 
-    An epoch sees every row once, those with a label besides the most frequent one `minority_views` times.
+    Every row is seen once an epoch, those with a label besides the most frequent one `minority_views` times.
     """
 
     def __init__(
@@ -82,21 +82,22 @@ class TrainingBatches:
         minority_views: int = 1,
     ) -> None:
         self._features = features
-        self._epoch_rows = rows_of_epoch(
+        epoch_rows = rows_of_epoch(
             features.labels, rows_of_slots(features.slot_starts), features.num_rows, minority_views
         )
-        lengths = features.row_lengths[self._epoch_rows]
-        self._order = EpochOrder(lengths, seed=seed, num_rows_per_step=num_rows_per_step)
+        self._order = EpochOrder(
+            features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step, epoch_rows=epoch_rows
+        )
         self._num_rows_per_micro_batch = num_rows_per_micro_batch
 
     @property
     def num_steps_per_epoch(self) -> int:
-        """Steps that together see every row once; one of them is smaller where the numbers do not divide."""
+        """Steps that together see all rows of an epoch; one of them is smaller where the numbers do not divide."""
         return self._order.num_steps_per_epoch
 
     def rows(self, step: int) -> Ints:
         """The rows of the step that follows `step` done ones, shortest first."""
-        return self._epoch_rows[self._order.rows(step)]
+        return self._order.rows(step)
 
     def micro_batches(self, step: int) -> Sequence[TokenBatch]:
         """The micro-batches of the step that follows `step` done ones."""

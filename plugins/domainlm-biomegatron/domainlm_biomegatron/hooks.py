@@ -40,7 +40,7 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 
 @hookimpl
 def domainlm_tasks() -> Iterable[TaskSpec]:
-    """Declare the study's tasks, and others of its field."""
+    """Declare the study's tasks, others of its field, and formats of annotations."""
     return (*TASKS, *SEQUENCE_TASKS, *SPAN_TASKS, *FORMATS)
 
 

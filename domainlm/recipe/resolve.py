@@ -155,13 +155,19 @@ def _task(settings: TaskSettings, index: int, recipe: Recipe, registry: Registry
     return ResolvedTask(
         spec=spec,
         name=settings.name or spec.name.split("/", 1)[1],
-        files=_task_files(settings, spec, where),
+        files=find_task_files(settings, spec, where),
         sample=settings.sample,
         finetuning=_finetuning(settings, spec, recipe, where),
     )
 
 
-def _task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Split, tuple[Path, ...]]:
+def find_task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Split, tuple[Path, ...]]:
+    """The files of each split: those named, or those that a folder holds under the spec's own names.
+
+    Raises:
+        DataError: a named file is not there.
+        RecipeError: the folder holds no training file.
+    """
     if settings.files is not None:
         named = {"train": settings.files.train, "dev": settings.files.dev, "test": settings.files.test}
         return {split: expand_files(named[split], Path.cwd(), ("*",)) for split in SPLITS if named[split]}

@@ -102,6 +102,7 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     _check_task_names(tasks, where("tasks"))
     resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
     _check_numbers(resolved, loaded)
+    _check_selection(resolved, where("study.select"))
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
     return resolved
 
@@ -216,6 +217,18 @@ def _check_task_names(tasks: tuple[ResolvedTask, ...], where: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise RecipeError("two tasks have one name", where=where, given=name, remedy="give each a name = ...")
+
+
+def _check_selection(resolved: ResolvedCell, where: str) -> None:
+    """Settings are chosen on dev, so every data set needs one."""
+    for task in resolved.tasks if resolved.cell.recipe.study.select else ():
+        if task.sample is None and not task.files.get("dev"):
+            raise RecipeError(
+                "no dev split to choose settings on",
+                where=where,
+                given=task.name,
+                remedy="give the task dev files, or name no axes in study.select",
+            )
 
 
 def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from domainlm.errors import RecipeError
 from domainlm.model.encoder import EncoderInputs
-from domainlm.recipe.schema import LossSettings
+from domainlm.recipe.loss_settings import LossSettings
 from domainlm.tasks.span.batches import SpanBatch
 from domainlm.tasks.span.head import SpanModel
 

@@ -35,7 +35,7 @@ def protocol_of(examples: Sequence[SpanExample], *, allows_none: bool) -> Protoc
 def evaluate_v1(split: Split, examples: Sequence[SpanExample], found: Sequence[ContextAnswers]) -> Evaluation:
     """Score each question by its best answer."""
     matches = [squad.match_v1(each.text, example.gold) for example, each in zip(examples, found, strict=True)]
-    predictions = [_prediction(example, each) for example, each in zip(examples, found, strict=True)]
+    predictions = [_prediction(*each) for each in zip(examples, found, matches, strict=True)]
     return Evaluation(_squad_scores(split, squad.PROTOCOL_V1, {"": matches}), predictions)
 
 
@@ -55,10 +55,11 @@ def evaluate_v2(
     predictions: list[Mapping[str, Json]] = []
     for example, each, decision in zip(examples, found, decide(examples, found), strict=True):
         is_answered = decision.margin <= threshold
-        matches.append(decision.answered if is_answered else decision.unanswered)
+        match = decision.answered if is_answered else decision.unanswered
+        matches.append(match)
         margin = round(decision.margin, _SCORE_DIGITS) if math.isfinite(decision.margin) else None
         extra: dict[str, Json] = {"is_answered": is_answered, "no_answer_margin": margin}
-        predictions.append({**_prediction(example, each), **extra})
+        predictions.append({**_prediction(example, each, match), **extra})
     by_type = {
         "": matches,
         squad.HAS_ANSWER: [match for match, each in zip(matches, examples, strict=True) if each.gold],
@@ -78,10 +79,17 @@ def evaluate_factoid(split: Split, examples: Sequence[SpanExample], found: Seque
     for (_, name), members in groups.items():
         accepted = list(dict.fromkeys(text for example, _ in members for text in example.gold))
         ranked = merge_contexts([each for _, each in members])
-        ranks.append(factoid.first_right([each.text for each in ranked], accepted))
+        rank = factoid.first_right([each.text for each in ranked], accepted)
+        ranks.append(rank)
         predicted: list[Json] = [{"text": each.text, "score": round(each.score, _SCORE_DIGITS)} for each in ranked]
         question = members[0][0].question
-        predictions.append({"id": name, "question": question, "gold": [*accepted], "predicted": predicted})
+        reached: dict[str, Json] = {
+            "mrr": 1 / rank if rank else 0.0,
+            "strict_accuracy": float(rank == 1),
+            "lenient_accuracy": float(rank is not None),
+        }
+        record: dict[str, Json] = {"id": name, "question": question, "gold": [*accepted], "predicted": predicted}
+        predictions.append(record | reached)
     scores = factoid.score_ranks(ranks)
     counts = {"questions": scores.num_questions, "first": scores.num_strict, "among_five": scores.num_lenient}
     return Evaluation(
@@ -100,9 +108,11 @@ def merge_contexts(found: Sequence[ContextAnswers]) -> tuple[factoid.Ranked, ...
     )
 
 
-def _prediction(example: SpanExample, found: ContextAnswers) -> dict[str, Json]:
+def _prediction(example: SpanExample, found: ContextAnswers, match: Match) -> dict[str, Json]:
     predicted: list[Json] = [as_json(candidate) for candidate in found.candidates[:_NUM_SHOWN]]
-    return {"id": example.id, "question": example.question, "gold": [*example.gold], "predicted": predicted}
+    reached: dict[str, Json] = {"f1": match.f1, "exact_match": match.exact}
+    record: dict[str, Json] = {"id": example.id, "question": example.question}
+    return {**record, "gold": [*example.gold], "predicted": predicted, **reached}
 
 
 def as_json(candidate: Candidate) -> dict[str, Json]:

@@ -12,7 +12,8 @@ from domainlm.api import DataError, ProblemLog, SpanExample, Split, TaskSpec
 from domainlm.builtin.formats.squad import read_squad
 from domainlm.errors import RecipeError
 from domainlm.parallel.device import choose_device
-from domainlm.recipe.schema import FinetuningSettings, HeadSettings, LossSettings, RuntimeSettings
+from domainlm.recipe.loss_settings import LossSettings
+from domainlm.recipe.schema import FinetuningSettings, HeadSettings, RuntimeSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.span.answerer import Answerer

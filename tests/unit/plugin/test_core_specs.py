@@ -35,6 +35,7 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
             "core/spans",
         ],
         "recipes": [],
+        "output_formats": ["core/jsonl"],
     }
 
 

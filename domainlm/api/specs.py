@@ -9,7 +9,7 @@ identity.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -271,7 +271,29 @@ class RecipeSpec(_Spec):
             raise SpecError("wrong path", where=where, given=repr(self.path), allowed="a pathlib.Path")
 
 
-Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec
+Prediction = Mapping[str, Any]
+"""What `domainlm predict` writes as a line of JSON: "id", and what a model of its kind says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSpec(_Spec):
+    """A format that predictions can be written in.
+
+    Attributes:
+        kinds: the kinds of model whose predictions it can hold; empty takes any, language models included.
+        write: `write(predictions)` streams the pieces of the output's text, line ends included.
+    """
+
+    kinds: tuple[TaskKind, ...] = ()
+    write: Callable[[Iterable[Prediction]], Iterator[str]]
+
+    def _check(self, where: str) -> None:
+        for kind in self.kinds:
+            check_choice(kind, get_args(TaskKind), "kinds", where)
+        check_callable(self.write, "write", where)
+
+
+Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec | OutputSpec
 
 
 def spec_fields(spec: Spec) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from domainlm.api import (
     CorpusSpec,
     Document,
     ModelSizeSpec,
+    OutputSpec,
     PairRules,
+    Prediction,
     ProblemLog,
     RelationExample,
     SequenceExample,
@@ -101,6 +103,13 @@ def read_relations(path: Path, problems: ProblemLog) -> Iterator[RelationExample
     from domainlm.builtin.formats.relations import read_relations_jsonl
 
     return read_relations_jsonl(path, problems)
+
+
+def write_jsonl(predictions: Iterable[Prediction]) -> Iterator[str]:
+    """Stream predictions, a JSON object a line."""
+    from domainlm.builtin.formats.predictions import write_jsonl as write
+
+    return write(predictions)
 
 
 @hookimpl
@@ -220,6 +229,14 @@ def domainlm_tasks() -> list[TaskSpec]:
             files=_SQUAD_FILES,
             defaults=SQUAD_DEFAULTS,
         ),
+    ]
+
+
+@hookimpl
+def domainlm_output_formats() -> list[OutputSpec]:
+    """Formats of predictions."""
+    return [
+        OutputSpec(name="core/jsonl", description="a JSON object a line: all that a model says", write=write_jsonl),
     ]
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from domainlm import hookimpl
-from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, TaskSpec, VocabularySpec
+from domainlm.api import CorpusSpec, ModelSizeSpec, OutputSpec, RecipeSpec, TaskSpec, VocabularySpec
 from domainlm_biomegatron.specs.corpora import CORPORA
 from domainlm_biomegatron.specs.formats import FORMATS
+from domainlm_biomegatron.specs.outputs import OUTPUTS
 from domainlm_biomegatron.specs.recipes import RECIPES
 from domainlm_biomegatron.specs.sequence_tasks import SEQUENCE_TASKS
 from domainlm_biomegatron.specs.sizes import SIZES
@@ -48,6 +49,12 @@ def domainlm_tasks() -> Iterable[TaskSpec]:
 def domainlm_recipes() -> Iterable[RecipeSpec]:
     """Declare the recipes in the package."""
     return RECIPES
+
+
+@hookimpl
+def domainlm_output_formats() -> Iterable[OutputSpec]:
+    """Declare the formats that predictions can be written in."""
+    return OUTPUTS
 
 
 @hookimpl

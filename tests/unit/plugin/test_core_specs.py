@@ -37,6 +37,7 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
             "core/squad",
         ],
         "recipes": [],
+        "output_formats": ["core/jsonl"],
     }
 
 

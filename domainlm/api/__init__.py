@@ -12,13 +12,24 @@ from domainlm.api.fetching import (
     RemoteReader,
 )
 from domainlm.api.problems import Problem, ProblemLog
-from domainlm.api.records import Document, Entity, TokenExample
+from domainlm.api.records import (
+    Document,
+    Entity,
+    Mention,
+    Relation,
+    RelationExample,
+    SequenceExample,
+    TokenExample,
+)
+from domainlm.api.relations import PairRules
 from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, StageInfo, StepInfo
 from domainlm.api.specs import (
     SPLITS,
     Architecture,
     CorpusSpec,
     ModelSizeSpec,
+    OutputSpec,
+    Prediction,
     RecipeSpec,
     SampleWriter,
     Spec,
@@ -47,17 +58,24 @@ __all__ = [
     "FetchSource",
     "FolderListing",
     "LeftOut",
+    "Mention",
     "ModelSizeSpec",
+    "OutputSpec",
+    "PairRules",
+    "Prediction",
     "Problem",
     "ProblemLog",
     "RecipeSpec",
     "Registration",
+    "Relation",
+    "RelationExample",
     "RemoteFile",
     "RemoteReader",
     "RunInfo",
     "RunSummary",
     "SampleWriter",
     "Score",
+    "SequenceExample",
     "Spec",
     "SpecError",
     "Split",

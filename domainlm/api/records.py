@@ -53,3 +53,67 @@ class TokenExample:
     text: str
     words: tuple[tuple[int, int], ...]
     entities: tuple[Entity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceExample:
+    """One text, or a pair of them, that gets one label as a whole.
+
+    Attributes:
+        id: unique in its file.
+        text: the text, or the first of the pair.
+        label: the right label; "" for text that is to be classified.
+        second_text: the second text of a pair; None where there is one text.
+        markers: up to two spans of `text` that the label is about; a model may be shown them and read its states there.
+        group: what examples have in common that must not be parted: the document they are from, say.
+    """
+
+    id: str
+    text: str
+    label: str = ""
+    second_text: str | None = None
+    markers: tuple[Entity, ...] = ()
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A typed mention with a name of its own, so that relations can refer to it.
+
+    Attributes:
+        id: unique in its document.
+        start: first character in the document's text.
+        end: one after the last character.
+        type: type of entity.
+    """
+
+    id: str
+    start: int
+    end: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Relation:
+    """A labelled relation from the mention whose id is `first` to the one whose id is `second`."""
+
+    first: str
+    second: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelationExample:
+    """One document with mentions and the relations between them: pairs of mentions are classified.
+
+    Attributes:
+        id: unique in its file.
+        text: the running text; a line is a paragraph, so a sentence ends with its line.
+        mentions: sorted by place; they may overlap.
+        relations: sorted, each once; both mentions are of this document, and not the same one.
+    """
+
+    id: str
+    text: str
+    mentions: tuple[Mention, ...]
+    relations: tuple[Relation, ...] = ()

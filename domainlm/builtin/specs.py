@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from domainlm.api import (
     CorpusSpec,
     Document,
     ModelSizeSpec,
+    OutputSpec,
+    PairRules,
+    Prediction,
     ProblemLog,
+    RelationExample,
+    SequenceExample,
+    Split,
     TaskSpec,
     TokenExample,
     VocabularySpec,
 )
 from domainlm.plugin.marker import hookimpl
+
+_JSONL_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train.jsonl",),
+    "dev": ("dev.jsonl",),
+    "test": ("test.jsonl",),
+}
 
 
 def read_text(path: Path, problems: ProblemLog) -> Iterator[Document]:
@@ -50,6 +62,41 @@ def read_brat(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     from domainlm.builtin.formats.brat import read_brat as read
 
     return read(path, problems)
+
+
+def brat_text(path: Path) -> tuple[Path, ...]:
+    """The text beside a file of brat's annotations."""
+    from domainlm.builtin.formats.brat import text_beside
+
+    return text_beside(path)
+
+
+def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
+    """Stream texts with a label each, given as tab-separated columns."""
+    from domainlm.builtin.formats.classification import read_classification_tsv as read
+
+    return read(path, problems)
+
+
+def read_classification_jsonl(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
+    """Stream texts with a label each, given as a JSON object a line."""
+    from domainlm.builtin.formats.classification import read_classification_jsonl as read
+
+    return read(path, problems)
+
+
+def read_relations(path: Path, problems: ProblemLog) -> Iterator[RelationExample]:
+    """Stream documents with mentions and relations, given as a JSON object a line."""
+    from domainlm.builtin.formats.relations import read_relations_jsonl
+
+    return read_relations_jsonl(path, problems)
+
+
+def write_jsonl(predictions: Iterable[Prediction]) -> Iterator[str]:
+    """Stream predictions, a JSON object a line."""
+    from domainlm.builtin.formats.predictions import write_jsonl as write
+
+    return write(predictions)
 
 
 @hookimpl
@@ -131,14 +178,45 @@ def domainlm_tasks() -> list[TaskSpec]:
             description='named entities as JSON lines: {"text", "entities": [{"start", "end", "type"}]}',
             kind="token",
             read=read_spans,
-            files={"train": ("train.jsonl",), "dev": ("dev.jsonl",), "test": ("test.jsonl",)},
+            files=_JSONL_FILES,
+        ),
+        TaskSpec(
+            name="core/classification-tsv",
+            description="a label for a text or a pair of texts, in columns: text, label or text, second_text, label",
+            kind="sequence",
+            read=read_classification_tsv,
+            files={"train": ("train.tsv",), "dev": ("dev.tsv", "devel.tsv", "valid.tsv"), "test": ("test.tsv",)},
+        ),
+        TaskSpec(
+            name="core/classification-jsonl",
+            description='a label for a text or a pair of texts, as JSON lines: {"text", "second_text", "label"}',
+            kind="sequence",
+            read=read_classification_jsonl,
+            files=_JSONL_FILES,
+        ),
+        TaskSpec(
+            name="core/relations-jsonl",
+            description='relations between mentions, as JSON lines: {"text", "entities", "relations"}',
+            kind="sequence",
+            read=read_relations,
+            pairs=PairRules(),
+            files=_JSONL_FILES,
         ),
         TaskSpec(
             name="core/brat",
             description="named entities as brat's standoff annotations: NAME.ann beside NAME.txt, a folder each split",
             kind="token",
             read=read_brat,
+            companions=brat_text,
         ),
+    ]
+
+
+@hookimpl
+def domainlm_output_formats() -> list[OutputSpec]:
+    """Formats of predictions."""
+    return [
+        OutputSpec(name="core/jsonl", description="a JSON object a line: all that a model says", write=write_jsonl),
     ]
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.loss_settings import LossSettings
+from domainlm.recipe.sequence_settings import SequenceSettings
 
 
 class RequiresSettings(Settings):
@@ -169,6 +170,8 @@ class FinetuningSettings(Settings):
     """Words that neighbouring windows of one text share, at the most."""
     labelling: Literal["first_sub_token", "every_sub_token"] = "first_sub_token"
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
+    sequence: SequenceSettings = Field(default_factory=SequenceSettings)
+    """How texts with mentions are read, in sequence tasks."""
     head: HeadSettings = Field(default_factory=HeadSettings)
     """The classifier."""
     loss: LossSettings = Field(default_factory=LossSettings)

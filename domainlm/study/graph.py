@@ -178,8 +178,15 @@ def _finetune(
         spec=task.spec,
         name=task.name,
         files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+        companions=_companions(task, hashes),
         settings=task.finetuning,
         runtime=cell.cell.recipe.runtime,
         seed=seed,
         hardware=hardware,
     )
+
+
+def _companions(task: ResolvedTask, hashes: FileHashes) -> tuple[InputFile, ...]:
+    """The further files that the task's reader opens."""
+    beside = [each for paths in task.files.values() for path in paths for each in task.spec.with_companions(path)[1:]]
+    return InputFile.all_of(dict.fromkeys(beside), hashes)

@@ -26,6 +26,7 @@ from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import PreparedTask
 from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
+from domainlm.tasks.sequence.task import SequenceTask
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.task import TokenTask
 from domainlm.train.checkpoints import remove_checkpoints
@@ -56,7 +57,7 @@ class _PrepareTask(Protocol):
     ) -> PreparedTask: ...
 
 
-_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask}
+_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask, "sequence": SequenceTask}
 
 
 def finetune(

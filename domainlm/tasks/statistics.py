@@ -18,7 +18,10 @@ from domainlm.tasks.reading import SplitExamples, read_splits
 if TYPE_CHECKING:
     from domainlm.vocab.vocabulary import Vocabulary
 
-_BY_KIND: Mapping[TaskKind, str] = {"token": "domainlm.tasks.token.statistics:describe"}
+_BY_KIND: Mapping[TaskKind, str] = {
+    "token": "domainlm.tasks.token.statistics:describe",
+    "sequence": "domainlm.tasks.sequence.statistics:describe",
+}
 
 
 @dataclass(frozen=True, slots=True)

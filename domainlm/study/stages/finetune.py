@@ -23,6 +23,7 @@ class FinetuneStage(Stage):
     spec: TaskSpec
     name: str
     files: Mapping[Split, tuple[InputFile, ...]]
+    companions: tuple[InputFile, ...] = ()
     settings: FinetuningSettings
     runtime: RuntimeSettings
     seed: int
@@ -30,9 +31,12 @@ class FinetuneStage(Stage):
 
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""
+        files = {split: [file.sha256 for file in files] for split, files in self.files.items()}
+        beside = {"companions": [file.sha256 for file in self.companions]} if self.companions else {}
         return {
             "spec": self.spec.reference,
-            "files": {split: [file.sha256 for file in files] for split, files in self.files.items()},
+            "files": files,
+            **beside,
             "settings": self.settings.model_dump(),
             "seed": self.seed,
             "hardware": dict(self.hardware),

@@ -15,6 +15,7 @@ from domainlm_biomegatron.sample.files import NOTICE, write_text
 from domainlm_biomegatron.sample.jats_xml import article_name, jats_article
 from domainlm_biomegatron.sample.names import Kind
 from domainlm_biomegatron.sample.pubmed_xml import pubmed_xml
+from domainlm_biomegatron.sample.pubmedqa_json import pubmedqa_data
 from domainlm_biomegatron.sample.pubtator_text import BC5CDR_TYPES, NCBI_TYPES, pubtator_text
 from domainlm_biomegatron.sample.squad_json import squad_data
 from domainlm_biomegatron.sample.world import the_world
@@ -39,6 +40,7 @@ _FIRST_NUMBERS = {
     "ncbi": 400_000,
     "chemprot": 500_000,
     "squad": 600_000,
+    "pubmedqa": 700_000,
 }
 _SPLIT_STEP = 30_000
 _SPLITS = ("train", "dev", "test")
@@ -106,6 +108,25 @@ def write_chemprot(folder: Path, seed: int, num_documents: int) -> Files:
         lines_of = {inside / file: "".join(f"{line}\n" for line in lines) for file, lines in texts.items()}
         written[split] = tuple(write_text(path, text) for path, text in lines_of.items())
     return written
+
+
+def write_chemprot_abstracts(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write the same, and name of each split the file that its reader is given: the abstracts."""
+    written = write_chemprot(folder, seed, num_documents)
+    return {split: tuple(path for path in paths if "abstracts" in path.name) for split, paths in written.items()}
+
+
+def write_pubmedqa(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write PubMedQA files, named as those that the authors' program writes."""
+    names = {"train": "pqal_fold0/train_set.json", "dev": "pqal_fold0/dev_set.json", "test": "test_set.json"}
+    return {
+        split: (
+            write_text(
+                folder / names[split], _json(pubmedqa_data(_passages("pubmedqa", seed, first, count, _RELATIONS)))
+            ),
+        )
+        for split, first, count in _split_numbers("pubmedqa", num_documents)
+    }
 
 
 def write_squad(folder: Path, seed: int, num_documents: int) -> Files:

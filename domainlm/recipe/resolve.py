@@ -102,6 +102,7 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     _check_task_names(tasks, where("tasks"))
     resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
     _check_numbers(resolved, loaded)
+    _check_selection(resolved, where("study.select"))
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
     return resolved
 
@@ -155,13 +156,19 @@ def _task(settings: TaskSettings, index: int, recipe: Recipe, registry: Registry
     return ResolvedTask(
         spec=spec,
         name=settings.name or spec.name.split("/", 1)[1],
-        files=_task_files(settings, spec, where),
+        files=find_task_files(settings, spec, where),
         sample=settings.sample,
         finetuning=_finetuning(settings, spec, recipe, where),
     )
 
 
-def _task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Split, tuple[Path, ...]]:
+def find_task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Split, tuple[Path, ...]]:
+    """The files of each split: those named, or those that a folder holds under the spec's own names.
+
+    Raises:
+        DataError: a named file is not there.
+        RecipeError: the folder holds no training file.
+    """
     if settings.files is not None:
         named = {"train": settings.files.train, "dev": settings.files.dev, "test": settings.files.test}
         return {split: expand_files(named[split], Path.cwd(), ("*",)) for split in SPLITS if named[split]}
@@ -210,6 +217,18 @@ def _check_task_names(tasks: tuple[ResolvedTask, ...], where: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise RecipeError("two tasks have one name", where=where, given=name, remedy="give each a name = ...")
+
+
+def _check_selection(resolved: ResolvedCell, where: str) -> None:
+    """Settings are chosen on dev, so every data set needs one."""
+    for task in resolved.tasks if resolved.cell.recipe.study.select else ():
+        if task.sample is None and not task.files.get("dev"):
+            raise RecipeError(
+                "no dev split to choose settings on",
+                where=where,
+                given=task.name,
+                remedy="give the task dev files, or name no axes in study.select",
+            )
 
 
 def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.loss_settings import LossSettings
 from domainlm.recipe.sequence_settings import SequenceSettings
 
 
@@ -154,21 +155,6 @@ class HeadSettings(Settings):
     """Dropout before each fully connected layer."""
 
 
-class LossSettings(Settings):
-    """The loss of a task's labels."""
-
-    kind: Literal["cross_entropy", "dice", "focal"] = "cross_entropy"
-    """Cross-entropy, self-adjusting dice (Li et al. 2020, section 3.4) or focal loss (Lin et al. 2017, equation 4)."""
-    label_weights: Literal["none", "balanced"] = "none"
-    """"balanced": each item counts inversely to its label's frequency in the training split (King and Zeng 2001)."""
-    gamma: Annotated[float, Field(ge=0.0)] = 2.0
-    """Focal loss: how much items that are right already count less."""
-    alpha: Annotated[float, Field(ge=0.0)] = 1.0
-    """Dice loss: how much items that are right already count less; 0 gives the plain dice coefficient."""
-    smoothing: Annotated[float, Field(gt=0.0)] = 1.0
-    """Dice loss: added to numerator and denominator."""
-
-
 class FinetuningSettings(Settings):
     """Training on a task."""
 
@@ -264,6 +250,15 @@ class StudySettings(Settings):
 
     axes: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default_factory=dict)
     """Dotted recipe keys, each with the values to try; every combination is run, and shared stages only once."""
+    select: Strings = ()
+    """Of the axes below finetuning those to choose by dev, for each data set, instead of comparing their values."""
+
+    @model_validator(mode="after")
+    def _select_varied(self) -> StudySettings:
+        for key in self.select:
+            if key not in self.axes or not key.startswith("finetuning."):
+                raise ValueError(f"select names {key!r}, which is no axis below finetuning")
+        return self
 
 
 class Recipe(Settings):

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from domainlm.recipe.load import Cell
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolve import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, Graph
+from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.store import Artifact
@@ -23,13 +25,19 @@ LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
 
 def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock: Mapping[str, Any]) -> dict[str, Any]:
     """Everything a report needs, as JSON values; the same bytes for the same run, however often it was stopped."""
-    return {
+    results: dict[str, Any] = {
         "recipe": portable_recipe(resolved),
         "lock": dict(lock),
         "rows": [row for cell in graph.cells for row in _rows(cell, artifacts)],
         "curves": [curve for cell in graph.cells for curve in _curves(cell)],
         "problems": list(_problems(graph, artifacts)),
     }
+    recipe = resolved.loaded.recipe
+    if recipe.study.select:
+        results |= select_settings(
+            results["rows"], results["curves"], recipe.study.select, lambda axes: Cell(axes, recipe).label
+        )
+    return results
 
 
 def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:

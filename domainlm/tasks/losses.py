@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from domainlm.recipe.schema import LossSettings
+from domainlm.recipe.loss_settings import LossSettings
 
 _SMALLEST = 1e-12
 

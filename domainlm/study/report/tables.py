@@ -9,6 +9,7 @@ from domainlm.study.report.aggregate import Group, Scores, Summary, best_means, 
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.curves import PRETRAINING, Panel
+from domainlm.study.report.load import CandidateRecord
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.question import Question
 from domainlm.study.report.text import join_words
@@ -37,6 +38,28 @@ def lm_tables(scores: Scores) -> tuple[Table, ...]:
     """Return the language-model scores: one table for each protocol, split and corpus."""
     return tuple(
         _lm_table(scores, group, dataset) for group in scores.lm_groups() for dataset in scores.datasets(group)
+    )
+
+
+def candidate_table(candidates: Sequence[CandidateRecord]) -> Table:
+    """Return the settings that were tried, with their scores on dev; bold are those that were chosen."""
+    keys = list(dict.fromkeys(key for each in candidates for key in each.settings))
+    return Table(
+        caption="Settings chosen on dev, for each data set and model: mean over seeds. Bold: chosen, of equal ones the "
+        "first. Test scores of the others were not looked at.",
+        head=("data set", "model", *keys, "metric", "dev", "n"),
+        rows=tuple(
+            (
+                Cell(each.dataset),
+                Cell(each.model),
+                *(Cell(str(each.settings.get(key, NOTHING))) for key in keys),
+                Cell(f"{each.protocol} {metric_facts(each.metric).label}".strip()),
+                Cell(metric_facts(each.metric).format(each.dev_mean), is_best=each.chosen),
+                Cell(str(each.num_seeds)),
+            )
+            for each in candidates
+        ),
+        num_heads=2,
     )
 
 

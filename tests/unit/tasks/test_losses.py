@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from domainlm.recipe.schema import LossSettings
+from domainlm.recipe.loss_settings import LossSettings
 from domainlm.tasks.losses import LabelLoss, balanced_weights, count_labelled
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.5], [-3.0, 1.0, 4.0], [0.0, 1.0, 0.0]])

@@ -13,12 +13,14 @@ from domainlm.api.fetching import (
 )
 from domainlm.api.problems import Problem, ProblemLog
 from domainlm.api.records import (
+    Answer,
     Document,
     Entity,
     Mention,
     Relation,
     RelationExample,
     SequenceExample,
+    SpanExample,
     TokenExample,
 )
 from domainlm.api.relations import PairRules
@@ -45,6 +47,7 @@ from domainlm.errors import DataError, FetchError, SpecError, UserError
 
 __all__ = [
     "SPLITS",
+    "Answer",
     "Architecture",
     "ArchiveMember",
     "CheckpointInfo",
@@ -76,6 +79,7 @@ __all__ = [
     "SampleWriter",
     "Score",
     "SequenceExample",
+    "SpanExample",
     "Spec",
     "SpecError",
     "Split",

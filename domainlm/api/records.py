@@ -117,3 +117,51 @@ class RelationExample:
     text: str
     mentions: tuple[Mention, ...]
     relations: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Answer:
+    """An answer where it stands: `text` from character `start` of its example's context."""
+
+    start: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        """One after its last character."""
+        return self.start + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanExample:
+    """A question, and a context in which its answer is to be found.
+
+    Attributes:
+        id: unique in its file.
+        question: the question.
+        context: the text that may hold the answer. May be empty where a question has none: it then counts as one that
+            is not answered.
+        answers: right answers at their places in the context, all that are known, of several annotators perhaps the
+            same one several times. Each stands at its place character by character.
+        accepted: texts that count as right, whether or not they stand in the context; those of `answers` where empty.
+        is_impossible: whether it is known that the context does not answer the question.
+        group: the question that several contexts belong to. Where examples have one, groups are scored, not examples.
+    """
+
+    id: str
+    question: str
+    context: str
+    answers: tuple[Answer, ...] = ()
+    accepted: tuple[str, ...] = ()
+    is_impossible: bool = False
+    group: str = ""
+
+    @property
+    def text(self) -> str:
+        """The context: what a corpus must not hold of dev and test."""
+        return self.context
+
+    @property
+    def gold(self) -> tuple[str, ...]:
+        """The texts that count as right."""
+        return self.accepted or tuple(answer.text for answer in self.answers)

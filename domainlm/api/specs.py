@@ -21,8 +21,9 @@ from domainlm.api.records import Document
 from domainlm.api.relations import PairRules
 from domainlm.errors import SpecError
 
-TaskKind = Literal["token", "sequence"]
-"""The kinds of task: "token" labels every word, "sequence" a text, a pair of texts or a pair of mentions."""
+TaskKind = Literal["token", "sequence", "span"]
+"""The kinds of task: "token" labels every word, "sequence" a text, a pair of texts or a pair of mentions, "span" finds
+the answer to a question in a context."""
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -204,7 +205,7 @@ class TaskSpec(_Spec):
     """A downstream data set: its kind, its reader and how it is usually trained.
 
     Attributes:
-        kind: "token" labels words; "sequence" texts.
+        kind: "token" labels words; "sequence" texts; "span" answers questions.
         read: `read(path, problems)` streams the examples of one file.
         types: the entity types to label, or the labels of sequences; empty takes those of the training file.
         scored_types: the labels of sequences that precision, recall and F1 pool; empty takes all.
@@ -213,7 +214,7 @@ class TaskSpec(_Spec):
         read_split: `read_split(path, split, problems)` streams what a file that holds several splits has of one; it is
             used in place of `read` where it is given.
         files: file names of each split below the folder that a recipe gives; the first that exists is taken, also
-            with `.gz` added.
+            with `.gz` added. One with `*`, `?` or `[...]` stands for all files that it matches.
         defaults: fine-tuning settings of this task (keys of the recipe's `[finetuning]`), below the recipe's own.
         sample: writes a synthetic sample, where the spec ships one.
         source: where the real data comes from, and under which licence.

@@ -15,6 +15,7 @@ from domainlm.api import (
     ProblemLog,
     RelationExample,
     SequenceExample,
+    SpanExample,
     Split,
     TaskSpec,
     TokenExample,
@@ -22,6 +23,18 @@ from domainlm.api import (
 )
 from domainlm.plugin.marker import hookimpl
 
+SQUAD_DEFAULTS: Mapping[str, object] = {
+    "num_epochs": 10,
+    "max_tokens": 512,
+    "head": {"num_fc_layers": 2, "fc_hidden": 2048, "dropout": 0.1},
+    "optimizer": {"learning_rate": 3e-5},
+}
+"""As Shin et al. 2020 fine-tune on SQuAD; stride, longest question and answer are BERT's (`[finetuning.span]`)."""
+_SQUAD_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train-v1.1.json", "train-v2.0.json", "train.json"),
+    "dev": ("dev-v1.1.json", "dev-v2.0.json", "dev.json"),
+    "test": ("test.json", "test-v1.1.json", "test-v2.0.json"),
+}
 _JSONL_FILES: Mapping[Split, tuple[str, ...]] = {
     "train": ("train.jsonl",),
     "dev": ("dev.jsonl",),
@@ -74,6 +87,13 @@ def brat_text(path: Path) -> tuple[Path, ...]:
 def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
     """Stream texts with a label each, given as tab-separated columns."""
     from domainlm.builtin.formats.classification import read_classification_tsv as read
+
+    return read(path, problems)
+
+
+def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
+    """Give out questions with contexts and answers, in SQuAD's JSON."""
+    from domainlm.builtin.formats.squad import read_squad as read
 
     return read(path, problems)
 
@@ -208,6 +228,14 @@ def domainlm_tasks() -> list[TaskSpec]:
             kind="token",
             read=read_brat,
             companions=brat_text,
+        ),
+        TaskSpec(
+            name="core/squad",
+            description="answers in a text, as SQuAD's JSON (v1.1 and v2.0)",
+            kind="span",
+            read=read_squad,
+            files=_SQUAD_FILES,
+            defaults=SQUAD_DEFAULTS,
         ),
     ]
 

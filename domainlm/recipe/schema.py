@@ -13,6 +13,7 @@ from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Setting
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.loss_settings import LossSettings
 from domainlm.recipe.sequence_settings import SequenceSettings
+from domainlm.recipe.span_settings import SpanSettings
 
 
 class RequiresSettings(Settings):
@@ -172,6 +173,8 @@ class FinetuningSettings(Settings):
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
     sequence: SequenceSettings = Field(default_factory=SequenceSettings)
     """How texts with mentions are read, in sequence tasks."""
+    span: SpanSettings = Field(default_factory=SpanSettings)
+    """How answers are found, in span tasks."""
     head: HeadSettings = Field(default_factory=HeadSettings)
     """The classifier."""
     loss: LossSettings = Field(default_factory=LossSettings)
@@ -224,6 +227,9 @@ class TaskSettings(Settings):
     """The files, where they have other names."""
     sample: SampleSettings | None = None
     """Write and read a synthetic sample instead of files."""
+    after: str | None = None
+    """Name of another task: fine-tuning starts from the model of that task with the same seed, not from the language
+    model; the classifier too, where both tasks are of one kind."""
     finetuning: FinetuningSettings | None = None
     """Settings of this task alone, above those of [finetuning]."""
 

@@ -81,6 +81,7 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 "dataset": stage.name,
                 **score,
                 "seed": stage.seed,
+                "after": stage.after,
                 **common,
             }
 

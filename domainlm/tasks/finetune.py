@@ -27,6 +27,7 @@ from domainlm.tasks.kind import PreparedTask
 from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
 from domainlm.tasks.sequence.task import SequenceTask
+from domainlm.tasks.span.task import SpanTask
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.task import TokenTask
 from domainlm.train.checkpoints import remove_checkpoints
@@ -57,7 +58,7 @@ class _PrepareTask(Protocol):
     ) -> PreparedTask: ...
 
 
-_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask, "sequence": SequenceTask}
+_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask, "sequence": SequenceTask, "span": SpanTask}
 
 
 def finetune(
@@ -190,10 +191,7 @@ class _Run:
         return {f"dev_{score.metric}": score.value for score in reversed(scores) if not score.type}
 
     def write_results(self) -> None:
-        """Write the model, the predictions and the scores; scores.json comes last."""
-        extra = self._prepared.config_extra()
-        save_model(self._work / "model", self._model, self._start.config, extra)
-        self._start.vocabulary.save(self._work / "model")
+        """Write the predictions, the model and the scores; scores.json comes last."""
         scores: list[TaskScore] = []
         splits: tuple[Split, ...] = ("dev", "test")
         self._model.eval()
@@ -202,6 +200,9 @@ class _Run:
                 evaluation = self._prepared.evaluate(self._model, split, self._device)
                 write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)
                 scores.extend(score.signed(self.data[split], self._seed) for score in evaluation.scores)
+        # After dev is scored: what is chosen there belongs to the model.
+        save_model(self._work / "model", self._model, self._start.config, self._prepared.config_extra())
+        self._start.vocabulary.save(self._work / "model")
         content: dict[str, Json] = {
             "format": _FORMAT,
             "choice": {"epoch": self._choice.epoch, "num_epochs": self._settings.num_epochs, "by": self._choice.by},

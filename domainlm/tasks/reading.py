@@ -13,6 +13,7 @@ from domainlm.api import (
     ProblemLog,
     RelationExample,
     SequenceExample,
+    SpanExample,
     Split,
     TaskKind,
     TaskSpec,
@@ -101,6 +102,18 @@ def _sequence_fault(example: SequenceExample | RelationExample) -> _Fault | None
     return _outside(example.text, ((mention.start, mention.end, mention.type) for mention in example.mentions))
 
 
+def _span_fault(example: SpanExample) -> _Fault | None:
+    for answer in example.answers:
+        if answer.start < 0 or not answer.text or not example.context.startswith(answer.text, answer.start):
+            return _Fault(f"the answer {answer.text!r} at {answer.start}", "answers that stand where they say")
+    if bool(example.gold) == example.is_impossible:
+        return _Fault(
+            f"{len(example.gold)} answers",
+            "an answer, or that there is none: what has neither can be predicted for alone",
+        )
+    return None
+
+
 def _outside(text: str, spans: Iterable[tuple[int, int, str]]) -> _Fault | None:
     for start, end, name in spans:
         if not 0 <= start < end <= len(text):
@@ -109,5 +122,9 @@ def _outside(text: str, spans: Iterable[tuple[int, int, str]]) -> _Fault | None:
     return None
 
 
-_FIND_FAULT: Mapping[TaskKind, Callable[[Any], _Fault | None]] = {"token": _token_fault, "sequence": _sequence_fault}
+_FIND_FAULT: Mapping[TaskKind, Callable[[Any], _Fault | None]] = {
+    "token": _token_fault,
+    "sequence": _sequence_fault,
+    "span": _span_fault,
+}
 """For each kind what breaks the rules of its records; None where nothing does."""

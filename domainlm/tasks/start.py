@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
 from domainlm.model.files import read_config
+from domainlm.recipe.schema import HeadSettings
 from domainlm.vocab.vocabulary import Vocabulary
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,20 @@ class Start:
     folder: Path
     config: ModelConfig
     vocabulary: Vocabulary
+
+
+def has_same_head(start: Start, kind: str, head: HeadSettings) -> bool:
+    """Whether the start is a fine-tuned model of this kind whose head has this shape; says so in the log where not."""
+    found = read_config(start.folder)
+    if found.kind != kind:
+        return False
+    given = found.extra.get("head")
+    shape = given if isinstance(given, dict) else {}
+    same_layers = shape.get("num_fc_layers") == head.num_fc_layers
+    if same_layers and (head.num_fc_layers == 1 or shape.get("fc_hidden") == head.fc_hidden):
+        return True
+    _log.warning("the head of %s has another shape than finetuning.head asks for: a fresh one is taken", start.folder)
+    return False
 
 
 def open_start(folder: Path, max_tokens: int) -> Start:

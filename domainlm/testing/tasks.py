@@ -14,6 +14,7 @@ from domainlm.api import SPLITS, Entity, ProblemLog, TaskKind, TaskSpec, TokenEx
 from domainlm.testing.failure import CheckError
 from domainlm.testing.samples import check_refusals, read_twice, write_sample
 from domainlm.testing.sequences import check_sequence_example, count_labels
+from domainlm.testing.spans import check_span_example, count_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class TaskCounts:
         num_entities: mentions by type.
         problems: what the reader skipped or mended, by kind.
         num_labels: for sequence tasks, examples or relations by label.
+        num_answers: for span tasks, answers that have a place in their context.
     """
 
     num_examples: int
@@ -33,6 +35,7 @@ class TaskCounts:
     num_entities: dict[str, int]
     problems: dict[str, int]
     num_labels: dict[str, int] = field(default_factory=dict)
+    num_answers: int = 0
 
 
 def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
@@ -40,8 +43,9 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
 
     The sample is the same for the same seed; examples are the same each time they are read; words ascend, do not
     overlap and lie inside the text; entities lie on the text, begin and end at something visible, and are of the
-    declared types, and so are labels; relations are between two mentions of their document; the spec's default
-    settings are settings of fine-tuning; a missing and an empty file are refused.
+    declared types, and so are labels; relations are between two mentions of their document; answers stand at their
+    offsets, and questions have one or say that there is none; the spec's default settings are settings of
+    fine-tuning; a missing and an empty file are refused.
 
     Args:
         spec: the task.
@@ -68,6 +72,8 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
         check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
     if spec.kind == "sequence":
         return TaskCounts(len(examples), 0, {}, dict(problems.counts), count_labels(examples))
+    if spec.kind == "span":
+        return TaskCounts(len(examples), 0, {}, dict(problems.counts), num_answers=count_answers(examples))
     return _count(examples, problems, where)
 
 
@@ -141,4 +147,5 @@ def _check_defaults(spec: TaskSpec, where: str) -> None:
 _CHECKS: Mapping[TaskKind, Callable[[object, TaskSpec, str], None]] = {
     "token": _check_token_example,
     "sequence": check_sequence_example,
+    "span": check_span_example,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from domainlm.api import SPLITS, Split, TaskSpec
@@ -28,6 +28,13 @@ class FinetuneStage(Stage):
     runtime: RuntimeSettings
     seed: int
     hardware: Mapping[str, Any]
+    after: str = field(default="", compare=False)
+    """Names of the tasks that its start was fine-tuned on; empty for the language model. For people, as `label` is."""
+
+    @property
+    def history(self) -> str:
+        """Names of the tasks that the model has been fine-tuned on, this one last."""
+        return f"{self.after}, then {self.name}" if self.after else self.name
 
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""

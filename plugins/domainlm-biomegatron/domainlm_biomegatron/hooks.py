@@ -13,6 +13,7 @@ from domainlm_biomegatron.specs.outputs import OUTPUTS
 from domainlm_biomegatron.specs.recipes import RECIPES
 from domainlm_biomegatron.specs.sequence_tasks import SEQUENCE_TASKS
 from domainlm_biomegatron.specs.sizes import SIZES
+from domainlm_biomegatron.specs.span_tasks import SPAN_TASKS
 from domainlm_biomegatron.specs.tasks import TASKS
 from domainlm_biomegatron.specs.vocabularies import VOCABULARIES
 
@@ -41,7 +42,7 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 @hookimpl
 def domainlm_tasks() -> Iterable[TaskSpec]:
     """Declare the study's tasks, others of its field, and formats of annotations."""
-    return (*TASKS, *SEQUENCE_TASKS, *FORMATS)
+    return (*TASKS, *SEQUENCE_TASKS, *SPAN_TASKS, *FORMATS)
 
 
 @hookimpl

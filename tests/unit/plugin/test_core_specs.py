@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
             "core/conll",
             "core/relations-jsonl",
             "core/spans",
+            "core/squad",
         ],
         "recipes": [],
         "output_formats": ["core/jsonl"],
@@ -98,6 +100,16 @@ def test_sequence_tasks_are_read(
     counts = check_task(registry.task(name), path)
 
     assert (counts.num_labels, counts.problems) == (labels, {})
+
+
+def test_span_tasks_are_read(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / registry.task("core/squad").files["train"][0]
+    asked = {"id": 1, "question": "What is boiled?", "answers": [{"text": "leeks", "answer_start": 5}]}
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": "Boil leeks", "qas": [asked]}]}]}))
+
+    counts = check_task(registry.task("core/squad"), path)
+
+    assert (counts.num_examples, counts.num_answers, counts.problems) == (1, 1, {})
 
 
 # Encoders as published: Turc et al. (2019), table 1, in millions, with BERT's 30,522 entries; MiniLM's repository says

@@ -51,7 +51,8 @@ def predict(
     MODEL_DIR is a model folder that `domainlm run` left below models/. The input is a text a line, or JSON lines;
     several texts of one line have tabs between. What else a line of JSON holds depends on the kind of model: "text"
     to be tagged or classified, "text" and "second_text" of a pair, "text" and "entities" (each with "start", "end",
-    "type") whose relations are asked for, "text" with "[MASK]" where a language model is to guess.
+    "type") whose relations are asked for, "question" and "context" (and the same "group" in lines that follow one
+    another, where a question has several contexts), "text" with "[MASK]" where a language model is to guess.
 
     The output is a line of JSON for each: "id" (that of the input, or the number of its line) and what the model says,
     with scores from 0 to 1 and offsets in characters of the text, the end exclusive. Plugins give other formats.

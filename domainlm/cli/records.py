@@ -67,7 +67,7 @@ def read_as_task(source: str, task: TaskSpec) -> Iterator[Record]:
         fields = asdict(example)
         if "mentions" in fields:
             fields["entities"] = fields.pop("mentions")
-        for key in ("label", "relations"):
+        for key in ("label", "relations", "answers", "accepted", "is_impossible"):
             fields.pop(key, None)
         yield Record(example.id, fields, f"{source}, example {example.id}")
     warn_of_problems(problems)

@@ -12,15 +12,28 @@ from domainlm.recipe.schema import RuntimeSettings
 from domainlm.tasks.language_model import LanguageModel
 from domainlm.tasks.models import LoadedModel
 from domainlm.tasks.sequence.classifier import Classifier
+from domainlm.tasks.span.answerer import AnsweredQuestion, Answerer, FoundAnswer
 from domainlm.tasks.token.tagger import TaggedEntity, TaggedText, Tagger
 from domainlm.train.runtime import open_device
 
-__all__ = ["Classifier", "LanguageModel", "LoadedModel", "TaggedEntity", "TaggedText", "Tagger", "load"]
+__all__ = [
+    "AnsweredQuestion",
+    "Answerer",
+    "Classifier",
+    "FoundAnswer",
+    "LanguageModel",
+    "LoadedModel",
+    "TaggedEntity",
+    "TaggedText",
+    "Tagger",
+    "load",
+]
 
 _LOADERS: Mapping[str, Callable[[Path, Device], LoadedModel]] = {
     "pretraining": LanguageModel.load,
     "token": Tagger.load,
     "sequence": Classifier.load,
+    "span": Answerer.load,
 }
 """How a model of each kind is loaded."""
 
@@ -33,7 +46,7 @@ def load(path: str | Path, runtime: RuntimeSettings | None = None) -> LoadedMode
         runtime: device, precision and threads; the machine's own where None.
 
     Returns:
-        A `Tagger`, a `Classifier` or a `LanguageModel`, as the folder's kind is.
+        A `Tagger`, a `Classifier`, an `Answerer` or a `LanguageModel`, as the folder's kind is.
 
     Raises:
         ModelError: it is not a model folder, or one of an unknown kind, or its parts do not fit together.

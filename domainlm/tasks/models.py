@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ from domainlm.tasks.start import Start
 if TYPE_CHECKING:
     from domainlm.tasks.language_model import FilledText
     from domainlm.tasks.sequence.classifier import ClassifiedText, RelatedText
+    from domainlm.tasks.span.answerer import AnsweredQuestion
+    from domainlm.tasks.span.factoid import Ranked
     from domainlm.tasks.token.tagger import TaggedText
 
 Pooling = Literal["mean", "cls"]
@@ -143,9 +145,17 @@ class LoadedModel:
         """Find the relations between the mentions of documents; models of kind "sequence" that were trained so do."""
         self._refuse("relate", documents)
 
-    def answer(self, question: str, context: str) -> Any:  # noqa: ANN401 - the kind "span" says what
+    def answer(self, question: str, context: str) -> AnsweredQuestion:
         """Answer a question from a context; models of kind "span" do."""
         self._refuse("answer", (question, context))
+
+    def answer_all(self, questions: Iterable[tuple[str, str]]) -> Iterator[AnsweredQuestion]:
+        """Answer questions, each from its context; models of kind "span" do."""
+        self._refuse("answer", questions)
+
+    def rank(self, question: str, contexts: Sequence[str]) -> tuple[Ranked, ...]:
+        """The best five answers to one question from several contexts; models of kind "span" give them."""
+        self._refuse("answer", (question, contexts))
 
     def fill_masks(self, texts: Iterable[str], *, num_guesses: int = 5) -> Iterator[FilledText]:
         """Guess what stands at each "[MASK]" of texts; models of kind "pretraining" do."""

@@ -107,7 +107,10 @@ def _span_fault(example: SpanExample) -> _Fault | None:
         if answer.start < 0 or not answer.text or not example.context.startswith(answer.text, answer.start):
             return _Fault(f"the answer {answer.text!r} at {answer.start}", "answers that stand where they say")
     if bool(example.gold) == example.is_impossible:
-        return _Fault(f"{len(example.gold)} answers", "some answer, or that there is none (is_impossible)")
+        return _Fault(
+            f"{len(example.gold)} answers",
+            "an answer, or that there is none: what has neither can be predicted for alone",
+        )
     return None
 
 

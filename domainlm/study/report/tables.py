@@ -154,7 +154,7 @@ def _seeds_phrase(counts: set[int]) -> str:
 
 
 def _type_table(scores: Scores, group: Group, dataset: str) -> Table:
-    metrics = scores.metrics(group)
+    metrics = scores.metrics(group, by_type=True)
     rows = tuple(_type_rows(scores, group, dataset, metrics))
     shown = ", ".join(metric_facts(name).heading for name in metrics)
     return Table(

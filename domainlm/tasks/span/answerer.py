@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import ClassVar
 
 from domainlm.api import ProblemLog, SpanExample
 from domainlm.errors import ModelError
@@ -13,6 +14,8 @@ from domainlm.model.files import load_weights, read_config
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import HeadSettings
 from domainlm.recipe.span_settings import SpanSettings
+from domainlm.tasks.models import LoadedModel, Record
+from domainlm.tasks.scores import Json
 from domainlm.tasks.span.factoid import Ranked
 from domainlm.tasks.span.features import build_features
 from domainlm.tasks.span.head import SpanModel
@@ -20,8 +23,8 @@ from domainlm.tasks.span.inference import ContextAnswers, find_answers
 from domainlm.tasks.span.protocols import merge_contexts
 from domainlm.tasks.start import Start, open_start
 
-_NUM_QUESTIONS_AT_ONCE = 64
 _NUM_ANSWERS = 5
+_SCORE_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class AnsweredQuestion:
     is_answered: bool
 
 
-class Answerer:
+class Answerer(LoadedModel):
     """Answers questions from contexts, which may be of any length: long ones are read in overlapping windows.
 
     Args:
@@ -72,6 +75,9 @@ class Answerer:
         device: where to compute.
     """
 
+    kind: ClassVar[str] = "span"
+    columns = ("question", "context")
+
     def __init__(
         self,
         model: SpanModel,
@@ -82,9 +88,8 @@ class Answerer:
         threshold: float | None,
         device: Device,
     ) -> None:
-        self._model = model.to(device.torch_device).eval()
-        self._vocabulary, self._span, self._max_tokens = start.vocabulary, span, max_tokens
-        self._threshold, self._device = threshold, device
+        super().__init__(model, start, device, max_tokens)
+        self._span, self._threshold = span, threshold
 
     @classmethod
     def load(cls, folder: Path, device: Device) -> Answerer:
@@ -110,19 +115,46 @@ class Answerer:
         return next(self.answer_all([(question, context)]))
 
     def answer_all(self, questions: Iterable[tuple[str, str]]) -> Iterator[AnsweredQuestion]:
-        """Answer each question from its context, in the order given; 64 at a time, so memory does not grow."""
-        remaining = iter(questions)
-        while group := list(islice(remaining, _NUM_QUESTIONS_AT_ONCE)):
-            for (question, context), found in zip(group, self._find(group), strict=True):
-                answers = tuple(
-                    FoundAnswer(each.start, each.end, context[each.start : each.end], each.probability)
-                    for each in found.candidates[:_NUM_ANSWERS]
-                )
-                yield AnsweredQuestion(question, context, answers, self._is_answered(found))
+        """Answer each question from its context, in the order given."""
+        return self._grouped(questions, self._answer_group, lambda pair: len(pair[0]) + len(pair[1]))
 
     def rank(self, question: str, contexts: Sequence[str]) -> tuple[Ranked, ...]:
         """The best five answers to one question from several contexts, merged by their lower-cased text."""
         return merge_contexts(self._find([(question, context) for context in contexts]))
+
+    def predict(self, records: Iterable[Record]) -> Iterator[dict[str, Json]]:
+        """Answer each record's "question" from its "context".
+
+        Records that follow one another with the same "group" are contexts of one question: it is answered from all of
+        them together, and the group is the id of what comes out.
+        """
+        for group, members in groupby(records, key=_group_of):
+            if group:
+                yield self._predict_group(group, list(members))
+                continue
+            for record, answered in self._beside(members, _question_of, self.answer_all):
+                answers: list[Json] = [_as_json(each) for each in answered.answers]
+                yield {
+                    "id": record.id,
+                    "question": answered.question,
+                    "is_answered": answered.is_answered,
+                    "answers": answers,
+                }
+
+    def _predict_group(self, group: str, members: Sequence[Record]) -> dict[str, Json]:
+        pairs = [_question_of(each) for each in members]
+        question = pairs[0][0]
+        ranked = self.rank(question, [context for _, context in pairs])
+        answers: list[Json] = [_as_json(each) for each in ranked]
+        return {"id": group, "question": question, "is_answered": bool(ranked), "answers": answers}
+
+    def _answer_group(self, group: Sequence[tuple[str, str]]) -> Iterator[AnsweredQuestion]:
+        for (question, context), found in zip(group, self._find(group), strict=True):
+            answers = tuple(
+                FoundAnswer(each.start, each.end, context[each.start : each.end], each.probability)
+                for each in found.candidates[:_NUM_ANSWERS]
+            )
+            yield AnsweredQuestion(question, context, answers, self._is_answered(found))
 
     def _find(self, questions: Sequence[tuple[str, str]]) -> list[ContextAnswers]:
         examples = [
@@ -143,3 +175,16 @@ class Answerer:
 def _encodable(text: str) -> str:
     """The text with "?" for half of a surrogate pair, which moves no offset."""
     return text.encode(errors="replace").decode()
+
+
+def _group_of(record: Record) -> str:
+    group = record.fields.get("group")
+    return group if isinstance(group, str) else ""
+
+
+def _question_of(record: Record) -> tuple[str, str]:
+    return record.text("question"), record.text("context")
+
+
+def _as_json(found: FoundAnswer | Ranked) -> dict[str, Json]:
+    return {**asdict(found), "score": round(found.score, _SCORE_DIGITS)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from domainlm.api import DataError, ProblemLog
+from domainlm.api import DataError
 
 
 @click.group()
@@ -33,38 +33,17 @@ def sample(folder: Path, num_documents: int, seed: int) -> None:
 
 
 @biomegatron.command(name="bioasq-submission")
-@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--predictions", multiple=True, type=click.Path(path_type=Path),
-              help="predictions.test.jsonl of a fine-tuning on BioASQ; may be repeated.")  # fmt: skip
-@click.option("--model", type=click.Path(path_type=Path), help="Model folder that answers the questions.")
-@click.option("--questions", multiple=True, type=click.Path(path_type=Path),
-              help="File of questions in BioASQ's JSON, with snippets; may be repeated.")  # fmt: skip
-def bioasq_submission(
-    output: Path, predictions: tuple[Path, ...], model: Path | None, questions: tuple[Path, ...]
-) -> None:
-    """Write answers to factoid questions into OUTPUT, in the form that BioASQ's participants send in.
+@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+def bioasq_submission(predictions: tuple[Path, ...], output: Path) -> None:
+    """Write what a fine-tuning on BioASQ answered in the form that participants send in.
 
-    The answers are those of --predictions, or those that --model finds to the --questions: the probabilities that a
-    question's snippets give to equal answers, whatever their case, are added, and the best five are kept.
+    PREDICTIONS are its predictions.test.jsonl. Questions without answers in their file are answered by `domainlm
+    predict MODEL_DIR --input FILE --read-as biomegatron/bioasq --output-format biomegatron/bioasq`.
     """
-    from domainlm_biomegatron.submission import read_predictions, write_submission
+    from domainlm_biomegatron.sample.files import write_text
+    from domainlm_biomegatron.writing.bioasq import read_predictions, write_bioasq
 
-    if bool(predictions) == bool(model) or bool(model) != bool(questions):
-        raise click.UsageError("give --predictions, or --model with --questions")
-    answers = read_predictions(predictions) if model is None else _answers(model, questions)
-    write_submission(output, answers)
-    click.echo(f"Wrote answers to {len(answers):,} questions to {output}.")
-
-
-def _answers(model: Path, files: tuple[Path, ...]) -> dict[str, list[str]]:
-    import domainlm
-    from domainlm_biomegatron.readers.bioasq import read_questions
-
-    problems = ProblemLog()
-    questions = [question for file in files for question in read_questions(file, problems)]
-    if problems.counts:
-        click.echo(f"Skipped: {problems.summary()}", err=True)
-    loaded = domainlm.load(model)
-    if not hasattr(loaded, "rank"):
-        raise DataError("not a model that answers questions", where=model, remedy="name one fine-tuned on a span task")
-    return {each.id: [answer.text for answer in loaded.rank(each.body, each.snippets)] for each in questions}
+    questions = list(read_predictions(predictions))
+    write_text(output, "".join(write_bioasq(questions)))
+    click.echo(f"Wrote answers to {len(questions):,} questions to {output}.")

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from domainlm.api import Answer, DataError, ProblemLog, SpanExample
 from domainlm.testing import check_task
 from domainlm_biomegatron.commands import biomegatron
-from domainlm_biomegatron.readers.bioasq import read_bioasq, read_questions
+from domainlm_biomegatron.readers.bioasq import read_bioasq
 from domainlm_biomegatron.specs.span_tasks import SPAN_TASKS
+from domainlm_biomegatron.writing.bioasq import write_bioasq
 
 SNIPPET = "Aspirin (ASA) helps; aspirin inhibits COX-1, aspirins do not."
 
@@ -161,8 +162,8 @@ def test_damaged_files_are_refused_or_read_with_sound_answers(
     assert len({each.id for each in examples}) == len(examples) > 0
     for each in examples:
         assert all(each.context[answer.start : answer.end] == answer.text for answer in each.answers)
-        assert each.gold
         assert each.group
+    assert all(each.gold for each in examples) or not any(each.gold for each in examples)
 
 
 def _damaged(value: Any, data: st.DataObject) -> Any:  # noqa: ANN401
@@ -180,7 +181,7 @@ def test_predictions_become_a_submission(tmp_path: Path) -> None:
     lines = [{"id": "q1", "question": "?", "gold": ["x"], "predicted": ranked}, {"id": "q2", "predicted": []}]
     predictions.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     output = tmp_path / "out" / "submission.json"
-    ended = CliRunner().invoke(biomegatron, ["bioasq-submission", str(output), "--predictions", str(predictions)])
+    ended = CliRunner().invoke(biomegatron, ["bioasq-submission", str(predictions), "--output", str(output)])
     assert ended.exit_code == 0, ended.output
     assert json.loads(output.read_text()) == {
         "questions": [
@@ -190,13 +191,26 @@ def test_predictions_become_a_submission(tmp_path: Path) -> None:
     }
 
 
+def test_no_answers_are_an_empty_submission() -> None:
+    assert json.loads("".join(write_bioasq([]))) == {"questions": []}
+
+
 def test_what_is_no_prediction_is_refused(tmp_path: Path) -> None:
     predictions = tmp_path / "predictions.test.jsonl"
     predictions.write_text('{"id": "q1"}\n')
-    arguments = ["bioasq-submission", str(tmp_path / "x.json"), "--predictions", str(predictions)]
-    ended = CliRunner().invoke(biomegatron, arguments)
+    ended = CliRunner().invoke(biomegatron, ["bioasq-submission", str(predictions), "--output", str(tmp_path / "x")])
     assert isinstance(ended.exception, DataError)
-    assert CliRunner().invoke(biomegatron, ["bioasq-submission", str(tmp_path / "x.json")]).exit_code == 2
+
+
+def test_questions_that_are_to_be_answered_are_read_without_answers(tmp_path: Path) -> None:
+    question = _question()
+    del question["exact_answer"]
+    examples, problems = _read(_file(tmp_path, question))
+    assert [(each.id, each.group, each.context, each.gold) for each in examples] == [
+        ("q1:1", "q1", SNIPPET, ()),
+        ("q1:2", "q1", "Nothing here.", ()),
+    ]
+    assert not problems.counts
 
 
 @pytest.mark.real
@@ -218,7 +232,6 @@ def test_real_questions_are_all_there(data_dir: Path, year: int, questions: int,
     assert len(examples) == snippets
     assert len({each.group for each in examples if each.answers}) == verbatim
     assert set(problems.counts) <= {"exact answer that is empty or no text"}
-    assert len([each for file in files for each in read_questions(file, ProblemLog())]) == questions
 
 
 @pytest.mark.real

@@ -25,15 +25,8 @@ _PART = re.compile(r"(.+)[:_][0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class FactoidQuestion:
-    """A question as the official files have it.
-
-    Attributes:
-        id: the official id.
-        body: the question.
-        snippets: texts, in the order of the file.
-        accepted: all synonyms of the exact answer, as they stand; none in files without answers.
-    """
+class _Question:
+    """A factoid question: its snippets' texts, and all synonyms of its exact answer as they stand."""
 
     id: str
     body: str
@@ -44,23 +37,28 @@ class FactoidQuestion:
 def read_bioasq(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
     """Give out an example for each snippet of each factoid question; one with an empty context where there is none.
 
+    A file in which no factoid question has an exact answer is one of questions to be answered: its examples have none,
+    so it can be predicted for, not trained or scored on.
+
     Args:
         path: the file, plain or `.gz`; it is read whole.
-        problems: told of questions without an exact answer, and of whatever is left out.
+        problems: told of questions without an exact answer, where others have one, and of whatever is left out.
 
     Raises:
-        DataError: the file cannot be read, is in neither layout, or has no factoid question with an answer.
+        DataError: the file cannot be read, is in neither layout, or has no factoid question.
     """
     content = read_json(path)
     if isinstance(content, dict) and "questions" not in content and "data" in content:
         yield from map(_grouped, read_squad(path, problems))
         return
-    num_questions = 0
-    for question in _questions(content, path, problems):
-        if not question.accepted:
+    questions = list(_questions(content, path, problems))
+    if not questions:
+        raise DataError("no factoid question", where=path, given=problems.summary() or None)
+    is_answered = any(question.accepted for question in questions)
+    for question in questions:
+        if is_answered and not question.accepted:
             problems.add("factoid question without an exact answer", "left out", path=f"{path}: {question.id}")
             continue
-        num_questions += 1
         for number, snippet in enumerate(question.snippets or ("",), start=1):
             yield SpanExample(
                 id=f"{question.id}:{number}",
@@ -70,23 +68,9 @@ def read_bioasq(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
                 accepted=question.accepted,
                 group=question.id,
             )
-    if not num_questions:
-        raise DataError("no factoid question with an exact answer", where=path, given=problems.summary() or None)
 
 
-def read_questions(path: Path, problems: ProblemLog) -> list[FactoidQuestion]:
-    """The factoid questions of an official file, with or without answers.
-
-    Raises:
-        DataError: the file cannot be read, is in another layout, or has no factoid question.
-    """
-    found = list(_questions(read_json(path), path, problems))
-    if not found:
-        raise DataError("no factoid question", where=path, given=problems.summary() or None)
-    return found
-
-
-def _questions(content: object, path: Path, problems: ProblemLog) -> Iterator[FactoidQuestion]:
+def _questions(content: object, path: Path, problems: ProblemLog) -> Iterator[_Question]:
     listed = content.get("questions") if isinstance(content, dict) else None
     if not isinstance(listed, list):
         raise DataError(
@@ -106,9 +90,7 @@ def _questions(content: object, path: Path, problems: ProblemLog) -> Iterator[Fa
             else:
                 ids.add(name)
                 snippets = tuple(_snippets(entry, place, problems))
-                yield FactoidQuestion(
-                    name, body, snippets, tuple(_synonyms(entry.get("exact_answer"), place, problems))
-                )
+                yield _Question(name, body, snippets, tuple(_synonyms(entry.get("exact_answer"), place, problems)))
 
 
 def _snippets(entry: Mapping[str, Any], place: str, problems: ProblemLog) -> Iterator[str]:

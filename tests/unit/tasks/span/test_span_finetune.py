@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from domainlm.api import DataError, ProblemLog, SpanExample, Split, TaskSpec
 from domainlm.builtin.formats.squad import read_squad
-from domainlm.errors import RecipeError
+from domainlm.errors import ModelError, RecipeError
 from domainlm.parallel.device import choose_device
 from domainlm.recipe.loss_settings import LossSettings
 from domainlm.recipe.schema import FinetuningSettings, HeadSettings, RuntimeSettings
@@ -202,3 +202,53 @@ def test_other_losses_and_data_without_answers_are_refused(
     task = TaskSpec(name="test/nothing", description="nothing", kind="span", read=read)
     with pytest.raises(DataError, match="no question of test/nothing can be trained on"):
         _finetune(task, squad_files, span_settings, span_start, tmp_path / "nothing")
+
+
+def test_records_are_answered_alone_or_as_groups(v1: tuple[Path, list[TaskScore]]) -> None:
+    from domainlm.tasks.load import load
+    from domainlm.tasks.models import Record
+
+    model = load(v1[0] / "model", RUNTIME)
+    texts = ["the Vega left Oslo .", "the Argo left Porto .", "the Vega left Dover ."]
+    fields = [{"question": "which ship ?", "context": text} for text in texts]
+    records = [
+        Record("one", fields[1]),
+        *(Record(str(number), each | {"group": "g"}) for number, each in enumerate(fields)),
+        Record("two", fields[2]),
+        Record("three", fields[0] | {"group": "h"}),
+    ]
+    found = list(model.predict(records))
+    assert [each["id"] for each in found] == ["one", "g", "two", "h"]
+    assert [each["answers"][0]["text"] for each in found] == ["Argo", "Vega", "Vega", "Vega"]
+    assert found[0]["answers"][0].keys() == {"text", "start", "end", "score"}
+    ranked = model.rank("which ship ?", texts)
+    assert [each["score"] for each in found[1]["answers"]] == pytest.approx([each.score for each in ranked], abs=1e-6)
+    with pytest.raises(DataError, match='"context" is no text'):
+        list(model.predict([Record("one", {"question": "which ship ?"}, "asked.jsonl:1")]))
+    with pytest.raises(ModelError, match=r"does not label words(.|\n)*answer\(\)"):
+        model.tag(["text"])
+
+
+def test_an_answering_model_is_told_to_do_what_it_can_by_the_command(
+    v1: tuple[Path, list[TaskScore]], tmp_path: Path
+) -> None:
+    from click.testing import CliRunner
+
+    from domainlm.cli.group import cli
+    from domainlm.cli.state import CliState
+    from domainlm.plugin import load_plugins
+
+    state = CliState()
+    state.all_plugins = load_plugins(candidates=[])
+    asked = tmp_path / "asked.txt"
+    asked.write_text("which port ?\tthe Vega left Oslo .\n")
+    arguments = ["predict", str(v1[0] / "model"), "--input", str(asked), "-q"]
+    ended = CliRunner().invoke(cli, arguments, obj=state)
+    assert ended.exit_code == 0, ended.output
+    (line,) = ended.output.splitlines()
+    assert json.loads(line)["answers"][0] == {
+        "start": 14,
+        "end": 18,
+        "text": "Oslo",
+        "score": pytest.approx(1, abs=0.2),
+    }

@@ -12,6 +12,7 @@ from domainlm.model.files import load_weights
 from domainlm.model.initialise import initialise
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json
@@ -88,9 +89,11 @@ class SpanTask:
         model = SpanModel(self._start.config, self._settings.head)
         if has_same_head(self._start, KIND, self._settings.head):
             load_weights(model, self._start.folder)
+            adapt_encoder(model.encoder, self._settings, self._seed)
             return model
         initialise(model.head, self._seed)
         load_weights(model.encoder, self._start.folder, prefix="encoder.")
+        adapt_encoder(model.encoder, self._settings, self._seed)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

@@ -15,6 +15,7 @@ from domainlm.model.files import load_weights
 from domainlm.model.initialise import initialise
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.reading import SplitExamples
@@ -99,6 +100,7 @@ class TokenTask:
         model = TokenModel(self._start.config, len(self.label_set.tags), self._settings.head)
         initialise(model.head, self._seed)
         load_weights(model.encoder, self._start.folder, prefix="encoder.")
+        adapt_encoder(model.encoder, self._settings, self._seed)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

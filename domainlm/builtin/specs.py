@@ -77,6 +77,13 @@ def read_brat(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     return read(path, problems)
 
 
+def brat_text(path: Path) -> tuple[Path, ...]:
+    """The text beside a file of brat's annotations."""
+    from domainlm.builtin.formats.brat import text_beside
+
+    return text_beside(path)
+
+
 def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
     """Stream texts with a label each, given as tab-separated columns."""
     from domainlm.builtin.formats.classification import read_classification_tsv as read
@@ -220,6 +227,7 @@ def domainlm_tasks() -> list[TaskSpec]:
             description="named entities as brat's standoff annotations: NAME.ann beside NAME.txt, a folder each split",
             kind="token",
             read=read_brat,
+            companions=brat_text,
         ),
         TaskSpec(
             name="core/squad",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _BY_KIND: Mapping[TaskKind, str] = {
     "token": "domainlm.tasks.token.statistics:describe",
+    "sequence": "domainlm.tasks.sequence.statistics:describe",
     "span": "domainlm.tasks.span.statistics:describe",
 }
 

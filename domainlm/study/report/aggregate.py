@@ -133,9 +133,17 @@ class Scores:
         """Entity types scored one by one, sorted by name; without the pooled score."""
         return tuple(sorted({p.type for p in self._by_seed if p.group == group and p.dataset == dataset and p.type}))
 
-    def metrics(self, group: Group) -> tuple[str, ...]:
-        """Metrics of this group; the first one is the one to judge by."""
-        return sort_metrics({place.metric for place in self._by_seed if place.group == group})
+    def metrics(self, group: Group, *, by_type: bool = False) -> tuple[str, ...]:
+        """Metrics of this group; the first one is the one to judge by.
+
+        Args:
+            group: the scores.
+            by_type: those of single types or labels, instead of those of all together; whichever there are where the
+                wanted ones are missing.
+        """
+        places = [place for place in self._by_seed if place.group == group]
+        wanted = [place for place in places if bool(place.type) == by_type]
+        return sort_metrics({place.metric for place in wanted or places})
 
     def arms(self, group: Group) -> tuple[Arm, ...]:
         """Arms with any score in this group, in the order of the study."""

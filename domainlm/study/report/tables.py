@@ -154,12 +154,13 @@ def _seeds_phrase(counts: set[int]) -> str:
 
 
 def _type_table(scores: Scores, group: Group, dataset: str) -> Table:
-    metrics = scores.metrics(group)
+    metrics = scores.metrics(group, by_type=True)
     rows = tuple(_type_rows(scores, group, dataset, metrics))
     shown = ", ".join(metric_facts(name).heading for name in metrics)
     return Table(
         caption=f"{dataset} by entity type: {shown}; {group.protocol or 'protocol not stated'}, {group.split} split. "
-        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type.",
+        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type. "
+        f"{_signature_sentence(dataset, scores.signatures(group, dataset))}".rstrip(),
         head=("type", "model", *(metric_facts(name).label for name in metrics), "n"),
         rows=rows,
         num_heads=2,

@@ -67,14 +67,8 @@ def make_examples(spec: TaskSpec, splits: Mapping[Split, SplitExamples], setting
         DataError: texts and documents with relations are mixed, documents come without rules for pairs, or the
             training split has fewer than two labels.
     """
-    is_relations = _holds_relations(spec, splits)
-    types: tuple[TypePair, ...] = ()
-    if is_relations:
-        assert spec.pairs is not None
-        types = spec.pairs.type_pairs or tuple(sorted(related_types(splits["train"].examples)))
-        found = {split: _of_documents(spec, data, types, settings) for split, data in splits.items()}
-    else:
-        found = {split: _of_texts(spec, split, data) for split, data in splits.items()}
+    types = type_pairs_of(spec, *splits.values())
+    found = {split: label_split(spec, split, data, types, settings) for split, data in splits.items()}
     labels = spec.types or tuple(sorted(found["train"].labels))
     if len(found["train"].labels) < 2:
         raise DataError(
@@ -84,20 +78,40 @@ def make_examples(spec: TaskSpec, splits: Mapping[Split, SplitExamples], setting
             allowed=spec.types or "examples of two labels at least",
             remedy="check that these are the right files, and that labels are spelled as the task spells them",
         )
-    no_relation = spec.pairs.no_relation if is_relations and spec.pairs else None
+    no_relation = spec.pairs.no_relation if types is not None and spec.pairs else None
     scored = spec.scored_types or tuple(label for label in labels if label != no_relation)
-    return SequenceData(found, labels, scored, types)
+    return SequenceData(found, labels, scored, types or ())
 
 
-def _holds_relations(spec: TaskSpec, splits: Mapping[Split, SplitExamples]) -> bool:
-    kinds = {isinstance(example, RelationExample) for data in splits.values() for example in data.examples}
+def type_pairs_of(spec: TaskSpec, first: SplitExamples, *others: SplitExamples) -> tuple[TypePair, ...] | None:
+    """The types of mentions that may be related: the spec's, or those related in the first split; None for texts.
+
+    Raises:
+        DataError: texts and documents with relations are mixed, or documents come without rules for pairs.
+    """
+    kinds = {isinstance(example, RelationExample) for data in (first, *others) for example in data.examples}
     if len(kinds) > 1 or (kinds == {True} and spec.pairs is None):
         raise DataError(
             "documents with relations need rules for pairs, and must not be mixed with texts",
             where=spec.name,
             remedy="give the task spec pairs=PairRules(...), and let its reader yield RelationExample only",
         )
-    return kinds == {True}
+    if kinds != {True} or spec.pairs is None:
+        return None
+    return spec.pairs.type_pairs or tuple(sorted(related_types(first.examples)))
+
+
+def label_split(
+    spec: TaskSpec,
+    split: Split,
+    data: SplitExamples,
+    types: tuple[TypePair, ...] | None,
+    settings: SequenceSettings,
+) -> LabelledData:
+    """The labelled examples of one split; `types` are those of mentions that may be related, None for texts."""
+    if types is None:
+        return _of_texts(spec, split, data)
+    return _of_documents(spec, data, types, settings)
 
 
 def _of_texts(spec: TaskSpec, split: Split, data: SplitExamples) -> LabelledData:

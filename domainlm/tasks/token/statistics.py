@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from domainlm.vocab.vocabulary import Vocabulary
 
 _BIAS = (
-    "labels that begin an entity (B-) / all labels of words. Shin et al. 2020 do not define the bias of their table 8; "
-    "this definition gives its 0.08 for the training set of BC5CDR"
+    "labels that begin an entity (B-) / all labels of words. Table 8 of Shin et al. 2020 defines no bias: this "
+    "gives its 0.08, but for CoNLL-2003 (23,499 entities in 203,621 words) 0.12 where the table has 0.18"
 )
 _REACHABLE = (
     "share of the mentions that labels of words can express: recall of the gold labels under exact character spans. "

@@ -20,6 +20,8 @@ from domainlm.study.store import Artifact
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
 
+_IN_SIGNATURE = frozenset({"scorer", "labels"})
+
 LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
 
 
@@ -31,6 +33,7 @@ def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock
         "rows": [row for cell in graph.cells for row in _rows(cell, artifacts)],
         "curves": [curve for cell in graph.cells for curve in _curves(cell)],
         "problems": list(_problems(graph, artifacts)),
+        "candidates": [],
     }
     recipe = resolved.loaded.recipe
     if recipe.study.select:
@@ -79,7 +82,8 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 "stage": "finetune",
                 "task": stage.spec.name,
                 "dataset": stage.name,
-                **score,
+                "settings": {},
+                **{key: value for key, value in score.items() if key not in _IN_SIGNATURE},
                 "seed": stage.seed,
                 "after": stage.after,
                 **common,

@@ -229,7 +229,7 @@ class TaskSettings(Settings):
     """Write and read a synthetic sample instead of files."""
     after: str | None = None
     """Name of another task: fine-tuning starts from the model of that task with the same seed, not from the language
-    model; the classifier too, where both tasks are of one kind."""
+    model; the head too, where both tasks are of one kind and their heads have the same shape and labels."""
     finetuning: FinetuningSettings | None = None
     """Settings of this task alone, above those of [finetuning]."""
 

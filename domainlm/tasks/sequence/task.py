@@ -9,8 +9,6 @@ from dataclasses import asdict
 from torch import nn
 
 from domainlm.api import DataError, PairRules, SequenceExample, Split, TaskSpec
-from domainlm.model.files import load_weights
-from domainlm.model.initialise import initialise
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
 from domainlm.tasks.kind import Evaluation
@@ -23,7 +21,7 @@ from domainlm.tasks.sequence.features import ReadSettings, SequenceFeatures, bui
 from domainlm.tasks.sequence.marking import choose_marks
 from domainlm.tasks.sequence.model import SequenceModel, SequenceObjective, classify_rows
 from domainlm.tasks.sequence.scoring import label_scores, relation_scores
-from domainlm.tasks.start import Start
+from domainlm.tasks.start import Start, take_weights
 
 _CUT = "text cut to fit max_tokens"
 _SCORE_DIGITS = 6
@@ -83,10 +81,10 @@ class SequenceTask:
         return self.source.num_steps_per_epoch
 
     def build_model(self) -> nn.Module:
-        """The encoder with the start's weights, under a head drawn from the seed."""
+        """The start's encoder, with the start's head where it has the same labels, else with a fresh one."""
         model = SequenceModel(self._start.config, len(self.labels), self._settings.head, self._read.num_slots)
-        initialise(model.head, self._seed)
-        load_weights(model.encoder, self._start.folder, prefix="encoder.")
+        same: dict[str, Json] = {"labels": [*self.labels], "reads_mentions": self._read.reads_mentions}
+        take_weights(model, self._start, self._seed, kind="sequence", head=self._settings.head, **same)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from torch import nn
 
 from domainlm.api import DataError, SpanExample, Split, TaskSpec
-from domainlm.model.files import load_weights
-from domainlm.model.initialise import initialise
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
 from domainlm.tasks.kind import Evaluation
@@ -22,7 +20,7 @@ from domainlm.tasks.span.head import SpanModel
 from domainlm.tasks.span.inference import find_answers
 from domainlm.tasks.span.objective import SpanObjective
 from domainlm.tasks.span.squad import choose_threshold
-from domainlm.tasks.start import Start, has_same_head
+from domainlm.tasks.start import Start, take_weights
 
 KIND = "span"
 _TRAIN: Split = "train"
@@ -86,11 +84,7 @@ class SpanTask:
     def build_model(self) -> nn.Module:
         """The start's encoder, with the start's head where it is one of this kind and shape, else with a fresh one."""
         model = SpanModel(self._start.config, self._settings.head)
-        if has_same_head(self._start, KIND, self._settings.head):
-            load_weights(model, self._start.folder)
-            return model
-        initialise(model.head, self._seed)
-        load_weights(model.encoder, self._start.folder, prefix="encoder.")
+        take_weights(model, self._start, self._seed, kind=KIND, head=self._settings.head)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

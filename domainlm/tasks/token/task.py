@@ -11,15 +11,13 @@ import numpy as np
 from torch import nn
 
 from domainlm.api import DataError, Entity, Split, TaskSpec, TokenExample
-from domainlm.model.files import load_weights
-from domainlm.model.initialise import initialise
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json, TaskScore
-from domainlm.tasks.start import Start
+from domainlm.tasks.start import Start, take_weights
 from domainlm.tasks.token.alignment import chunk_tags, entity_chunks
 from domainlm.tasks.token.batches import TrainingBatches
 from domainlm.tasks.token.conlleval import Chunk
@@ -95,10 +93,10 @@ class TokenTask:
         return self.source.num_steps_per_epoch
 
     def build_model(self) -> nn.Module:
-        """The encoder with the start's weights, under a head drawn from the seed."""
+        """The start's encoder, with the start's head where it has the same labels, else with a fresh one."""
         model = TokenModel(self._start.config, len(self.label_set.tags), self._settings.head)
-        initialise(model.head, self._seed)
-        load_weights(model.encoder, self._start.folder, prefix="encoder.")
+        types: list[Json] = [*self.label_set.types]
+        take_weights(model, self._start, self._seed, kind="token", head=self._settings.head, types=types)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

@@ -19,7 +19,8 @@ from domainlm.tasks.sequence.pairs import LabelledPair
 SCORER = "labels:1"
 """With the version of the rules below, for signatures."""
 
-PROTOCOL = "one label per example"
+PROTOCOL = "scored labels"
+ALL_LABELS_PROTOCOL = "all labels"
 ALL_GOLD_PROTOCOL = "all gold relations"
 
 
@@ -109,19 +110,22 @@ def label_scores(
         gold: the right label of each example.
         given: the label each was given.
         labels: all labels there are.
-        scored: those that precision, recall and F1 are about; micro averages are left out where they are all of them,
-            since each would be the accuracy.
+        scored: those that precision, recall and F1 are about. Where they are all of them, each micro average is the
+            accuracy.
     """
     by_label = count_labels(gold, given, labels)
-    num_right = sum(right == found for right, found in zip(gold, given, strict=True))
     counted = {label: by_label[label] for label in scored}
-    scores = _pooled_scores(split, counted, PROTOCOL) if set(scored) != set(labels) else []
-    accuracy = {"examples": len(gold), "correct": num_right}
-    scores.append(_score(split, "accuracy", num_right / len(gold), tuple(labels), accuracy))
     macro = {name: sum(getattr(each, name) for each in counted.values()) / len(counted) for name in _METRICS}
-    scores += [_score(split, f"macro_{name}", value, tuple(scored)) for name, value in macro.items()]
-    scores.append(_score(split, "matthews", matthews(gold, given), tuple(labels)))
-    return scores + _scores_by_label(split, by_label, PROTOCOL)
+    num_right = sum(right == found for right, found in zip(gold, given, strict=True))
+    right = {"examples": len(gold), "correct": num_right}
+    every = tuple(labels)
+    return [
+        *_pooled_scores(split, counted, PROTOCOL),
+        *(_score(split, f"macro_{name}", value, tuple(scored)) for name, value in macro.items()),
+        _score(split, "accuracy", num_right / len(gold), every, right, protocol=ALL_LABELS_PROTOCOL),
+        _score(split, "matthews", matthews(gold, given), every, protocol=ALL_LABELS_PROTOCOL),
+        *_scores_by_label(split, by_label, PROTOCOL),
+    ]
 
 
 def relation_scores(

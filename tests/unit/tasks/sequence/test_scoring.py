@@ -11,6 +11,7 @@ from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.sequence.pairs import LabelledPair
 from domainlm.tasks.sequence.scoring import (
     ALL_GOLD_PROTOCOL,
+    ALL_LABELS_PROTOCOL,
     PROTOCOL,
     count_labels,
     label_scores,
@@ -52,7 +53,7 @@ def test_counts_worked_by_hand() -> None:
 def test_scores_worked_by_hand() -> None:
     scores = label_scores("test", GOLD, GIVEN, LABELS, SCORED)
 
-    assert _value(scores, "accuracy") == 11 / 16
+    assert _value(scores, "accuracy", protocol=ALL_LABELS_PROTOCOL) == 11 / 16
     assert _value(scores, "f1") == pytest.approx(12 / 19)
     # F1 by label: 4/5, 6/8, 0, 2/3, 0.
     assert _value(scores, "macro_f1") == pytest.approx((4 / 5 + 6 / 8 + 2 / 3) / 5)
@@ -77,7 +78,8 @@ def test_scikit_learn_agrees(items: list[tuple[str, str]]) -> None:
         assert _value(scores, f"macro_{name}") == pytest.approx(judge(gold, given_, average="macro", **chosen))
         by_label = judge(gold, given_, average=None, **chosen)
         assert [_value(scores, name, label) for label in SCORED] == pytest.approx(list(by_label))
-    assert _value(scores, "accuracy") == pytest.approx(metrics.accuracy_score(gold, given_))
+    accuracy = _value(scores, "accuracy", protocol=ALL_LABELS_PROTOCOL)
+    assert accuracy == pytest.approx(metrics.accuracy_score(gold, given_))
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=2, max_size=40))
@@ -90,12 +92,19 @@ def test_scikit_learn_agrees_on_matthews(items: list[tuple[str, str]]) -> None:
         assert matthews(gold, given_) == pytest.approx(metrics.matthews_corrcoef(gold, given_))
 
 
-def test_averages_that_would_be_the_accuracy_are_left_out() -> None:
-    scores = label_scores("dev", ["a", "b"], ["a", "a"], ("a", "b"), ("a", "b"))
+def test_micro_averages_of_all_labels_are_the_accuracy() -> None:
+    scores = label_scores("dev", ["a", "b", "b"], ["a", "a", "b"], ("a", "b"), ("a", "b"))
 
-    assert {each.metric for each in scores if not each.type} == {
-        "accuracy", "macro_precision", "macro_recall", "macro_f1", "matthews",
-    }  # fmt: skip
+    assert [_value(scores, name) for name in ("precision", "recall", "f1")] == pytest.approx([2 / 3] * 3)
+    assert _value(scores, "accuracy", protocol=ALL_LABELS_PROTOCOL) == pytest.approx(2 / 3)
+
+
+def test_every_protocol_is_about_one_set_of_labels() -> None:
+    """So that scores in one table of a report have one signature."""
+    scores = label_scores("test", GOLD, GIVEN, LABELS, SCORED)
+    labels = {(each.protocol, each.labels) for each in scores if not each.type}
+
+    assert labels == {(PROTOCOL, SCORED), (ALL_LABELS_PROTOCOL, LABELS)}
 
 
 def _relation(document: str, first: str, second: str, label: str) -> LabelledPair:

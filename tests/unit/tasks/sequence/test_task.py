@@ -120,11 +120,11 @@ def test_relations_are_learned_and_scored_as_the_predictions_say(work: Path) -> 
     scores = _scores(work)
 
     assert len(records) == 30
-    assert scores["one label per example", "f1"] > 0.75
-    assert scores["one label per example", "f1"] == pytest.approx(
+    assert scores["scored labels", "f1"] > 0.75
+    assert scores["scored labels", "f1"] == pytest.approx(
         f1_score(gold, found, labels=["came", "left"], average="micro")
     )
-    assert scores["all gold relations", "f1"] == scores["one label per example", "f1"]  # all lie within sentences
+    assert scores["all gold relations", "f1"] == scores["scored labels", "f1"]  # all lie within sentences
     for record in records:
         assert record["predicted"] == max(record["probabilities"], key=record["probabilities"].get)
         assert all(record["text"][each["start"]].isupper() for each in record["markers"])
@@ -155,7 +155,7 @@ def test_every_way_of_showing_mentions_can_be_learned(
     _run(SPECS["core/relations-jsonl"], documents, start_folder, tmp_path / "run", settings)
     record = _lines(tmp_path / "run" / "predictions.test.jsonl")[0]
 
-    assert _scores(tmp_path / "run")["one label per example", "f1"] > 0.6
+    assert _scores(tmp_path / "run")["scored labels", "f1"] > 0.6
     assert ("@SHIP$" in record["text"]) == (sequence.mentions == "dummies")
 
 
@@ -202,7 +202,7 @@ def test_pairs_of_texts(tmp_path: Path, pairs: Files, start_folder: Path) -> Non
     (accuracy,) = (each for each in scores if each.metric == "accuracy")
     assert accuracy.value > 0.9
     assert accuracy.counts == {"examples": 20, "correct": round(20 * accuracy.value)}
-    assert accuracy.signature.startswith("labels:1|protocol:one label per example|labels:x,y|split:test|data:")
+    assert accuracy.signature.startswith("labels:1|protocol:all labels|labels:x,y|split:test|data:")
 
     model = load(tmp_path / "run" / "model", RUNTIME)
     assert isinstance(model, Classifier)

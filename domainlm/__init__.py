@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from domainlm.api import RunSummary
     from domainlm.plugin.marker import hookimpl
-    from domainlm.tasks.load import Tagger
+    from domainlm.tasks.load import LoadedModel
 
 __version__ = "0.1.0"
 
@@ -58,17 +58,22 @@ def run(
     )
 
 
-def load(path: str | Path) -> Tagger:
-    """Load a fine-tuned model from its folder; `.tag(texts)` labels texts with character offsets.
+def load(path: str | Path) -> LoadedModel:
+    """Load a model from its folder: what it can do depends on its kind.
+
+    A fine-tuned model labels words (`.tag(texts)`), texts or pairs of texts (`.classify(texts)`), pairs of mentions
+    (`.relate(documents)`) or answers questions (`.answer(question, context)`); a pretrained one fills masks
+    (`.fill_masks(texts)`). Every model embeds texts (`.embed(texts)`).
 
     Raises:
-        UserError: where the folder is not a model of domainlm, or is damaged.
+        UserError: where the folder is not a model of domainlm, or is damaged; and from a method that the model's kind
+            does not have.
     """
     from pathlib import Path
 
-    from domainlm.tasks.load import load as load_tagger
+    from domainlm.tasks.load import load as load_model
 
-    return load_tagger(Path(path))
+    return load_model(Path(path))
 
 
 def _override_texts(values: Mapping[str, object] | Sequence[str]) -> list[str]:

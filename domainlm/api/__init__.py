@@ -12,13 +12,26 @@ from domainlm.api.fetching import (
     RemoteReader,
 )
 from domainlm.api.problems import Problem, ProblemLog
-from domainlm.api.records import Document, Entity, TokenExample
+from domainlm.api.records import (
+    Answer,
+    Document,
+    Entity,
+    Mention,
+    Relation,
+    RelationExample,
+    SequenceExample,
+    SpanExample,
+    TokenExample,
+)
+from domainlm.api.relations import PairRules
 from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, StageInfo, StepInfo
 from domainlm.api.specs import (
     SPLITS,
     Architecture,
     CorpusSpec,
     ModelSizeSpec,
+    OutputSpec,
+    Prediction,
     RecipeSpec,
     SampleWriter,
     Spec,
@@ -34,6 +47,7 @@ from domainlm.errors import DataError, FetchError, SpecError, UserError
 
 __all__ = [
     "SPLITS",
+    "Answer",
     "Architecture",
     "ArchiveMember",
     "CheckpointInfo",
@@ -47,17 +61,25 @@ __all__ = [
     "FetchSource",
     "FolderListing",
     "LeftOut",
+    "Mention",
     "ModelSizeSpec",
+    "OutputSpec",
+    "PairRules",
+    "Prediction",
     "Problem",
     "ProblemLog",
     "RecipeSpec",
     "Registration",
+    "Relation",
+    "RelationExample",
     "RemoteFile",
     "RemoteReader",
     "RunInfo",
     "RunSummary",
     "SampleWriter",
     "Score",
+    "SequenceExample",
+    "SpanExample",
     "Spec",
     "SpecError",
     "Split",

@@ -9,18 +9,21 @@ identity.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from domainlm.api.fetching import FetchPlan
+from domainlm.api.field_checks import check_callable, check_choice, check_optional, check_positive, check_strings
 from domainlm.api.problems import ProblemLog
-from domainlm.api.records import Document, TokenExample
+from domainlm.api.records import Document
+from domainlm.api.relations import PairRules
 from domainlm.errors import SpecError
 
-TaskKind = Literal["token"]
-"""The kinds of task: "token" labels every word."""
+TaskKind = Literal["token", "sequence", "span"]
+"""The kinds of task: "token" labels every word, "sequence" a text, a pair of texts or a pair of mentions, "span" finds
+the answer to a question in a context."""
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -102,12 +105,12 @@ class CorpusSpec(_Spec):
     fetch: FetchPlan | None = None
 
     def _check(self, where: str) -> None:
-        _check_callable(self.read, "read", where)
+        check_callable(self.read, "read", where)
         if not isinstance(self.replaces, bool):
             raise SpecError("wrong replaces", where=where, given=repr(self.replaces), allowed="True or False")
-        _check_strings(self.patterns, "patterns", where)
-        _check_sample(self.sample, where)
-        _check_fetch(self.fetch, where)
+        check_strings(self.patterns, "patterns", where)
+        check_optional(self.sample, SampleWriter, "sample", where)
+        check_optional(self.fetch, FetchPlan, "fetch", where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +151,11 @@ class VocabularySpec(_Spec):
     learn: Callable[[Iterator[str], VocabularySettings], str] | None = None
 
     def _check(self, where: str) -> None:
-        _check_choice(self.algorithm, ("wordpiece", "bpe", "unigram", "file", "custom"), "algorithm", where)
+        check_choice(self.algorithm, ("wordpiece", "bpe", "unigram", "file", "custom"), "algorithm", where)
         if self.size is not None:
-            _check_positive(self.size, "size", where)
+            check_positive(self.size, "size", where)
         if self.algorithm == "custom":
-            _check_callable(self.learn, "learn", where)
+            check_callable(self.learn, "learn", where)
         if not isinstance(self.cased, bool):
             raise SpecError("wrong cased", where=where, given=repr(self.cased), allowed="True or False")
         if self.file is not None and not isinstance(self.file, Path):
@@ -183,16 +186,16 @@ class ModelSizeSpec(_Spec):
 
     def _check(self, where: str) -> None:
         for key in ("layers", "hidden", "heads", "max_positions"):
-            _check_positive(getattr(self, key), key, where)
+            check_positive(getattr(self, key), key, where)
         if self.feed_forward is not None:
-            _check_positive(self.feed_forward, "feed_forward", where)
+            check_positive(self.feed_forward, "feed_forward", where)
         if self.hidden % self.heads:
             raise SpecError(
                 f"hidden {self.hidden} is not divisible by heads {self.heads}",
                 where=where,
                 remedy=f"choose heads among the divisors of {self.hidden}",
             )
-        _check_choice(self.architecture, get_args(Architecture), "architecture", where)
+        check_choice(self.architecture, get_args(Architecture), "architecture", where)
         if not 0.0 <= self.dropout < 1.0:
             raise SpecError("wrong dropout", where=where, given=self.dropout, allowed="from 0.0 to below 1.0")
 
@@ -202,11 +205,16 @@ class TaskSpec(_Spec):
     """A downstream data set: its kind, its reader and how it is usually trained.
 
     Attributes:
-        kind: "token" labels words.
+        kind: "token" labels words; "sequence" texts; "span" answers questions.
         read: `read(path, problems)` streams the examples of one file.
-        types: the entity types to label; empty takes those of the training file.
+        types: the entity types to label, or the labels of sequences; empty takes those of the training file.
+        scored_types: the labels of sequences that precision, recall and F1 pool; empty takes all.
+        pairs: how documents with relations become examples, where the reader yields such.
+        companions: further files that the reader opens beside one; they count as input as that one does.
+        read_split: `read_split(path, split, problems)` streams what a file that holds several splits has of one; it is
+            used in place of `read` where it is given.
         files: file names of each split below the folder that a recipe gives; the first that exists is taken, also
-            with `.gz` added.
+            with `.gz` added. One with `*`, `?` or `[...]` stands for all files that it matches.
         defaults: fine-tuning settings of this task (keys of the recipe's `[finetuning]`), below the recipe's own.
         sample: writes a synthetic sample, where the spec ships one.
         source: where the real data comes from, and under which licence.
@@ -214,8 +222,12 @@ class TaskSpec(_Spec):
     """
 
     kind: TaskKind
-    read: Callable[[Path, ProblemLog], Iterator[TokenExample]]
+    read: Callable[[Path, ProblemLog], Iterator[Any]]
     types: tuple[str, ...] = ()
+    scored_types: tuple[str, ...] = ()
+    pairs: PairRules | None = None
+    companions: Callable[[Path], tuple[Path, ...]] | None = None
+    read_split: Callable[[Path, Split, ProblemLog], Iterator[Any]] | None = None
     files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
     defaults: Mapping[str, object] = field(default_factory=dict)
     sample: SampleWriter | None = None
@@ -223,14 +235,25 @@ class TaskSpec(_Spec):
     fetch: FetchPlan | None = None
 
     def _check(self, where: str) -> None:
-        _check_choice(self.kind, get_args(TaskKind), "kind", where)
-        _check_callable(self.read, "read", where)
-        _check_strings(self.types, "types", where)
+        check_choice(self.kind, get_args(TaskKind), "kind", where)
+        check_callable(self.read, "read", where)
+        check_strings(self.types, "types", where)
+        check_strings(self.scored_types, "scored_types", where)
+        check_optional(self.pairs, PairRules, "pairs", where)
         for split, names in self.files.items():
-            _check_choice(split, SPLITS, "files", where)
-            _check_strings(names, f"files[{split!r}]", where)
-        _check_sample(self.sample, where)
-        _check_fetch(self.fetch, where)
+            check_choice(split, SPLITS, "files", where)
+            check_strings(names, f"files[{split!r}]", where)
+        check_optional(self.sample, SampleWriter, "sample", where)
+        check_optional(self.fetch, FetchPlan, "fetch", where)
+
+    def read_part(self, path: Path, split: Split, problems: ProblemLog) -> Iterator[Any]:
+        """Stream what a file has of one split: all of it, unless it holds several."""
+        return self.read(path, problems) if self.read_split is None else self.read_split(path, split, problems)
+
+    def with_companions(self, path: Path) -> tuple[Path, ...]:
+        """The file at `path`, and after it those of its companions that are there."""
+        beside = self.companions(path) if self.companions is not None else ()
+        return (path, *(each for each in beside if each.is_file()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +271,29 @@ class RecipeSpec(_Spec):
             raise SpecError("wrong path", where=where, given=repr(self.path), allowed="a pathlib.Path")
 
 
-Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec
+Prediction = Mapping[str, Any]
+"""What `domainlm predict` writes as a line of JSON: "id", and what a model of its kind says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSpec(_Spec):
+    """A format that predictions can be written in.
+
+    Attributes:
+        kinds: the kinds of model whose predictions it can hold; empty takes any, language models included.
+        write: `write(predictions)` streams the pieces of the output's text, line ends included.
+    """
+
+    kinds: tuple[TaskKind, ...] = ()
+    write: Callable[[Iterable[Prediction]], Iterator[str]]
+
+    def _check(self, where: str) -> None:
+        for kind in self.kinds:
+            check_choice(kind, get_args(TaskKind), "kinds", where)
+        check_callable(self.write, "write", where)
+
+
+Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec | OutputSpec
 
 
 def spec_fields(spec: Spec) -> dict[str, str]:
@@ -263,33 +308,3 @@ def spec_fields(spec: Spec) -> dict[str, str]:
         elif value is not None:
             shown[entry.name] = str(value)
     return shown
-
-
-def _check_positive(value: object, key: str, where: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a whole number from 1")
-
-
-def _check_choice(value: object, choices: tuple[str, ...], key: str, where: str) -> None:
-    if value not in choices:
-        raise SpecError(f"wrong {key}", where=where, given=value, allowed=choices)
-
-
-def _check_callable(value: object, key: str, where: str) -> None:
-    if not callable(value):
-        raise SpecError(f"{key} must be callable", where=where, given=repr(value))
-
-
-def _check_strings(value: object, key: str, where: str) -> None:
-    if not isinstance(value, tuple) or not all(isinstance(entry, str) and entry for entry in value):
-        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a tuple of non-empty strings")
-
-
-def _check_sample(value: object, where: str) -> None:
-    if value is not None and not isinstance(value, SampleWriter):
-        raise SpecError("wrong sample", where=where, given=repr(value), allowed="a SampleWriter or None")
-
-
-def _check_fetch(value: object, where: str) -> None:
-    if value is not None and not isinstance(value, FetchPlan):
-        raise SpecError("wrong fetch", where=where, given=repr(value), allowed="a FetchPlan or None")

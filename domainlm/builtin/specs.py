@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from domainlm.api import (
     CorpusSpec,
     Document,
     ModelSizeSpec,
+    OutputSpec,
+    PairRules,
+    Prediction,
     ProblemLog,
+    RelationExample,
+    SequenceExample,
+    SpanExample,
+    Split,
     TaskSpec,
     TokenExample,
     VocabularySpec,
 )
 from domainlm.plugin.marker import hookimpl
+
+SQUAD_DEFAULTS: Mapping[str, object] = {
+    "num_epochs": 10,
+    "max_tokens": 512,
+    "head": {"num_fc_layers": 2, "fc_hidden": 2048, "dropout": 0.1},
+    "optimizer": {"learning_rate": 3e-5},
+}
+"""As Shin et al. 2020 fine-tune on SQuAD; stride, longest question and answer are BERT's (`[finetuning.span]`)."""
+_SQUAD_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train-v1.1.json", "train-v2.0.json", "train.json"),
+    "dev": ("dev-v1.1.json", "dev-v2.0.json", "dev.json"),
+    "test": ("test.json", "test-v1.1.json", "test-v2.0.json"),
+}
+_JSONL_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train.jsonl",),
+    "dev": ("dev.jsonl",),
+    "test": ("test.jsonl",),
+}
 
 
 def read_text(path: Path, problems: ProblemLog) -> Iterator[Document]:
@@ -43,6 +68,55 @@ def read_spans(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     from domainlm.builtin.formats.spans import read_spans_jsonl
 
     return read_spans_jsonl(path, problems)
+
+
+def read_brat(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
+    """Stream the sentences of a text with brat's annotations beside it."""
+    from domainlm.builtin.formats.brat import read_brat as read
+
+    return read(path, problems)
+
+
+def brat_text(path: Path) -> tuple[Path, ...]:
+    """The text beside a file of brat's annotations."""
+    from domainlm.builtin.formats.brat import text_beside
+
+    return text_beside(path)
+
+
+def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
+    """Stream texts with a label each, given as tab-separated columns."""
+    from domainlm.builtin.formats.classification import read_classification_tsv as read
+
+    return read(path, problems)
+
+
+def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
+    """Give out questions with contexts and answers, in SQuAD's JSON."""
+    from domainlm.builtin.formats.squad import read_squad as read
+
+    return read(path, problems)
+
+
+def read_classification_jsonl(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
+    """Stream texts with a label each, given as a JSON object a line."""
+    from domainlm.builtin.formats.classification import read_classification_jsonl as read
+
+    return read(path, problems)
+
+
+def read_relations(path: Path, problems: ProblemLog) -> Iterator[RelationExample]:
+    """Stream documents with mentions and relations, given as a JSON object a line."""
+    from domainlm.builtin.formats.relations import read_relations_jsonl
+
+    return read_relations_jsonl(path, problems)
+
+
+def write_jsonl(predictions: Iterable[Prediction]) -> Iterator[str]:
+    """Stream predictions, a JSON object a line."""
+    from domainlm.builtin.formats.predictions import write_jsonl as write
+
+    return write(predictions)
 
 
 @hookimpl
@@ -124,8 +198,53 @@ def domainlm_tasks() -> list[TaskSpec]:
             description='named entities as JSON lines: {"text", "entities": [{"start", "end", "type"}]}',
             kind="token",
             read=read_spans,
-            files={"train": ("train.jsonl",), "dev": ("dev.jsonl",), "test": ("test.jsonl",)},
+            files=_JSONL_FILES,
         ),
+        TaskSpec(
+            name="core/classification-tsv",
+            description="a label for a text or a pair of texts, in columns: text, label or text, second_text, label",
+            kind="sequence",
+            read=read_classification_tsv,
+            files={"train": ("train.tsv",), "dev": ("dev.tsv", "devel.tsv", "valid.tsv"), "test": ("test.tsv",)},
+        ),
+        TaskSpec(
+            name="core/classification-jsonl",
+            description='a label for a text or a pair of texts, as JSON lines: {"text", "second_text", "label"}',
+            kind="sequence",
+            read=read_classification_jsonl,
+            files=_JSONL_FILES,
+        ),
+        TaskSpec(
+            name="core/relations-jsonl",
+            description='relations between mentions, as JSON lines: {"text", "entities", "relations"}',
+            kind="sequence",
+            read=read_relations,
+            pairs=PairRules(),
+            files=_JSONL_FILES,
+        ),
+        TaskSpec(
+            name="core/brat",
+            description="named entities as brat's standoff annotations: NAME.ann beside NAME.txt, a folder each split",
+            kind="token",
+            read=read_brat,
+            companions=brat_text,
+        ),
+        TaskSpec(
+            name="core/squad",
+            description="answers in a text, as SQuAD's JSON (v1.1 and v2.0)",
+            kind="span",
+            read=read_squad,
+            files=_SQUAD_FILES,
+            defaults=SQUAD_DEFAULTS,
+        ),
+    ]
+
+
+@hookimpl
+def domainlm_output_formats() -> list[OutputSpec]:
+    """Formats of predictions."""
+    return [
+        OutputSpec(name="core/jsonl", description="a JSON object a line: all that a model says", write=write_jsonl),
     ]
 
 

@@ -11,7 +11,7 @@ _TABLE = (
     ("report", "domainlm.cli.report:report", "Write the report of a finished run again."),
     ("predict", "domainlm.cli.predict:predict", "Tag text with a fine-tuned model."),
     ("corpus", "domainlm.cli.corpus:corpus", "Get and prepare corpora."),
-    ("task", "domainlm.cli.task:task", "Get the data of tasks."),
+    ("task", "domainlm.cli.task:task", "Look at tasks, get and count their data, compare models."),
     ("vocab", "domainlm.cli.vocab:vocab", "Learn, measure and compare vocabularies."),
     ("plugins", "domainlm.cli.plugins:plugins", "List plugins and show what they give."),
     ("doctor", "domainlm.cli.doctor.command:doctor", "Check this installation and this machine."),

@@ -15,6 +15,7 @@ from domainlm.cli.logs import verbosity_options, warn_of_problems
 from domainlm.cli.state import cli_state
 from domainlm.cli.table import echo_json, echo_markdown, echo_table
 from domainlm.cli.vocab_inputs import cased_option, load_vocabularies, markdown_option, vocabularies_argument
+from domainlm.errors import SpecError
 
 if TYPE_CHECKING:
     from domainlm.api import TokenExample
@@ -116,6 +117,13 @@ def _read(named: Sequence[tuple[str, str, Path]], registry: Registry) -> dict[st
     data_sets: dict[str, list[TokenExample]] = {}
     for name, task_name, file in named:
         task = registry.task(task_name, where="--task")
+        if task.kind != "token":
+            raise SpecError(
+                "only tasks with entities have a break-up rate",
+                where="--task",
+                given=f'{task.name}, of kind "{task.kind}"',
+                allowed='tasks of kind "token"',
+            )
         data_sets.setdefault(name, []).extend(task.read(file, problems))
     warn_of_problems(problems)
     return data_sets

@@ -18,6 +18,7 @@ from domainlm.api import (
     CheckpointInfo,
     CorpusSpec,
     ModelSizeSpec,
+    OutputSpec,
     RecipeSpec,
     RunInfo,
     RunSummary,
@@ -79,6 +80,16 @@ def domainlm_recipes() -> Iterable[RecipeSpec]:
 
     Returns:
         The recipes; `domainlm run NAME` runs one, and `extends` of another recipe may name it.
+    """
+    return ()
+
+
+@hookspec
+def domainlm_output_formats() -> Iterable[OutputSpec]:
+    """Declare formats that predictions can be written in.
+
+    Returns:
+        The formats; `domainlm predict --output-format NAME` names one.
     """
     return ()
 

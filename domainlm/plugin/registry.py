@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, Spec, SpecError, TaskSpec, VocabularySpec
+from domainlm.api import CorpusSpec, ModelSizeSpec, OutputSpec, RecipeSpec, Spec, SpecError, TaskSpec, VocabularySpec
 from domainlm.errors import PluginError, nearest_name
 from domainlm.plugin.provider import Provider
 
-SpecT = TypeVar("SpecT", CorpusSpec, VocabularySpec, ModelSizeSpec, TaskSpec, RecipeSpec)
+SpecT = TypeVar("SpecT", CorpusSpec, VocabularySpec, ModelSizeSpec, TaskSpec, RecipeSpec, OutputSpec)
 
 Where = str | Path | None
 
@@ -68,9 +68,9 @@ class Table(Mapping[str, Provided[SpecT]]):
 
 
 class Registry:
-    """Who gives which corpus, vocabulary, model size, task and recipe.
+    """Who gives which corpus, vocabulary, model size, task, recipe and output format.
 
-    The five attributes are mappings from a name to `(spec, provider)`; the five methods look a name up as a recipe
+    The six attributes are mappings from a name to `(spec, provider)`; the six methods look a name up as a recipe
     writes it, `namespace/name` or `namespace/name@version`, and raise `SpecError` where there is none.
 
     Args:
@@ -83,14 +83,22 @@ class Registry:
         self.model_sizes = Table("model size", "model_sizes", ModelSizeSpec)
         self.tasks = Table("task", "tasks", TaskSpec)
         self.recipes = Table("recipe", "recipes", RecipeSpec)
+        self.output_formats = Table("output format", "output_formats", OutputSpec)
         self.disabled = tuple(disabled)
 
     @property
     def tables(
         self,
-    ) -> tuple[Table[CorpusSpec], Table[VocabularySpec], Table[ModelSizeSpec], Table[TaskSpec], Table[RecipeSpec]]:
-        """The five kinds, in the order in which a recipe uses them."""
-        return (self.corpora, self.vocabularies, self.model_sizes, self.tasks, self.recipes)
+    ) -> tuple[
+        Table[CorpusSpec],
+        Table[VocabularySpec],
+        Table[ModelSizeSpec],
+        Table[TaskSpec],
+        Table[RecipeSpec],
+        Table[OutputSpec],
+    ]:
+        """The six kinds, in the order in which a recipe uses them; output formats come last."""
+        return (self.corpora, self.vocabularies, self.model_sizes, self.tasks, self.recipes, self.output_formats)
 
     def corpus(self, name: str, *, where: Where = None) -> CorpusSpec:
         """The corpus of this name. `where` is the place that names it, for the error."""
@@ -112,6 +120,10 @@ class Registry:
         """The recipe of this name."""
         return self._find(self.recipes, name, where)
 
+    def output_format(self, name: str, *, where: Where = None) -> OutputSpec:
+        """The output format of this name."""
+        return self._find(self.output_formats, name, where)
+
     def add(self, spec: Spec, provider: Provider) -> None:
         """Enter a spec; `PluginError` where another plugin gives one of this kind and name."""
         match spec:
@@ -125,6 +137,8 @@ class Registry:
                 self.tasks.add(spec, provider)
             case RecipeSpec():
                 self.recipes.add(spec, provider)
+            case OutputSpec():
+                self.output_formats.add(spec, provider)
 
     def check_free(self, spec: Spec, provider: Provider) -> None:
         """Raise `PluginError` where another plugin gives a spec of this kind and name."""

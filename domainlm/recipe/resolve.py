@@ -13,6 +13,7 @@ from domainlm.plugin.registry import Registry
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.memory import check_memory
+from domainlm.recipe.order import check_order
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.schema import (
     FinetuningSettings,
@@ -20,9 +21,10 @@ from domainlm.recipe.schema import (
     Recipe,
     TaskSettings,
 )
+from domainlm.recipe.selection import check_selection
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
-from domainlm.text.files import expand_files
+from domainlm.text.files import expand_files, files_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,17 @@ class ResolvedVocabulary:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTask:
-    """A task with its files by split (none where a sample is written) and its merged fine-tuning settings."""
+    """A task with its files by split (none where a sample is written) and its merged fine-tuning settings.
+
+    `after` is the name of the task whose model it starts from; None for the language model.
+    """
 
     spec: TaskSpec
     name: str
     files: Mapping[Split, tuple[Path, ...]]
     sample: SampleSettings | None
     finetuning: FinetuningSettings
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,12 @@ def resolve(loaded: LoadedRecipe, registry: Registry) -> Resolved:
     """
     check_requires(loaded.recipe.requires, loaded.path)
     cells = tuple(_resolve_cell(cell, loaded, registry) for cell in loaded.cells)
+    check_selection(loaded, {task.name for cell in cells for task in cell.tasks if not _has_dev(task)})
     return Resolved(loaded, cells)
+
+
+def _has_dev(task: ResolvedTask) -> bool:
+    return task.sample is not None or bool(task.files.get("dev"))
 
 
 def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> ResolvedCell:
@@ -100,6 +111,7 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     vocabulary = _vocabulary(recipe, registry, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_task_names(tasks, where("tasks"))
+    check_order({task.name: task.after for task in tasks}, where("tasks"))
     resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
     _check_numbers(resolved, loaded)
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
@@ -155,13 +167,20 @@ def _task(settings: TaskSettings, index: int, recipe: Recipe, registry: Registry
     return ResolvedTask(
         spec=spec,
         name=settings.name or spec.name.split("/", 1)[1],
-        files=_task_files(settings, spec, where),
+        files=find_task_files(settings, spec, where),
         sample=settings.sample,
         finetuning=_finetuning(settings, spec, recipe, where),
+        after=settings.after,
     )
 
 
-def _task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Split, tuple[Path, ...]]:
+def find_task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Split, tuple[Path, ...]]:
+    """The files of each split: those named, or those that a folder holds under the spec's own names.
+
+    Raises:
+        DataError: a named file is not there.
+        RecipeError: the folder holds no training file.
+    """
     if settings.files is not None:
         named = {"train": settings.files.train, "dev": settings.files.dev, "test": settings.files.test}
         return {split: expand_files(named[split], Path.cwd(), ("*",)) for split in SPLITS if named[split]}
@@ -170,10 +189,9 @@ def _task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[Spli
     folder = Path(settings.folder)
     found: dict[Split, tuple[Path, ...]] = {}
     for split, names in spec.files.items():
-        candidates = [folder / variant for name in names for variant in (name, f"{name}.gz")]
-        there = next((path for path in candidates if path.is_file()), None)
-        if there is not None:
-            found[split] = (there,)
+        there = next((files for name in names if (files := files_named(folder, name))), ())
+        if there:
+            found[split] = there
     if "train" not in found:
         raise RecipeError(
             f"no training file of {spec.name} in this folder",

@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.loss_settings import LossSettings
+from domainlm.recipe.sequence_settings import SequenceSettings
+from domainlm.recipe.span_settings import SpanSettings
 
 
 class RequiresSettings(Settings):
@@ -74,6 +77,8 @@ class OptimizerSettings(Settings):
     """Added to the denominator."""
     max_gradient_norm: Annotated[float, Field(ge=0.0)] = 1.0
     """Gradients are scaled down to this global norm; 0 leaves them as they are."""
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Each layer learns at this share of the rate of the layer above, the embeddings below all (Clark et al. 2020)."""
 
 
 class FinetuningOptimizerSettings(OptimizerSettings):
@@ -166,14 +171,36 @@ class FinetuningSettings(Settings):
     """Words that neighbouring windows of one text share, at the most."""
     labelling: Literal["first_sub_token", "every_sub_token"] = "first_sub_token"
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
+    sequence: SequenceSettings = Field(default_factory=SequenceSettings)
+    """How texts with mentions are read, in sequence tasks."""
+    span: SpanSettings = Field(default_factory=SpanSettings)
+    """How answers are found, in span tasks."""
     head: HeadSettings = Field(default_factory=HeadSettings)
     """The classifier."""
+    loss: LossSettings = Field(default_factory=LossSettings)
+    """What training minimises."""
     optimizer: FinetuningOptimizerSettings = Field(default_factory=FinetuningOptimizerSettings)
     """The optimizer of this phase."""
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
     choose: Literal["best_dev", "last"] = "best_dev"
     """Which epoch's weights are scored on the test split: the best on dev, or the last."""
+    patience: Positive | None = None
+    """Stop after so many epochs in a row without a better score on dev; with "best_dev" only."""
+    minority_views: Positive = 1
+    """How often an epoch sees rows with a label besides the most frequent one (Shin et al. 2020, section 5.5)."""
+    freezes_embeddings: bool = False
+    """Leave the start's embeddings as they are."""
+    num_frozen_layers: NotNegative = 0
+    """Leave so many of the lowest layers as they are."""
+    num_reset_layers: NotNegative = 0
+    """Draw so many of the top layers anew before training (Zhang et al. 2021)."""
+
+    @model_validator(mode="after")
+    def _patience_needs_dev(self) -> FinetuningSettings:
+        if self.patience is not None and self.choose != "best_dev":
+            raise ValueError('patience needs choose = "best_dev"')
+        return self
 
 
 class TaskFiles(Settings):
@@ -200,6 +227,9 @@ class TaskSettings(Settings):
     """The files, where they have other names."""
     sample: SampleSettings | None = None
     """Write and read a synthetic sample instead of files."""
+    after: str | None = None
+    """Name of another task: fine-tuning starts from the model of that task with the same seed, not from the language
+    model; the head too, where both tasks are of one kind and their heads have the same shape and labels."""
     finetuning: FinetuningSettings | None = None
     """Settings of this task alone, above those of [finetuning]."""
 
@@ -226,6 +256,15 @@ class StudySettings(Settings):
 
     axes: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default_factory=dict)
     """Dotted recipe keys, each with the values to try; every combination is run, and shared stages only once."""
+    select: Strings = ()
+    """Of the axes below finetuning those to choose by dev, for each data set, instead of comparing their values."""
+
+    @model_validator(mode="after")
+    def _select_varied(self) -> StudySettings:
+        for key in self.select:
+            if key not in self.axes or not key.startswith("finetuning."):
+                raise ValueError(f"select names {key!r}, which is no axis below finetuning")
+        return self
 
 
 class Recipe(Settings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,11 +109,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
         runtime=recipe.runtime,
         hardware=hardware,
     )
-    finetuning = tuple(
-        _finetune(task, cell, model, seed=seed, hashes=hashes, hardware=hardware)
-        for task in cell.tasks
-        for seed in recipe.seeds
-    )
+    finetuning = tuple(_finetuning(cell, model, hashes, hardware))
     return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning)
 
 
@@ -166,6 +162,25 @@ def _vocabulary(cell: ResolvedCell, corpus: CorpusStage, hashes: FileHashes) -> 
     )
 
 
+def _finetuning(
+    cell: ResolvedCell, model: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
+) -> Iterator[FinetuneStage]:
+    """A stage for each task and seed, in the recipe's order; each starts from `model`, or from another one's."""
+    tasks = {task.name: task for task in cell.tasks}
+    made: dict[tuple[str, int], FinetuneStage] = {}
+
+    def stage(task: ResolvedTask, seed: int) -> FinetuneStage:
+        key = (task.name, seed)
+        if key not in made:
+            before = None if task.after is None else stage(tasks[task.after], seed)
+            made[key] = _finetune(task, cell, before or model, seed=seed, hashes=hashes, hardware=hardware)
+        return made[key]
+
+    for task in cell.tasks:
+        for seed in cell.cell.recipe.seeds:
+            yield stage(task, seed)
+
+
 def _finetune(
     task: ResolvedTask, cell: ResolvedCell, model: Stage, *, seed: int, hashes: FileHashes, hardware: Mapping[str, Any]
 ) -> FinetuneStage:
@@ -178,8 +193,16 @@ def _finetune(
         spec=task.spec,
         name=task.name,
         files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+        companions=_companions(task, hashes),
         settings=task.finetuning,
         runtime=cell.cell.recipe.runtime,
         seed=seed,
         hardware=hardware,
+        after=model.history if isinstance(model, FinetuneStage) else "",
     )
+
+
+def _companions(task: ResolvedTask, hashes: FileHashes) -> tuple[InputFile, ...]:
+    """The further files that the task's reader opens."""
+    beside = [each for paths in task.files.values() for path in paths for each in task.spec.with_companions(path)[1:]]
+    return InputFile.all_of(dict.fromkeys(beside), hashes)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domainlm.api import CorpusSpec, ProblemLog, Split, TaskSpec
+from domainlm.api import CorpusSpec, ProblemLog, SequenceExample, Split, TaskSpec
 from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.text.indexed import smallest_dtype
@@ -128,5 +128,7 @@ def _texts(guarded: Sequence[GuardedFiles]) -> Iterator[GuardedText]:
     for task in guarded:
         for split in GUARDED_SPLITS:
             for file in task.files.get(split, ()):
-                for example in task.spec.read(file, problems):
+                for example in task.spec.read_part(file, split, problems):
                     yield GuardedText(f"{task.name}, {split}", example.id, example.text)
+                    if isinstance(example, SequenceExample) and example.second_text:
+                        yield GuardedText(f"{task.name}, {split}", f"{example.id}, second", example.second_text)

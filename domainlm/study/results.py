@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from domainlm.recipe.load import Cell
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolve import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, Graph
+from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.store import Artifact
@@ -18,18 +20,27 @@ from domainlm.study.store import Artifact
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
 
+_IN_SIGNATURE = frozenset({"scorer", "labels"})
+
 LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
 
 
 def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock: Mapping[str, Any]) -> dict[str, Any]:
     """Everything a report needs, as JSON values; the same bytes for the same run, however often it was stopped."""
-    return {
+    results: dict[str, Any] = {
         "recipe": portable_recipe(resolved),
         "lock": dict(lock),
         "rows": [row for cell in graph.cells for row in _rows(cell, artifacts)],
         "curves": [curve for cell in graph.cells for curve in _curves(cell)],
         "problems": list(_problems(graph, artifacts)),
+        "candidates": [],
     }
+    recipe = resolved.loaded.recipe
+    if recipe.study.select:
+        results |= select_settings(
+            results["rows"], results["curves"], recipe.study.select, lambda axes: Cell(axes, recipe).label
+        )
+    return results
 
 
 def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
@@ -71,8 +82,10 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 "stage": "finetune",
                 "task": stage.spec.name,
                 "dataset": stage.name,
-                **score,
+                "settings": {},
+                **{key: value for key, value in score.items() if key not in _IN_SIGNATURE},
                 "seed": stage.seed,
+                "after": stage.after,
                 **common,
             }
 

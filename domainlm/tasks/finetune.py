@@ -20,10 +20,12 @@ from domainlm.model.files import save_model
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
 from domainlm.tasks.files import write_json, write_json_lines
-from domainlm.tasks.identity import claim_folder, describe_run
+from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import PreparedTask
 from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
+from domainlm.tasks.sequence.task import SequenceTask
+from domainlm.tasks.span.task import SpanTask
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.task import TokenTask
 from domainlm.train.checkpoints import remove_checkpoints
@@ -54,7 +56,7 @@ class _PrepareTask(Protocol):
     ) -> PreparedTask: ...
 
 
-_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask}
+_KINDS: Mapping[TaskKind, _PrepareTask] = {"token": TokenTask, "sequence": SequenceTask, "span": SpanTask}
 
 
 def finetune(
@@ -99,6 +101,7 @@ def finetune(
     if not (work / _SCORES).is_file():
         prepared = _KINDS[task.kind](task, splits, settings, opened, seed)
         run = _Run(prepared, splits, settings, opened, seed, open_device(runtime), work)
+        run.data = data_hashes(task, files)
         run.train(observer)
         run.write_results()
     remove_checkpoints(work)
@@ -131,6 +134,7 @@ class _Run:
         self._start, self._seed, self._device, self._work = start, seed, device, work
         self._model: nn.Module = prepared.build_model()
         self._choice = _Choice(settings.num_epochs, "as asked")
+        self.data: Mapping[Split, str] = {}  # hash of each split, for signatures
 
     def train(self, observer: Observer) -> None:
         """Train to the end, or from the last checkpoint, and leave the chosen weights in the model."""
@@ -172,18 +176,17 @@ class _Run:
             metric=f"dev_{self._prepared.choice_metric}",
             at_steps=at_steps,
             path=self._work / _BEST,
+            patience=self._settings.patience,
         )
 
     def _score_dev(self) -> dict[str, float]:
         self._model.eval()
         scores = self._prepared.evaluate(self._model, "dev", self._device).scores
-        return {f"dev_{score.metric}": score.value for score in scores if not score.type}
+        # Of several protocols the first counts.
+        return {f"dev_{score.metric}": score.value for score in reversed(scores) if not score.type}
 
     def write_results(self) -> None:
-        """Write the model, the predictions and the scores; scores.json comes last."""
-        extra = self._prepared.config_extra()
-        save_model(self._work / "model", self._model, self._start.config, extra)
-        self._start.vocabulary.save(self._work / "model")
+        """Write the predictions, the model and the scores; scores.json comes last."""
         scores: list[TaskScore] = []
         splits: tuple[Split, ...] = ("dev", "test")
         self._model.eval()
@@ -191,7 +194,10 @@ class _Run:
             if split in self._splits:
                 evaluation = self._prepared.evaluate(self._model, split, self._device)
                 write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)
-                scores.extend(evaluation.scores)
+                scores.extend(score.signed(self.data[split], self._seed) for score in evaluation.scores)
+        # After dev is scored: what is chosen there belongs to the model.
+        save_model(self._work / "model", self._model, self._start.config, self._prepared.config_extra())
+        self._start.vocabulary.save(self._work / "model")
         content: dict[str, Json] = {
             "format": _FORMAT,
             "choice": {"epoch": self._choice.epoch, "num_epochs": self._settings.num_epochs, "by": self._choice.by},

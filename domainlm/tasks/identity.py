@@ -11,6 +11,7 @@ from domainlm.errors import StorageError
 from domainlm.recipe.schema import FinetuningSettings
 from domainlm.tasks.files import file_digest, write_json
 from domainlm.tasks.scores import Json
+from domainlm.tasks.signature import data_hash
 
 _FILE = "run.json"
 
@@ -22,11 +23,22 @@ def describe_run(
     return {
         "task": task.reference,
         "types": list(task.types),
-        "files": {split: [file_digest(path) for path in paths] for split, paths in files.items() if paths},
+        "files": {split: _digests(task, paths) for split, paths in files.items() if paths},
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
         "start": {path.name: file_digest(path) for path in sorted(start.iterdir()) if path.is_file()},
     }
+
+
+def data_hashes(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict[Split, str]:
+    """Short hash of what each split is read from and by: its files, the spec with its version, the labels it names."""
+    reader: list[Json] = [task.reference, list(task.types)]
+    return {split: data_hash([reader, _digests(task, paths)]) for split, paths in files.items()}
+
+
+def _digests(task: TaskSpec, paths: tuple[Path, ...]) -> list[Json]:
+    """Of every file that is read, companions included."""
+    return [file_digest(each) for path in paths for each in task.with_companions(path)]
 
 
 def claim_folder(work: Path, run: Mapping[str, Json]) -> None:

@@ -53,7 +53,10 @@ class PreparedTask(Protocol):
         """Label one split with a model in evaluation mode, and score it."""
 
     def config_extra(self) -> Mapping[str, Json]:
-        """What config.json of the fine-tuned model says besides the encoder's shape, its kind included."""
+        """What config.json of the fine-tuned model says besides the encoder's shape, its kind included.
+
+        Asked for after the splits were evaluated.
+        """
 
     def facts(self) -> Iterator[tuple[Split, Mapping[str, Json]]]:
         """Sizes of each split, for scores.json."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from domainlm.api import SPLITS, DataError, ProblemLog, Split, TaskSpec, TokenExample
+from domainlm.api import (
+    SPLITS,
+    DataError,
+    ProblemLog,
+    RelationExample,
+    SequenceExample,
+    SpanExample,
+    Split,
+    TaskKind,
+    TaskSpec,
+    TokenExample,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +26,12 @@ class SplitExamples:
     """What one split holds.
 
     Attributes:
-        examples: in the order of the files.
+        examples: the records of the task's kind, in the order of the files.
         problems: what readers, and later the task, skipped or mended.
         where: the files, for messages.
     """
 
-    examples: tuple[TokenExample, ...]
+    examples: tuple[Any, ...]
     problems: ProblemLog
     where: str
 
@@ -32,36 +44,87 @@ def read_splits(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict
     """
     if not files.get("train"):
         raise DataError("no training files", where=task.name, remedy="give files for the training split")
-    return {split: _read_split(task, files[split]) for split in SPLITS if files.get(split)}
+    return {split: _read_split(task, split, files[split]) for split in SPLITS if files.get(split)}
 
 
-def _read_split(task: TaskSpec, paths: tuple[Path, ...]) -> SplitExamples:
+def _read_split(task: TaskSpec, split: Split, paths: tuple[Path, ...]) -> SplitExamples:
     problems = ProblemLog()
-    examples = tuple(example for path in paths for example in _checked(task.read(path, problems), task, path))
+    examples = tuple(
+        example for path in paths for example in _checked(task.read_part(path, split, problems), task, path)
+    )
     where = ", ".join(map(str, paths))
     if not examples:
         raise DataError("no example", where=where, given=problems.summary() or None)
     return SplitExamples(examples, problems, where)
 
 
-def _checked(examples: Iterable[TokenExample], task: TaskSpec, path: Path) -> Iterator[TokenExample]:
+class _Fault(NamedTuple):
+    """What is not sound about an example, and what would be."""
+
+    given: str
+    allowed: str
+
+
+def _checked(examples: Iterable[Any], task: TaskSpec, path: Path) -> Iterator[Any]:
+    find_fault = _FIND_FAULT[task.kind]
     for example in examples:
-        place = 0
-        for start, end in example.words:
-            if not place <= start < end <= len(example.text):
-                raise _broken(task, path, example, f"word {start} to {end}", "words in order, within the text")
-            place = end
-        for entity in example.entities:
-            if not 0 <= entity.start < entity.end <= len(example.text):
-                given = f"{entity.type} {entity.start} to {entity.end}"
-                raise _broken(task, path, example, given, "entities within the text")
+        fault = find_fault(example)
+        if fault is not None:
+            raise DataError(
+                f"the reader of {task.name} gave an example that is not sound",
+                where=f"{path}, example {getattr(example, 'id', '?')}",
+                given=fault.given,
+                allowed=fault.allowed,
+            )
         yield example
 
 
-def _broken(task: TaskSpec, path: Path, example: TokenExample, given: str, allowed: str) -> DataError:
-    return DataError(
-        f"the reader of {task.name} gave an example that is not sound",
-        where=f"{path}, example {example.id}",
-        given=f"{given} in a text of {len(example.text)} characters",
-        allowed=allowed,
-    )
+def _token_fault(example: TokenExample) -> _Fault | None:
+    place, length = 0, len(example.text)
+    for start, end in example.words:
+        if not place <= start < end <= length:
+            return _Fault(f"word {start} to {end} in a text of {length} characters", "words in order, within the text")
+        place = end
+    return _outside(example.text, ((entity.start, entity.end, entity.type) for entity in example.entities))
+
+
+def _sequence_fault(example: SequenceExample | RelationExample) -> _Fault | None:
+    if isinstance(example, SequenceExample):
+        if len(example.markers) > 2:
+            return _Fault(f"{len(example.markers)} markers", "at most 2 markers")
+        return _outside(example.text, ((marker.start, marker.end, marker.type) for marker in example.markers))
+    ids = {mention.id for mention in example.mentions}
+    if len(ids) < len(example.mentions):
+        return _Fault("two mentions of one id", "ids that are unique in their document")
+    for relation in example.relations:
+        if relation.first == relation.second or not {relation.first, relation.second} <= ids:
+            return _Fault(f"a relation from {relation.first!r} to {relation.second!r}", "two different mentions")
+    return _outside(example.text, ((mention.start, mention.end, mention.type) for mention in example.mentions))
+
+
+def _span_fault(example: SpanExample) -> _Fault | None:
+    for answer in example.answers:
+        if answer.start < 0 or not answer.text or not example.context.startswith(answer.text, answer.start):
+            return _Fault(f"the answer {answer.text!r} at {answer.start}", "answers that stand where they say")
+    if bool(example.gold) == example.is_impossible:
+        return _Fault(
+            f"{len(example.gold)} answers",
+            "an answer, or that there is none: what has neither can be predicted for alone",
+        )
+    return None
+
+
+def _outside(text: str, spans: Iterable[tuple[int, int, str]]) -> _Fault | None:
+    for start, end, name in spans:
+        if not 0 <= start < end <= len(text):
+            given = f"{name} {start} to {end} in a text of {len(text)} characters"
+            return _Fault(given, "spans within the text")
+    return None
+
+
+_FIND_FAULT: Mapping[TaskKind, Callable[[Any], _Fault | None]] = {
+    "token": _token_fault,
+    "sequence": _sequence_fault,
+    "span": _span_fault,
+}
+"""For each kind what breaks the rules of its records; None where nothing does."""

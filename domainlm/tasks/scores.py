@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from domainlm.api import Split
+from domainlm.tasks.signature import Signature, labels_part
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -21,6 +23,10 @@ class TaskScore:
         value: from 0 to 1.
         type: the type of entity that is counted; "" where all are counted together.
         counts: the whole numbers behind the value ("gold", "found", "correct").
+        scorer: what counted, with the version of its rules: "conlleval:1". Raise the version whenever the same
+            predictions may be given another value.
+        labels: the labels that were scored, for the signature.
+        signature: how the value came about; fine-tuning fills it in, see `domainlm.tasks.signature`.
     """
 
     split: Split
@@ -29,6 +35,9 @@ class TaskScore:
     value: float
     type: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    scorer: str = ""
+    labels: tuple[str, ...] = ()
+    signature: str = ""
 
     def as_dict(self) -> dict[str, Json]:
         """For scores.json and the rows of results.json."""
@@ -39,9 +48,30 @@ class TaskScore:
             "value": self.value,
             "type": self.type,
             "counts": dict(self.counts),
+            "scorer": self.scorer,
+            "labels": list(self.labels),
+            "signature": self.signature,
         }
 
     @classmethod
     def from_dict(cls, entry: Mapping[str, object]) -> TaskScore:
         """What `as_dict` gave."""
-        return cls(**entry)  # type: ignore[arg-type]
+        fields: dict[str, Any] = {**entry}
+        return cls(**(fields | {"labels": tuple(fields.get("labels", ()))}))
+
+    def signed(self, data: str, seed: int) -> TaskScore:
+        """The same score with its signature.
+
+        Args:
+            data: hash of the split.
+            seed: of the model.
+        """
+        signature = Signature(
+            scorer=self.scorer,
+            protocol=self.protocol,
+            labels=labels_part(self.labels),
+            split=self.split,
+            data=data,
+            seeds=str(seed),
+        )
+        return replace(self, signature=str(signature))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from domainlm.api import SPLITS, Entity, ProblemLog, TaskSpec, TokenExample
+from domainlm.api import SPLITS, Entity, ProblemLog, TaskKind, TaskSpec, TokenExample
 from domainlm.testing.failure import CheckError
 from domainlm.testing.samples import check_refusals, read_twice, write_sample
+from domainlm.testing.sequences import check_sequence_example, count_labels
+from domainlm.testing.spans import check_span_example, count_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,16 @@ class TaskCounts:
         num_words: their words.
         num_entities: mentions by type.
         problems: what the reader skipped or mended, by kind.
+        num_labels: for sequence tasks, examples or relations by label.
+        num_answers: for span tasks, answers that have a place in their context.
     """
 
     num_examples: int
     num_words: int
     num_entities: dict[str, int]
     problems: dict[str, int]
+    num_labels: dict[str, int] = field(default_factory=dict)
+    num_answers: int = 0
 
 
 def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
@@ -36,7 +43,9 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
 
     The sample is the same for the same seed; examples are the same each time they are read; words ascend, do not
     overlap and lie inside the text; entities lie on the text, begin and end at something visible, and are of the
-    declared types; the spec's default settings are settings of fine-tuning; a missing and an empty file are refused.
+    declared types, and so are labels; relations are between two mentions of their document; answers stand at their
+    offsets, and questions have one or say that there is none; the spec's default settings are settings of
+    fine-tuning; a missing and an empty file are refused.
 
     Args:
         spec: the task.
@@ -55,12 +64,16 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
         else:
             files = [path]
         problems = ProblemLog()
-        examples: list[TokenExample] = []
+        examples: list[Any] = []
         for file in files:
             read = read_twice(spec.read, file, problems, where)
             _check_file(read, spec, f"{where}, {file.name}")
             examples += read
         check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
+    if spec.kind == "sequence":
+        return TaskCounts(len(examples), 0, {}, dict(problems.counts), count_labels(examples))
+    if spec.kind == "span":
+        return TaskCounts(len(examples), 0, {}, dict(problems.counts), num_answers=count_answers(examples))
     return _count(examples, problems, where)
 
 
@@ -75,14 +88,19 @@ def _count(examples: Sequence[TokenExample], problems: ProblemLog, where: str) -
 def _check_file(examples: Sequence[object], spec: TaskSpec, where: str) -> None:
     ids: set[str] = set()
     for example in examples:
-        if not isinstance(example, TokenExample):
-            raise CheckError("the reader must give TokenExamples", where=where, given=repr(example)[:200])
-        place = f"{where}, example {example.id!r}"
-        if example.id in ids:
+        name = getattr(example, "id", None)
+        place = f"{where}, example {name!r}"
+        _CHECKS[spec.kind](example, spec, place)
+        if not isinstance(name, str) or name in ids:
             raise CheckError("two examples of one file have one id", where=place)
-        ids.add(example.id)
-        _check_words(example, place)
-        _check_entities(example, spec, place)
+        ids.add(name)
+
+
+def _check_token_example(example: object, spec: TaskSpec, where: str) -> None:
+    if not isinstance(example, TokenExample):
+        raise CheckError("the reader must give TokenExamples", where=where, given=repr(example)[:200])
+    _check_words(example, where)
+    _check_entities(example, spec, where)
 
 
 def _check_words(example: TokenExample, where: str) -> None:
@@ -124,3 +142,10 @@ def _check_defaults(spec: TaskSpec, where: str) -> None:
     from domainlm.recipe.validate import validate_settings
 
     validate_settings(FinetuningSettings, dict(spec.defaults), lambda _: f"{where}, defaults")
+
+
+_CHECKS: Mapping[TaskKind, Callable[[object, TaskSpec, str], None]] = {
+    "token": _check_token_example,
+    "sequence": check_sequence_example,
+    "span": check_span_example,
+}

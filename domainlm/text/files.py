@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -15,6 +15,9 @@ from domainlm.errors import DataError, nearest_name
 
 MAX_LINE_BYTES = 32 * 2**20
 """Longest line that is read, in bytes: a longer one means that the file is not text in lines."""
+
+MAX_FILE_BYTES = 2**30
+"""Longest file that is read whole, in bytes, unpacked."""
 
 _BUFFER_BYTES = 2**20
 _MAGIC_CHARACTERS = frozenset("*?[")
@@ -43,6 +46,32 @@ def open_text(path: Path, problems: ProblemLog | None = None) -> Iterator[str]:
     if not path.is_file():
         raise _missing(path, path)
     return _lines(path, problems)
+
+
+def read_text(path: Path) -> str:
+    """Read a whole UTF-8 file, unpacking it where its name ends in `.gz`; a byte-order mark is taken off.
+
+    Raises:
+        DataError: as `open_text` raises it, and where the file holds more than `MAX_FILE_BYTES`.
+    """
+    if path.is_dir():
+        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
+    if not path.is_file():
+        raise _missing(path, path)
+    with _open_bytes(path) as stream, _gzip_errors(path):
+        content = _unpacked(path, stream).read(MAX_FILE_BYTES + 1)
+    if not content:
+        raise DataError("is empty", where=path)
+    if len(content) > MAX_FILE_BYTES:
+        raise DataError("the file is too large", where=path, allowed=f"at most {MAX_FILE_BYTES:,} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        first = 0
+        for number, line in enumerate(content.splitlines(keepends=True), 1):
+            _decode(path, line, number, first)  # raises for the line that is to blame
+            first += len(line)
+        raise
 
 
 def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:
@@ -106,14 +135,20 @@ def _unpacked(path: Path, stream: BinaryIO) -> BinaryIO:
 
 
 def _read_line(path: Path, stream: BinaryIO, number: int) -> bytes:
-    try:
+    with _gzip_errors(f"{path}:{number + 1}"):
         return stream.readline(MAX_LINE_BYTES + 1)
+
+
+@contextmanager
+def _gzip_errors(where: str | Path) -> Iterator[None]:
+    try:
+        yield
     except EOFError as error:
-        raise DataError("the gzip file is cut short", where=f"{path}:{number + 1}", remedy="fetch it again") from error
+        raise DataError("the gzip file is cut short", where=where, remedy="fetch it again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             "the gzip file is damaged, or not a gzip file",
-            where=f"{path}:{number + 1}",
+            where=where,
             given=str(error),
             remedy="fetch it again, or take .gz off its name if it is plain text",
         ) from error
@@ -171,6 +206,19 @@ def expand_files(patterns: Sequence[str], base: Path, file_patterns: tuple[str, 
             raise _no_match(pattern, base, file_patterns)
         found.update(files)
     return tuple(sorted(found))
+
+
+def files_named(folder: Path, name: str) -> tuple[Path, ...]:
+    """The file of this name in a folder, or else with `.gz` added; all that match, sorted, where it is a pattern.
+
+    A file that is there both plain and gzipped is taken once, plain.
+    """
+    if _MAGIC_CHARACTERS.isdisjoint(name):
+        found = [folder / name, folder / f"{name}.gz"]
+        return tuple(path for path in found if path.is_file())[:1]
+    matches = {path.name.removesuffix(".gz"): path for path in sorted(folder.glob(f"{name}.gz")) if path.is_file()}
+    matches |= {path.name: path for path in sorted(folder.glob(name)) if path.is_file()}
+    return tuple(matches[key] for key in sorted(matches))
 
 
 def _expand(pattern: str, base: Path, file_patterns: tuple[str, ...]) -> set[Path]:

@@ -22,6 +22,7 @@ from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints import Checkpoint, Checkpoints
+from domainlm.train.layer_decay import RATE_SCALE
 from domainlm.train.metrics import MetricsLog
 from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource, Objective
@@ -82,6 +83,8 @@ def train(
 ) -> None:
     """Train `model` in place until `settings.num_steps` steps are done, going on from `work/checkpoints` if there.
 
+    A milestone may end it earlier.
+
     Leaves `work/metrics.jsonl` (a line per step: step, loss, parts of the loss, learning_rate, gradient_norm,
     num_tokens, milestones' numbers; no times) and `work/checkpoints` with a checkpoint of the last step. The caller
     writes what it needs and then calls `remove_checkpoints(work)`. Called again after the last step it only restores.
@@ -116,11 +119,13 @@ def train(
         if unsettled is not None:
             run.settle(_Advance(first, unsettled, 0.0), log, signals)
         for step in range(first, settings.num_steps):
+            if run.stops_early:
+                break
             advance = run.advance(step)
             run.settle(advance, log, signals)
             _show(bar, advance)
             due = advance.step % settings.num_steps_per_checkpoint == 0 or advance.step == settings.num_steps
-            if due or signals.received:
+            if due or run.stops_early or signals.received:
                 run.save(advance.step, log)
             signals.deliver()
 
@@ -167,6 +172,11 @@ class _Run(Generic[BatchT]):
         run = "/".join([settings.identity(), *(milestone.name for milestone in milestones)])
         self._checkpoints = Checkpoints(work, run, settings.num_checkpoints_kept)
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether a milestone has seen enough."""
+        return any(milestone.stops for milestone in self._milestones)
+
     def restore(self) -> Checkpoint | None:
         """Go back to the last good checkpoint, if there is one."""
         found = self._checkpoints.latest()
@@ -211,7 +221,7 @@ class _Run(Generic[BatchT]):
         values = {"loss": math.fsum(parts.values()), **parts, "learning_rate": rate, "gradient_norm": norm}
         self._check_finite(step + 1, values)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get(RATE_SCALE, 1.0)
         self._optimizer.step()
         values["num_tokens"] = sum(batch.num_tokens for batch in micro_batches)
         return _Advance(step + 1, values, time.perf_counter() - started)

@@ -27,6 +27,10 @@ class Milestone(Protocol):
     def name(self) -> str:
         """Short name, unique among the milestones of a run; letters, digits, "-" and "_"."""
 
+    @property
+    def stops(self) -> bool:
+        """Whether training is to end after this step; a function of what `state` remembers."""
+
     def due(self, step: int) -> bool:
         """Whether there is work after `step` steps (from 1)."""
 
@@ -53,6 +57,7 @@ class KeepBest:
         metric: the number of `evaluate` to maximise. Of equal values the earliest wins.
         at_steps: after which steps (for example the last of each epoch).
         path: where the best weights are kept (a .safetensors file in the work folder).
+        patience: training stops after so many evaluations in a row that were not the best so far; None goes on.
     """
 
     _FILE = "best.safetensors"
@@ -66,6 +71,7 @@ class KeepBest:
         metric: str,
         at_steps: Collection[int],
         path: Path,
+        patience: int | None = None,
     ) -> None:
         self.name = name
         self._model = model
@@ -75,6 +81,8 @@ class KeepBest:
         self._path = path
         self._best_step: int | None = None
         self._best_metrics: dict[str, float] = {}
+        self._patience = patience
+        self._num_worse = 0
 
     @property
     def best_step(self) -> int | None:
@@ -86,6 +94,11 @@ class KeepBest:
         """All the numbers of the best evaluation."""
         return self._best_metrics
 
+    @property
+    def stops(self) -> bool:
+        """Whether patience is at its end."""
+        return self._patience is not None and self._num_worse >= self._patience
+
     def due(self, step: int) -> bool:
         """Whether an evaluation follows this step."""
         return step in self._at_steps
@@ -95,12 +108,14 @@ class KeepBest:
         metrics = dict(self._evaluate())
         if self._best_step is None or metrics[self._metric] > self._best_metrics[self._metric]:
             write_tensors(self._path, self._model.state_dict())
-            self._best_step, self._best_metrics = step, metrics
+            self._best_step, self._best_metrics, self._num_worse = step, metrics, 0
+        else:
+            self._num_worse += 1
         return metrics
 
     def state(self) -> Mapping[str, Any]:
-        """Step and numbers of the best evaluation."""
-        return {"best_step": self._best_step, "best_metrics": self._best_metrics}
+        """Step and numbers of the best evaluation, and how many worse ones followed it."""
+        return {"best_step": self._best_step, "best_metrics": self._best_metrics, "num_worse": self._num_worse}
 
     def files(self) -> Mapping[str, Path]:
         """The best weights, once there are some."""
@@ -110,6 +125,7 @@ class KeepBest:
         """Go back to what a checkpoint remembers."""
         self._best_step = state["best_step"]
         self._best_metrics = dict(state["best_metrics"])
+        self._num_worse = state["num_worse"]
         if self._FILE in files:
             temporary = self._path.with_name(f".{self._path.name}.tmp")
             shutil.copyfile(files[self._FILE], temporary)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.recipe.schema import OptimizerSettings
+from domainlm.train.layer_decay import split_groups
 
 _SEPARATOR = "|"
 
@@ -21,12 +23,12 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.opti
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trainable if parameter.ndim > 1]
     plain = [parameter for parameter in trainable if parameter.ndim <= 1]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
+        split_groups([each for each in groups if each["params"]], dict(model.named_parameters()), settings.layer_decay),
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
         eps=settings.epsilon,

@@ -45,7 +45,7 @@ def read_spans_jsonl(path: Path, problems: ProblemLog) -> Iterator[TokenExample]
             problems.add("id given twice", name, path=path, line=line)
             name = f"{name}#{line}"
         ids.add(name)
-        entities = {entity for entry in listed if (entity := _entity(entry, text, path, line, problems))}
+        entities = {entity for entry in listed if (entity := read_entity(entry, text, path, line, problems))}
         yield TokenExample(name, text, split_words(text), tuple(sorted(entities)))
     if not ids:
         raise DataError(
@@ -56,7 +56,8 @@ def read_spans_jsonl(path: Path, problems: ProblemLog) -> Iterator[TokenExample]
         )
 
 
-def _entity(entry: object, text: str, path: Path, line: int, problems: ProblemLog) -> Entity | None:
+def read_entity(entry: object, text: str, path: Path, line: int, problems: ProblemLog) -> Entity | None:
+    """A mention given as {"start", "end", "type"}; None, and a count, where it is not sound."""
     if not isinstance(entry, dict):
         problems.add("entity is not a JSON object", f"{type(entry).__name__}, left out", path=path, line=line)
         return None

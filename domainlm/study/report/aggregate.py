@@ -11,6 +11,7 @@ from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.load import RESULTS_NAME, Row
 from domainlm.study.report.metrics import metric_facts, sort_metrics
 from domainlm.study.report.question import Question
+from domainlm.tasks.signature import merge_seeds
 
 LM_STAGE = "lm-score"
 _SPLIT_ORDER = ("test", "dev")
@@ -71,6 +72,7 @@ class Scores:
         self._by_seed: dict[_Place, dict[int, float]] = {}
         self._vocabularies: dict[Group, set[tuple[object, ...]]] = {}
         self._gold: dict[tuple[Group, str, str], set[int]] = {}
+        self._signatures: dict[tuple[Group, str], dict[str, None]] = {}
         for row in rows:
             group = Group(row.stage, row.split, row.protocol)
             place = _Place(group, arms.of(row), row.dataset, row.type or "", row.metric)
@@ -83,6 +85,8 @@ class Scores:
                     remedy="each score may stand there once; run the recipe again to have the file written anew",
                 )
             seeds[row.seed] = row.value
+            if row.signature and not row.type:
+                self._signatures.setdefault((group, row.dataset), {})[row.signature] = None
             if "gold" in row.counts:
                 self._gold.setdefault((group, row.dataset, row.type or ""), set()).add(row.counts["gold"])
             self._vocabularies.setdefault(group, set()).add(_vocabulary_identity(row))
@@ -91,6 +95,21 @@ class Scores:
     def task_groups(self) -> tuple[Group, ...]:
         """Groups of task scores: test before dev before any other split."""
         return self._sorted_groups(lambda group: group.stage != LM_STAGE)
+
+    def leading_groups(self) -> tuple[Group, ...]:
+        """Of the first split the groups to judge by: for each data set the protocol that its rows give first."""
+        groups = self.task_groups()
+        seen: set[str] = set()
+        leading: list[Group] = []
+        for group in groups:
+            if group.split == groups[0].split and not seen.issuperset(self.datasets(group)):
+                leading.append(group)
+                seen.update(self.datasets(group))
+        return tuple(leading)
+
+    def signatures(self, group: Group, dataset: str) -> tuple[str, ...]:
+        """How the pooled scores of a column came about; more than one where they cannot be compared."""
+        return merge_seeds(self._signatures.get((group, dataset), ()))
 
     def lm_groups(self) -> tuple[Group, ...]:
         """Groups of language-model scores."""
@@ -114,9 +133,17 @@ class Scores:
         """Entity types scored one by one, sorted by name; without the pooled score."""
         return tuple(sorted({p.type for p in self._by_seed if p.group == group and p.dataset == dataset and p.type}))
 
-    def metrics(self, group: Group) -> tuple[str, ...]:
-        """Metrics of this group; the first one is the one to judge by."""
-        return sort_metrics({place.metric for place in self._by_seed if place.group == group})
+    def metrics(self, group: Group, *, by_type: bool = False) -> tuple[str, ...]:
+        """Metrics of this group; the first one is the one to judge by.
+
+        Args:
+            group: the scores.
+            by_type: those of single types or labels, instead of those of all together; whichever there are where the
+                wanted ones are missing.
+        """
+        places = [place for place in self._by_seed if place.group == group]
+        wanted = [place for place in places if bool(place.type) == by_type]
+        return sort_metrics({place.metric for place in wanted or places})
 
     def arms(self, group: Group) -> tuple[Arm, ...]:
         """Arms with any score in this group, in the order of the study."""

@@ -42,7 +42,7 @@ class Row(_Record):
     """One number about one model.
 
     Fractions are between 0 and 1. `type` is empty where all types are counted together; `counts` may hold the whole
-    numbers behind the value, "gold" among them.
+    numbers behind the value, "gold" among them. `signature` says how the number came about.
     """
 
     stage: Label
@@ -54,6 +54,7 @@ class Row(_Record):
     split: Label = ""
     protocol: Label = ""
     type: Label | None = None
+    signature: Label = ""
     counts: Annotated[Mapping[str, int], Field(default_factory=dict)]
     model: Label = ""
     size: Fact = None
@@ -105,6 +106,19 @@ class FailureRecord(_Record):
     cell: Cell
 
 
+class CandidateRecord(_Record):
+    """Settings that were tried for a data set, and how they did on dev."""
+
+    dataset: Label
+    model: Label
+    settings: Mapping[str, Scalar]
+    metric: Label
+    protocol: Label = ""
+    dev_mean: float
+    num_seeds: int
+    chosen: bool
+
+
 class _ResultsFile(_Record):
     recipe: Mapping[str, Any]
     lock: Mapping[str, Any] = Field(default_factory=dict)
@@ -112,6 +126,7 @@ class _ResultsFile(_Record):
     curves: tuple[CurveRecord, ...] = ()
     problems: tuple[ProblemRecord, ...] = ()
     failures: tuple[FailureRecord, ...] = ()
+    candidates: tuple[CandidateRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +149,7 @@ class Results:
         problems: what the stages noted about their inputs.
         failures: stages that failed.
         notes: what this reader noted about the logs.
+        candidates: settings that were chosen among on dev.
     """
 
     recipe: Mapping[str, Any]
@@ -143,6 +159,7 @@ class Results:
     problems: tuple[ProblemRecord, ...] = ()
     failures: tuple[FailureRecord, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    candidates: tuple[CandidateRecord, ...] = ()
 
 
 def load_results(out: Path) -> Results:
@@ -168,6 +185,7 @@ def load_results(out: Path) -> Results:
         problems=parsed.problems,
         failures=parsed.failures,
         notes=tuple(dict.fromkeys(notes)),
+        candidates=parsed.candidates,
     )
 
 

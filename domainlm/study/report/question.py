@@ -38,7 +38,7 @@ class Question:
 
 def read_question(recipe: Mapping[str, Any]) -> Question:
     """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said."""
-    cells = _cells(dig(recipe, "study", "axes"))
+    cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")))
     seeds = dig(recipe, "seeds")
     default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
     choices: dict[str, str] = {}
@@ -65,6 +65,13 @@ def dig(settings: object, *keys: str) -> Any:  # noqa: ANN401 - a value of any J
             return None
         settings = settings.get(key)
     return settings
+
+
+def _compared(axes: object, selected: object) -> object:
+    """The axes whose values are compared; among those of the others dev has chosen."""
+    if not isinstance(axes, Mapping) or not isinstance(selected, list):
+        return axes
+    return {key: values for key, values in axes.items() if key not in selected}
 
 
 def _cells(axes: object) -> tuple[Mapping[str, Scalar], ...]:

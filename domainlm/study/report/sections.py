@@ -14,7 +14,7 @@ from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.missing import find_missing
 from domainlm.study.report.provenance import lock_tables, model_facts
 from domainlm.study.report.question import Question, read_question
-from domainlm.study.report.tables import lm_tables, loss_table, score_tables, type_tables
+from domainlm.study.report.tables import candidate_table, lm_tables, loss_table, score_tables, type_tables
 from domainlm.study.report.text import answer
 from domainlm.study.report.toml import dump_toml
 
@@ -33,6 +33,7 @@ def build_report(results: Results) -> Report:
     panels = loss_panels(results.curves, arms, question.datasets)
     sections = (
         _task_section(scores, question, arms),
+        Section("Settings", tables=(candidate_table(results.candidates),)) if results.candidates else None,
         _lm_section(scores),
         _loss_section(panels),
         _score_plot_section(scores),
@@ -89,9 +90,7 @@ def _loss_figures(stage: str, panels: Sequence[Panel]) -> FigureGroup:
 
 
 def _score_plot_section(scores: Scores) -> Section | None:
-    groups = scores.task_groups()
-    shown = [group for group in groups if group.split == groups[0].split]
-    figures = tuple(filter(None, (_score_figures(scores, group) for group in shown)))
+    figures = tuple(filter(None, (_score_figures(scores, group) for group in scores.leading_groups())))
     return Section("Scores by seed", figures=figures) if figures else None
 
 

@@ -9,6 +9,7 @@ from domainlm.study.report.aggregate import Group, Scores, Summary, best_means, 
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.curves import PRETRAINING, Panel
+from domainlm.study.report.load import CandidateRecord
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.question import Question
 from domainlm.study.report.text import join_words
@@ -25,11 +26,9 @@ def score_tables(scores: Scores, question: Question, arms: Arms) -> tuple[Table,
 
 def type_tables(scores: Scores) -> tuple[Table, ...]:
     """Return the scores by entity type of the first split, for each data set that has more than one type."""
-    groups = scores.task_groups()
     return tuple(
         _type_table(scores, group, dataset)
-        for group in groups
-        if group.split == groups[0].split
+        for group in scores.leading_groups()
         for dataset in scores.datasets(group)
         if len(scores.types(group, dataset)) > 1
     )
@@ -39,6 +38,28 @@ def lm_tables(scores: Scores) -> tuple[Table, ...]:
     """Return the language-model scores: one table for each protocol, split and corpus."""
     return tuple(
         _lm_table(scores, group, dataset) for group in scores.lm_groups() for dataset in scores.datasets(group)
+    )
+
+
+def candidate_table(candidates: Sequence[CandidateRecord]) -> Table:
+    """Return the settings that were tried, with their scores on dev; bold are those that were chosen."""
+    keys = list(dict.fromkeys(key for each in candidates for key in each.settings))
+    return Table(
+        caption="Settings chosen on dev, for each data set and model: mean over seeds. Bold: chosen, of equal ones the "
+        "first. Test scores of the others were not looked at.",
+        head=("data set", "model", *keys, "metric", "dev", "n"),
+        rows=tuple(
+            (
+                Cell(each.dataset),
+                Cell(each.model),
+                *(Cell(str(each.settings.get(key, NOTHING))) for key in keys),
+                Cell(f"{each.protocol} {metric_facts(each.metric).label}".strip()),
+                Cell(metric_facts(each.metric).format(each.dev_mean), is_best=each.chosen),
+                Cell(str(each.num_seeds)),
+            )
+            for each in candidates
+        ),
+        num_heads=2,
     )
 
 
@@ -98,8 +119,16 @@ def _score_caption(scores: Scores, group: Group, question: Question, counts: set
         else "",
         _FLATTERED if group.split == "dev" and _CHOICES["best_dev"] in choice else "",
         "Bold: the best mean of each column; no test of significance is made." if has_best else "",
+        *(_signature_sentence(name, scores.signatures(group, name)) for name in scores.datasets(group)),
     ]
     return " ".join(filter(None, sentences))
+
+
+def _signature_sentence(dataset: str, signatures: Sequence[str]) -> str:
+    """Say how the scores of a column came about, and loudly where they did not in one way."""
+    if len(signatures) > 1:
+        return f"NOT COMPARABLE: the scores on {dataset} have different signatures: {'; '.join(signatures)}."
+    return f"Signature on {dataset}: {signatures[0]}." if signatures else ""
 
 
 def _choice_phrase(scores: Scores, group: Group, question: Question) -> str:
@@ -125,12 +154,13 @@ def _seeds_phrase(counts: set[int]) -> str:
 
 
 def _type_table(scores: Scores, group: Group, dataset: str) -> Table:
-    metrics = scores.metrics(group)
+    metrics = scores.metrics(group, by_type=True)
     rows = tuple(_type_rows(scores, group, dataset, metrics))
     shown = ", ".join(metric_facts(name).heading for name in metrics)
     return Table(
         caption=f"{dataset} by entity type: {shown}; {group.protocol or 'protocol not stated'}, {group.split} split. "
-        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type.",
+        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type. "
+        f"{_signature_sentence(dataset, scores.signatures(group, dataset))}".rstrip(),
         head=("type", "model", *(metric_facts(name).label for name in metrics), "n"),
         rows=rows,
         num_heads=2,

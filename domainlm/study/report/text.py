@@ -24,7 +24,7 @@ class _Contest:
 
 def answer(scores: Scores) -> tuple[str, ...]:
     """Return the sentences that answer the recipe's question, from test scores, or the next best thing there is."""
-    groups = scores.task_groups() or scores.lm_groups()
+    groups = scores.leading_groups() or scores.lm_groups()
     chosen = [group for group in groups if group.split == groups[0].split]
     if groups and not scores.task_groups():
         chosen = [group for group in chosen if scores.is_one_vocabulary(group)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from domainlm.api import SPLITS, Split, TaskSpec
@@ -23,16 +23,27 @@ class FinetuneStage(Stage):
     spec: TaskSpec
     name: str
     files: Mapping[Split, tuple[InputFile, ...]]
+    companions: tuple[InputFile, ...] = ()
     settings: FinetuningSettings
     runtime: RuntimeSettings
     seed: int
     hardware: Mapping[str, Any]
+    after: str = field(default="", compare=False)
+    """Names of the tasks that its start was fine-tuned on; empty for the language model. For people, as `label` is."""
+
+    @property
+    def history(self) -> str:
+        """Names of the tasks that the model has been fine-tuned on, this one last."""
+        return f"{self.after}, then {self.name}" if self.after else self.name
 
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""
+        files = {split: [file.sha256 for file in files] for split, files in self.files.items()}
+        beside = {"companions": [file.sha256 for file in self.companions]} if self.companions else {}
         return {
             "spec": self.spec.reference,
-            "files": {split: [file.sha256 for file in files] for split, files in self.files.items()},
+            "files": files,
+            **beside,
             "settings": self.settings.model_dump(),
             "seed": self.seed,
             "hardware": dict(self.hardware),

@@ -10,12 +10,14 @@ the type "0" as no type (a Perl truth value), and it also takes the bracket and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 OUTSIDE = "O"
 PROTOCOL = "conlleval entity"
+SCORER = "conlleval:1"
+"""With the version of the rules below, for signatures."""
 
 
 class Chunk(NamedTuple):
@@ -24,6 +26,14 @@ class Chunk(NamedTuple):
     start: int
     end: int
     type: str
+
+
+class _Typed(Hashable, Protocol):
+    """An entity of any kind of offsets."""
+
+    @property
+    def type(self) -> str:
+        """Its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +102,30 @@ def count_entities(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[s
     Raises:
         ValueError: where gold and prediction have other numbers of sentences or words.
     """
+    return count_sets(_paired_chunks(gold, predicted))
+
+
+def count_sets(pairs: Iterable[tuple[Collection[_Typed], Collection[_Typed]]]) -> EntityCounts:
+    """Count what gold and prediction have in common, text by text.
+
+    Args:
+        pairs: the gold entities and those found in one text; two are the same where they are equal.
+    """
     in_gold: Counter[str] = Counter()
     found: Counter[str] = Counter()
     correct: Counter[str] = Counter()
+    for gold_set, found_set in pairs:
+        in_gold.update(entity.type for entity in gold_set)
+        found.update(entity.type for entity in found_set)
+        correct.update(entity.type for entity in set(gold_set) & set(found_set))
+    by_type = {name: Counts(in_gold[name], found[name], correct[name]) for name in sorted({*in_gold, *found})}
+    return EntityCounts(Counts(in_gold.total(), found.total(), correct.total()), by_type)
+
+
+def _paired_chunks(
+    gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]
+) -> Iterator[tuple[list[Chunk], list[Chunk]]]:
     for gold_tags, predicted_tags in zip(gold, predicted, strict=True):
         if len(gold_tags) != len(predicted_tags):
             raise ValueError(f"{len(predicted_tags)} predicted tags for a sentence of {len(gold_tags)} words")
-        gold_chunks, found_chunks = chunks(gold_tags), chunks(predicted_tags)
-        in_gold.update(chunk.type for chunk in gold_chunks)
-        found.update(chunk.type for chunk in found_chunks)
-        correct.update(chunk.type for chunk in set(gold_chunks) & set(found_chunks))
-    by_type = {name: Counts(in_gold[name], found[name], correct[name]) for name in sorted({*in_gold, *found})}
-    return EntityCounts(Counts(in_gold.total(), found.total(), correct.total()), by_type)
+        yield chunks(gold_tags), chunks(predicted_tags)

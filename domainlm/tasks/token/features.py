@@ -174,3 +174,13 @@ def word_slices(examples: Iterable[TokenExample]) -> list[slice]:
     for example in examples:
         starts.append(starts[-1] + len(example.words))
     return [slice(start, end) for start, end in pairwise(starts)]
+
+
+def first_slots(sub_tokens: Sequence[Sequence[Sequence[int]]], room: int) -> Ints:
+    """Of each word of a data set the first of its slots, where a word has as many as it has sub-tokens, at most `room`.
+
+    With a room of 1 every word has one slot.
+    """
+    sizes = np.array([min(len(word), room) for words in sub_tokens for word in words], dtype=np.int64)
+    starts: Ints = np.cumsum(sizes) - sizes
+    return starts

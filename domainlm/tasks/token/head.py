@@ -1,4 +1,4 @@
-"""The classifier on top of the encoder, and the two together."""
+"""An encoder and a head that scores the labels of words."""
 
 from __future__ import annotations
 
@@ -8,42 +8,16 @@ from torch import nn
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
 from domainlm.recipe.schema import HeadSettings
-
-
-class TokenHead(nn.Module):
-    """One or two fully connected layers from hidden states to label scores (Shin et al. 2020, section 4).
-
-    With two layers a GELU lies between them. Dropout comes before each layer.
-
-    Args:
-        hidden: width of the encoder.
-        num_labels: width of the result.
-        settings: number of layers, width between them, dropout.
-    """
-
-    def __init__(self, hidden: int, num_labels: int, settings: HeadSettings) -> None:
-        super().__init__()
-        two_layers = settings.num_fc_layers == 2
-        self.dropout = nn.Dropout(settings.dropout)
-        self.dense = nn.Linear(hidden, settings.fc_hidden) if two_layers else None
-        self.output = nn.Linear(settings.fc_hidden if two_layers else hidden, num_labels)
-
-    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """Scores (logits) of the labels: `[..., hidden]` to `[..., num_labels]`."""
-        states = self.dropout(hidden_states)
-        if self.dense is not None:
-            states = self.dropout(nn.functional.gelu(self.dense(states)))
-        scores: torch.Tensor = self.output(states)
-        return scores
+from domainlm.tasks.head import Head
 
 
 class TokenModel(nn.Module):
-    """Encoder with a `TokenHead`; computes scores only for the slots that are asked for."""
+    """Encoder with a `Head`; computes scores only for the slots that are asked for."""
 
     def __init__(self, config: ModelConfig, num_labels: int, head: HeadSettings) -> None:
         super().__init__()
         self.encoder = Encoder(config)
-        self.head = TokenHead(config.hidden, num_labels, head)
+        self.head = Head(config.hidden, num_labels, head)
 
     def forward(
         self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,24 +13,27 @@ from tqdm import tqdm
 
 from domainlm.api import Entity, TokenExample
 from domainlm.parallel.device import Device
+from domainlm.tasks.batches import row_groups
 from domainlm.tasks.token.batches import collate
 from domainlm.tasks.token.conlleval import chunks
 from domainlm.tasks.token.features import Features, Ints
 
-_NUM_SLOTS_PER_BATCH = 8_192
-
 
 @dataclass(frozen=True, slots=True)
 class WordLabels:
-    """The likeliest label of every word of a data set, in order.
+    """The likeliest label of every word, or of every sub-token, of a data set, in order.
 
     Attributes:
-        labels: label ids [num_words].
-        probabilities: what the model gives to these labels, from 0 to 1 [num_words].
+        labels: label ids [num_slots].
+        probabilities: what the model gives to these labels, from 0 to 1 [num_slots].
     """
 
     labels: Ints
     probabilities: npt.NDArray[np.float32]
+
+    def at(self, slots: Ints) -> WordLabels:
+        """Those of some slots, for example of each word's first."""
+        return WordLabels(self.labels[slots], self.probabilities[slots])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def label_words(model: nn.Module, features: Features, device: Device, *, shows_p
     probabilities = np.zeros(len(features.slots), dtype=np.float32)
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
     with tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent) as bar:
-        for rows in _row_groups(features):
+        for rows in row_groups(features.row_lengths):
             batch = collate(features, rows).to(device.torch_device)
             with device.autocast():
                 scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
@@ -84,17 +87,6 @@ def decode_entities(
         entity = Entity(example.words[start][0], example.words[end - 1][1], entity_type)
         found.append(ScoredEntity(entity, float(np.mean(probabilities[start:end], dtype=np.float64))))
     return found
-
-
-def _row_groups(features: Features) -> Iterator[Ints]:
-    """All rows, longest first, in groups whose padded size is limited."""
-    lengths = features.row_lengths
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, _NUM_SLOTS_PER_BATCH // int(lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
 
 
 def _slot_places(features: Features, rows: Ints) -> Ints:

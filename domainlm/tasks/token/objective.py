@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from domainlm.model.encoder import EncoderInputs
+from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.token.batches import TokenBatch
 from domainlm.tasks.token.head import TokenModel
 
@@ -15,14 +16,17 @@ _PART = "label"
 
 
 class TokenObjective:
-    """Cross-entropy of the labels, over the slots that count."""
+    """The loss of the labels, over the slots that count."""
+
+    def __init__(self, loss: LabelLoss) -> None:
+        self._loss = loss
 
     def counts(self, batch: TokenBatch) -> Mapping[str, int]:
         """Number of slots that count."""
         return {_PART: len(batch.labels)}
 
     def loss_sums(self, model: nn.Module, batch: TokenBatch) -> Mapping[str, torch.Tensor]:
-        """Sum over the slots of the cross-entropy in nats, in fp32."""
+        """Sum of the loss over the slots, in fp32."""
         assert isinstance(model, TokenModel)
         return self.losses(model, model.encoder(*self.inputs(batch)), batch)
 
@@ -33,5 +37,4 @@ class TokenObjective:
     def losses(self, model: nn.Module, states: torch.Tensor, batch: TokenBatch) -> Mapping[str, torch.Tensor]:
         """The same sum, from the hidden states."""
         assert isinstance(model, TokenModel)
-        scores = model.scores(states, batch.slots)
-        return {_PART: nn.functional.cross_entropy(scores.float(), batch.labels, reduction="sum")}
+        return {_PART: self._loss(model.scores(states, batch.slots), batch.labels)}

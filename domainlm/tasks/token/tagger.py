@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
 from domainlm.api import TokenExample
 from domainlm.errors import ModelError
 from domainlm.model.files import load_weights, read_config
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import HeadSettings
+from domainlm.tasks.models import LoadedModel, Record
+from domainlm.tasks.scores import Json
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.features import WindowSettings, build_features, encode_examples, word_slices
 from domainlm.tasks.token.head import TokenModel
@@ -20,8 +23,7 @@ from domainlm.tasks.token.labels import LabelSet
 from domainlm.text.sentences import split_sentences
 from domainlm.text.words import split_words
 
-_NUM_TEXTS_AT_ONCE = 64
-_NUM_CHARACTERS_AT_ONCE = 200_000
+_SCORE_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class TaggedText:
     entities: tuple[TaggedEntity, ...]
 
 
-class Tagger:
+class Tagger(LoadedModel):
     """Finds the entities of any text.
 
     A text is cut into lines, lines into sentences, sentences into words, as training texts are; sentences longer than
@@ -60,12 +62,13 @@ class Tagger:
     ones, so memory does not grow with their number.
     """
 
+    kind: ClassVar[str] = "token"
+
     def __init__(
         self, model: TokenModel, start: Start, labels: LabelSet, windows: WindowSettings, device: Device
     ) -> None:
-        self._model = model.to(device.torch_device).eval()
-        self._vocabulary = start.vocabulary
-        self._labels, self._windows, self._device = labels, windows, device
+        super().__init__(model, start, device, windows.max_tokens)
+        self._labels, self._windows = labels, windows
 
     @classmethod
     def load(cls, folder: Path, device: Device) -> Tagger:
@@ -93,15 +96,15 @@ class Tagger:
 
     def tag(self, texts: Iterable[str]) -> Iterator[TaggedText]:
         """Yield each text with its entities, in the order given. Any text will do, the empty one too."""
-        group: list[str] = []
-        num_characters = 0
-        for text in texts:
-            group.append(text)
-            num_characters += len(text)
-            if len(group) == _NUM_TEXTS_AT_ONCE or num_characters >= _NUM_CHARACTERS_AT_ONCE:
-                yield from self._tag_group(group)
-                group, num_characters = [], 0
-        yield from self._tag_group(group)
+        return self._grouped(texts, self._tag_group, len)
+
+    def predict(self, records: Iterable[Record]) -> Iterator[dict[str, Json]]:
+        """Find the entities of each record's "text"."""
+        for record, tagged in self._beside(records, lambda each: each.text(), self.tag):
+            entities: list[Json] = [
+                {**asdict(each), "score": round(each.score, _SCORE_DIGITS)} for each in tagged.entities
+            ]
+            yield {"id": record.id, "text": tagged.text, "entities": entities}
 
     def _tag_group(self, texts: Sequence[str]) -> Iterator[TaggedText]:
         sentences = [_sentences(text) for text in texts]

@@ -7,25 +7,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 
+import numpy as np
 from torch import nn
 
-from domainlm.api import DataError, Split, TaskSpec
-from domainlm.model.files import load_weights
-from domainlm.model.initialise import initialise
+from domainlm.api import DataError, Entity, Split, TaskSpec, TokenExample
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
+from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json, TaskScore
-from domainlm.tasks.start import Start
+from domainlm.tasks.start import Start, take_weights
 from domainlm.tasks.token.alignment import chunk_tags, entity_chunks
 from domainlm.tasks.token.batches import TrainingBatches
-from domainlm.tasks.token.conlleval import PROTOCOL, Chunk, EntityCounts, count_entities
-from domainlm.tasks.token.features import Features, WindowSettings, build_features, encode_examples, word_slices
+from domainlm.tasks.token.conlleval import Chunk
+from domainlm.tasks.token.features import (
+    NUM_SPECIAL_TOKENS,
+    Features,
+    Ints,
+    WindowSettings,
+    build_features,
+    encode_examples,
+    first_slots,
+    word_slices,
+)
 from domainlm.tasks.token.head import TokenModel
-from domainlm.tasks.token.inference import ScoredEntity, decode_entities, label_words
+from domainlm.tasks.token.inference import ScoredEntity, WordLabels, decode_entities, label_words
 from domainlm.tasks.token.labels import LabelSet
 from domainlm.tasks.token.objective import TokenObjective
+from domainlm.tasks.token.protocols import ProtocolCounts, count_spans, count_sub_tokens, count_words, spread_tags
 
 _UNSEEN = "entity of a type that the training split lacks: counted as missed"
 _SCORE_DIGITS = 6
@@ -33,11 +44,12 @@ _SCORE_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """A split with its gold labels and, for the splits that are scored, its features."""
+    """A split with the gold tags of its words, its features, and the slot of each word's first sub-token."""
 
     data: SplitExamples
     tags: Sequence[Sequence[str]]
     features: Features
+    first_slots: Ints
 
 
 class TokenTask:
@@ -64,12 +76,14 @@ class TokenTask:
         chunks = {split: _split_chunks(spec, split, data) for split, data in splits.items()}
         self.label_set = LabelSet.of(spec.types or (chunk.type for each in chunks["train"] for chunk in each))
         self._splits = {split: self._prepare(split, data, chunks[split]) for split, data in splits.items()}
-        self.objective = TokenObjective()
+        label_counts = np.bincount(self._splits["train"].features.labels, minlength=len(self.label_set.tags))
+        self.objective = TokenObjective(LabelLoss(settings.loss, label_counts.tolist()))
         self.source = TrainingBatches(
             self._splits["train"].features,
             seed=seed,
             num_rows_per_step=settings.num_sequences_per_step,
             num_rows_per_micro_batch=settings.num_sequences_per_micro_batch,
+            minority_views=settings.minority_views,
         )
 
     choice_metric = "f1"
@@ -80,28 +94,60 @@ class TokenTask:
         return self.source.num_steps_per_epoch
 
     def build_model(self) -> nn.Module:
-        """The encoder with the start's weights, under a head drawn from the seed."""
+        """The start's encoder, with the start's head where it has the same labels, else with a fresh one."""
         model = TokenModel(self._start.config, len(self.label_set.tags), self._settings.head)
-        initialise(model.head, self._seed)
-        load_weights(model.encoder, self._start.folder, prefix="encoder.")
+        types: list[Json] = [*self.label_set.types]
+        take_weights(model, self._start, self._seed, kind="token", head=self._settings.head, types=types)
+        adapt_encoder(model.encoder, self._settings, self._seed)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:
         """Label every word of one split with a model in evaluation mode, and count entities."""
         prepared = self._splits[split]
-        words = label_words(model, prepared.features, device, shows_progress=True)
+        examples = prepared.data.examples
+        slots = label_words(model, prepared.features, device, shows_progress=True)
+        words = slots.at(prepared.first_slots)
         tags: list[list[str]] = []
-        predictions: list[dict[str, Json]] = []
-        for example, place in zip(prepared.data.examples, word_slices(prepared.data.examples), strict=True):
+        found: list[list[ScoredEntity]] = []
+        for example, place in zip(examples, word_slices(examples), strict=True):
             tags.append([self.label_set.tags[label] for label in words.labels[place]])
-            found = decode_entities(example, tags[-1], words.probabilities[place])
-            gold: list[Json] = [
-                asdict(each) for each in example.entities if not self._wanted or each.type in self._wanted
-            ]
-            predictions.append(
-                {"id": example.id, "text": example.text, "gold": gold, "predicted": [_as_json(each) for each in found]}
-            )
-        return Evaluation(_scores(split, count_entities(prepared.tags, tags)), predictions)
+            found.append(decode_entities(example, tags[-1], words.probabilities[place]))
+        gold = [self._wanted_entities(example) for example in examples]
+        counts = [
+            *count_words(prepared.tags, tags),
+            count_spans(gold, [[each.entity for each in entities] for entities in found]),
+        ]
+        if self._every_sub_token:
+            counts.insert(2, self._count_sub_tokens(prepared, slots))
+        predictions: list[dict[str, Json]] = [
+            {
+                "id": example.id,
+                "text": example.text,
+                "gold": [asdict(each) for each in wanted],
+                "predicted": [_as_json(each) for each in entities],
+            }
+            for example, wanted, entities in zip(examples, gold, found, strict=True)
+        ]
+        return Evaluation([score for each in counts for score in _scores(split, each)], predictions)
+
+    @property
+    def _every_sub_token(self) -> bool:
+        return self._settings.labelling == "every_sub_token"
+
+    def _wanted_entities(self, example: TokenExample) -> list[Entity]:
+        return [each for each in example.entities if not self._wanted or each.type in self._wanted]
+
+    def _count_sub_tokens(self, prepared: _Split, slots: WordLabels) -> ProtocolCounts:
+        """Entities over the labels of all sub-tokens, whether or not those of a word agree."""
+        ends = np.append(prepared.first_slots, len(slots.labels))
+        gold: list[list[str]] = []
+        predicted: list[list[str]] = []
+        for tags, place in zip(prepared.tags, word_slices(prepared.data.examples), strict=True):
+            borders = ends[place.start : place.stop + 1]
+            gold.append(spread_tags(tags, np.diff(borders).tolist()))
+            labels = slots.labels[borders[0] : borders[-1]]
+            predicted.append([self.label_set.tags[label] for label in labels])
+        return count_sub_tokens(gold, predicted)
 
     def config_extra(self) -> Mapping[str, Json]:
         """What a `Tagger` needs to read texts as they were read here."""
@@ -136,15 +182,17 @@ class TokenTask:
                     data.problems.add(_UNSEEN, chunk.type, path=example.id)
         tags = [chunk_tags(each, len(example.words)) for example, each in zip(data.examples, chunks, strict=True)]
         vocabulary, settings = self._start.vocabulary, self._settings
+        sub_tokens = encode_examples(data.examples, vocabulary)
         features = build_features(
-            encode_examples(data.examples, vocabulary),
+            sub_tokens,
             vocabulary,
             WindowSettings(settings.max_tokens, settings.num_overlap_words),
             tags=tags if split == "train" else None,
             label_set=self.label_set,
-            labelling=settings.labelling if split == "train" else "first_sub_token",
+            labelling=settings.labelling,
         )
-        return _Split(data, tags, features)
+        room = settings.max_tokens - NUM_SPECIAL_TOKENS if self._every_sub_token else 1
+        return _Split(data, tags, features, first_slots(sub_tokens, room))
 
 
 def _split_chunks(spec: TaskSpec, split: Split, data: SplitExamples) -> list[list[Chunk]]:
@@ -161,15 +209,18 @@ def _split_chunks(spec: TaskSpec, split: Split, data: SplitExamples) -> list[lis
     )
 
 
-def _scores(split: Split, counts: EntityCounts) -> list[TaskScore]:
+def _scores(split: Split, counted: ProtocolCounts) -> list[TaskScore]:
+    counts = counted.counts
     return [
         TaskScore(
             split=split,
             metric=metric,
-            protocol=PROTOCOL,
+            protocol=counted.protocol,
             value=getattr(each, metric),
             type=entity_type,
             counts={"gold": each.gold, "found": each.found, "correct": each.correct},
+            scorer=counted.scorer,
+            labels=(entity_type,) if entity_type else tuple(counts.by_type),
         )
         for entity_type, each in [("", counts.pooled), *counts.by_type.items()]
         for metric in ("precision", "recall", "f1")

@@ -30,3 +30,20 @@ def sample(folder: Path, num_documents: int, seed: int) -> None:
         raise DataError("the folder is not empty", where=folder, remedy="choose a new one: nothing is overwritten")
     write_everything(folder, seed, num_documents)
     click.echo(f"Wrote a synthetic sample to {folder}; see {folder / 'README.txt'}.")
+
+
+@biomegatron.command(name="bioasq-submission")
+@click.argument("predictions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
+def bioasq_submission(predictions: tuple[Path, ...], output: Path) -> None:
+    """Write what a fine-tuning on BioASQ answered in the form that participants send in.
+
+    PREDICTIONS are its predictions.test.jsonl. Questions without answers in their file are answered by `domainlm
+    predict MODEL_DIR --input FILE --read-as biomegatron/bioasq --output-format biomegatron/bioasq`.
+    """
+    from domainlm_biomegatron.sample.files import write_text
+    from domainlm_biomegatron.writing.bioasq import read_predictions, write_bioasq
+
+    questions = list(read_predictions(predictions))
+    write_text(output, "".join(write_bioasq(questions)))
+    click.echo(f"Wrote answers to {len(questions):,} questions to {output}.")

@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from domainlm import hookimpl
-from domainlm.api import CorpusSpec, ModelSizeSpec, RecipeSpec, TaskSpec, VocabularySpec
+from domainlm.api import CorpusSpec, ModelSizeSpec, OutputSpec, RecipeSpec, TaskSpec, VocabularySpec
 from domainlm_biomegatron.specs.corpora import CORPORA
+from domainlm_biomegatron.specs.formats import FORMATS
+from domainlm_biomegatron.specs.outputs import OUTPUTS
 from domainlm_biomegatron.specs.recipes import RECIPES
+from domainlm_biomegatron.specs.sequence_tasks import SEQUENCE_TASKS
 from domainlm_biomegatron.specs.sizes import SIZES
+from domainlm_biomegatron.specs.span_tasks import SPAN_TASKS
 from domainlm_biomegatron.specs.tasks import TASKS
 from domainlm_biomegatron.specs.vocabularies import VOCABULARIES
 
@@ -37,14 +41,20 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 
 @hookimpl
 def domainlm_tasks() -> Iterable[TaskSpec]:
-    """Declare the study's named-entity tasks."""
-    return TASKS
+    """Declare the study's tasks, others of its field, and formats of annotations."""
+    return (*TASKS, *SEQUENCE_TASKS, *SPAN_TASKS, *FORMATS)
 
 
 @hookimpl
 def domainlm_recipes() -> Iterable[RecipeSpec]:
     """Declare the recipes in the package."""
     return RECIPES
+
+
+@hookimpl
+def domainlm_output_formats() -> Iterable[OutputSpec]:
+    """Declare the formats that predictions can be written in."""
+    return OUTPUTS
 
 
 @hookimpl

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.api import ProblemLog
+from domainlm.tasks.statistics import describe_splits
 from domainlm_biomegatron.readers.entities import (
     read_chemicals,
     read_chemicals_and_diseases,
@@ -22,6 +23,7 @@ from domainlm_biomegatron.readers.jats import read_all, read_commercial
 from domainlm_biomegatron.readers.pubmed import read_pubmed
 from domainlm_biomegatron.readers.pubtator import read_documents
 from domainlm_biomegatron.sample.writers import write_everything
+from domainlm_biomegatron.specs.tasks import TASKS
 
 pytestmark = pytest.mark.real
 
@@ -216,3 +218,42 @@ def _keys(value: object, path: str = "") -> set[str]:
         inner = [_keys(entry, f"{path}/{key}") for key, entry in value.items()]
         return {f"{path}/{key}" for key in value}.union(*inner)
     return set().union(*(_keys(entry, path) for entry in value)) if isinstance(value, list) else set()
+
+
+# --- statistics -----------------------------------------------------------------------------------------------------
+
+
+def _facts(task_name: str, path: Path) -> dict[str, float]:
+    (task,) = (task for task in TASKS if task.name == task_name)
+    ((facts, _),) = describe_splits(task, {"train": (path,)}).values()
+    return {fact.name: fact.value for fact in facts}
+
+
+def test_the_label_bias_of_bc5cdr_is_that_of_table_8(data_dir: Path) -> None:
+    """0.08 (Shin et al. 2020, table 8) as entities per word. Their 5,235 samples are another cut into sentences."""
+    facts = _facts("biomegatron/bc5cdr", data_dir / "ner" / "bc5cdr" / "train.PubTator.txt")
+    assert round(facts["label bias"], 2) == 0.08
+    assert (facts["documents"], facts["words"]) == (500, 118_170)
+    assert (facts["mentions of type Chemical"], facts["mentions of type Disease"]) == (5203, 4182)
+
+
+@pytest.mark.parametrize(
+    ("task", "folder", "split", "sentences", "words", "entities"),
+    [
+        ("ncbi-disease", "NCBI-disease", "train", 5_424, 135_701, 5_134),
+        ("ncbi-disease", "NCBI-disease", "devel", 923, 23_969, 787),
+        ("ncbi-disease", "NCBI-disease", "test", 940, 24_497, 960),
+        ("bc5cdr-chem", "BC5CDR-chem", "train", 4_560, 118_170, 5_203),
+        ("bc5cdr-chem", "BC5CDR-chem", "devel", 4_581, 117_453, 5_347),
+        ("bc5cdr-chem", "BC5CDR-chem", "test", 4_797, 124_750, 5_385),
+        ("bc5cdr-disease", "BC5CDR-disease", "train", 4_560, 118_170, 4_182),
+        ("bc5cdr-disease", "BC5CDR-disease", "devel", 4_581, 117_453, 4_246),
+        ("bc5cdr-disease", "BC5CDR-disease", "test", 4_797, 124_750, 4_424),
+    ],
+)
+def test_iob_files(
+    data_dir: Path, task: str, folder: str, split: str, sentences: int, words: int, entities: int
+) -> None:
+    facts = _facts(f"biomegatron/{task}", data_dir / "ner" / "iob" / folder / f"{split}.tsv.gz")
+    assert (facts["examples"], facts["words"], facts["labelled entities"]) == (sentences, words, entities)
+    assert facts["reachable share of mentions"] == 1.0

@@ -25,6 +25,8 @@ def test_everything_declared_keeps_the_rules() -> None:
         "biomegatron/bc5cdr-chem",
         "biomegatron/bc5cdr-disease",
         "biomegatron/ncbi-disease",
+        "biomegatron/pubtator",
+        "biomegatron/bioc",
         "biomegatron/quickstart",
     }
 

@@ -5,50 +5,46 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from domainlm.api import OutputSpec
 from domainlm.cli.texts import open_output
-from domainlm.errors import DataError
+from domainlm.errors import DataError, SpecError
+from domainlm.tasks.models import Record
 
 Fixture = Callable[..., Any]
 
 
-@dataclass
-class _Mention:
-    start: int
-    end: int
-    type: str
-    text: str
-    score: float
+class _CapitalFinder:
+    """Finds the first capital; reads two texts ahead, as real models read in groups."""
 
+    kind = "token"
+    columns: tuple[str, ...] = ("text",)
+    num_texts_at_once = 2
 
-@dataclass
-class _Tagged:
-    text: str
-    entities: tuple[_Mention, ...]
-
-
-class _CapitalTagger:
-    """Finds the first capital; reads two texts ahead, as the real one reads in groups."""
-
-    def tag(self, texts: Iterable[str]) -> Iterator[_Tagged]:
-        remaining = iter(texts)
-        while group := list(islice(remaining, 2)):
-            for text in group:
+    def predict(self, records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+        remaining = iter(records)
+        while group := list(islice(remaining, self.num_texts_at_once)):
+            for record in group:
+                text = "|".join(record.text(column) for column in self.columns)
                 place = next((at for at, letter in enumerate(text) if letter.isupper()), None)
-                found = () if place is None else (_Mention(place, place + 1, "capital", text[place], 0.87654321),)
-                yield _Tagged(text, found)
+                yield {"id": record.id, "text": text, "capital": place}
+
+    def embed_records(self, records: Iterable[Record], pooling: str) -> Iterator[dict[str, Any]]:
+        for record in records:
+            yield {"id": record.id, "embedding": [float(len(record.text())), float(len(pooling))]}
 
 
 @pytest.fixture(autouse=True)
-def _fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def model(monkeypatch: pytest.MonkeyPatch) -> _CapitalFinder:
     load = pytest.importorskip("domainlm.tasks.load")
-    monkeypatch.setattr(load, "load", lambda _: _CapitalTagger())
+    model = _CapitalFinder()
+    monkeypatch.setattr(load, "load", lambda _: model)
+    return model
 
 
 def _records(output: str) -> list[dict[str, Any]]:
@@ -64,9 +60,7 @@ def test_plain_lines_are_tagged_in_order(call: Fixture) -> None:
         (3, "no port"),
         (4, "from Århus"),
     ]
-    assert records[0]["entities"] == [{"start": 3, "end": 4, "type": "capital", "text": "O", "score": 0.8765}]
-    assert records[3]["entities"][0]["text"] == "Å"
-    assert records[2]["entities"] == []
+    assert [record["capital"] for record in records] == [3, None, None, 5]
 
 
 def test_json_lines_keep_their_ids(call: Fixture) -> None:
@@ -112,6 +106,60 @@ def test_a_missing_input_is_refused(call: Fixture, tmp_path: Path) -> None:
     error = call("predict", "model", "--input", str(tmp_path / "lost.txt")).exception
 
     assert isinstance(error, DataError)
+
+
+def test_a_line_may_hold_several_texts(call: Fixture, model: _CapitalFinder) -> None:
+    model.columns = ("text", "second_text")
+
+    assert _records(call("predict", "model", stdin="to\tOslo\n").stdout)[0]["text"] == "to|Oslo"
+    error = call("predict", "model", stdin="to\tOslo\nhome\n").exception
+    assert isinstance(error, DataError)
+    assert error.where == "standard input:2"
+
+
+def test_texts_are_embedded(call: Fixture) -> None:
+    result = call("predict", "model", "--embed", "cls", stdin="Oslo\n\n")
+
+    assert [record["embedding"] for record in _records(result.stdout)] == [[4.0, 3.0], [0.0, 3.0]]
+
+
+def test_lines_can_be_answered_at_once(call: Fixture, model: _CapitalFinder) -> None:
+    assert call("predict", "model", "--stream", stdin="to Oslo\n").exit_code == 0
+    assert model.num_texts_at_once == 1
+
+
+def test_the_files_of_a_task_are_read_by_its_reader(call: Fixture, tmp_path: Path) -> None:
+    source = tmp_path / "train.tsv"
+    source.write_text("to\tO\nOslo\tB-port\n\nhome\tO\n", encoding="utf-8")
+    result = call("predict", "model", "--read-as", "core/conll", "--input", str(source))
+
+    assert [(record["id"], record["text"]) for record in _records(result.stdout)] == [
+        ("train:1", "to Oslo"),
+        ("train:2", "home"),
+    ]
+    assert isinstance(call("predict", "model", "--read-as", "core/conll", stdin="").exception, DataError)
+
+
+def test_output_formats_are_looked_up(call: Fixture) -> None:
+    assert call("predict", "model", "--output-format", "jsonl", stdin="Oslo\n").exit_code == 0
+    error = call("predict", "model", "--output-format", "core/jsonlines", stdin="").exception
+    assert isinstance(error, SpecError)
+    assert error.nearest == "core/jsonl"
+
+
+def test_a_format_for_another_kind_of_model_is_refused(call: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = OutputSpec(name="test/pairs", description="pairs", kinds=("sequence",), write=lambda _: iter(()))
+    monkeypatch.setattr("domainlm.plugin.registry.Registry.output_format", lambda *_, **__: spec)
+    error = call("predict", "model", "--output-format", "test/pairs", stdin="Oslo\n").exception
+
+    assert isinstance(error, SpecError)
+    assert 'kind "token"' in str(error)
+
+
+def test_half_of_a_surrogate_pair_is_written_as_it_came(call: Fixture) -> None:
+    result = call("predict", "model", stdin='{"text": "half \\ud83d"}\n')
+
+    assert _records(result.stdout)[0]["text"] == "half \ud83d"
 
 
 def test_nothing_in_gives_nothing_out(call: Fixture) -> None:

@@ -136,6 +136,13 @@ def test_what_to_rate_on_must_be_said_once(call: Fixture, files: tuple[str, str]
     assert call("vocab", "rate", vocabulary, *given, "--data", "a", "core/conll", data).exit_code == 2
 
 
+def test_tasks_without_entities_have_no_rate(call: Fixture, files: tuple[str, str]) -> None:
+    vocabulary, data = files
+    error = call("vocab", "rate", vocabulary, "--task", "core/squad", "--file", data).exception
+    assert isinstance(error, SpecError)
+    assert "only tasks with entities" in str(error)
+
+
 def test_two_vocabularies_of_one_name_are_refused(call: Fixture, files: tuple[str, str]) -> None:
     vocabulary, _ = files
     error = call("vocab", "show", vocabulary, vocabulary, "--term", "leeks").exception

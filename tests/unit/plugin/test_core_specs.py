@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,17 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
         "corpora": ["core/jsonl", "core/text"],
         "vocabularies": ["core/bpe", "core/file", "core/unigram", "core/wordpiece"],
         "model_sizes": ["core/22m", "core/base", "core/large", "core/mini", "core/small", "core/tiny"],
-        "tasks": ["core/conll", "core/spans"],
+        "tasks": [
+            "core/brat",
+            "core/classification-jsonl",
+            "core/classification-tsv",
+            "core/conll",
+            "core/relations-jsonl",
+            "core/spans",
+            "core/squad",
+        ],
         "recipes": [],
+        "output_formats": ["core/jsonl"],
     }
 
 
@@ -65,6 +75,41 @@ def test_tasks_are_read(registry: Registry, tmp_path: Path, name: str, text: str
     counts = check_task(registry.task(name), path)
 
     assert (counts.num_examples, counts.num_words, counts.num_entities) == (2, 5, {"food": 2})
+
+
+_RELATIONS = """\
+{"text": "Boil leeks", "entities": [{"start": 0, "end": 4, "type": "verb"}, {"start": 5, "end": 10, "type": "food"}],\
+ "relations": [{"first": 0, "second": 1, "label": "cooks"}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "labels"),
+    [
+        ("core/classification-tsv", "Boil leeks\tsoup\nFry onions\tpan\n", {"pan": 1, "soup": 1}),
+        ("core/classification-jsonl", '{"text": "Boil", "second_text": "How?", "label": "soup"}\n', {"soup": 1}),
+        ("core/relations-jsonl", _RELATIONS, {"cooks": 1}),
+    ],
+)
+def test_sequence_tasks_are_read(
+    registry: Registry, tmp_path: Path, name: str, text: str, labels: dict[str, int]
+) -> None:
+    path = tmp_path / registry.task(name).files["train"][0]
+    path.write_text(text, encoding="utf-8")
+
+    counts = check_task(registry.task(name), path)
+
+    assert (counts.num_labels, counts.problems) == (labels, {})
+
+
+def test_span_tasks_are_read(registry: Registry, tmp_path: Path) -> None:
+    path = tmp_path / registry.task("core/squad").files["train"][0]
+    asked = {"id": 1, "question": "What is boiled?", "answers": [{"text": "leeks", "answer_start": 5}]}
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": "Boil leeks", "qas": [asked]}]}]}))
+
+    counts = check_task(registry.task("core/squad"), path)
+
+    assert (counts.num_examples, counts.num_answers, counts.problems) == (1, 1, {})
 
 
 # Encoders as published: Turc et al. (2019), table 1, in millions, with BERT's 30,522 entries; MiniLM's repository says

@@ -80,7 +80,7 @@ def test_the_provider_of_a_spec_is_known(registry: Registry) -> None:
     assert registry.provider(_DINGHY) == _PROVIDER
 
 
-@pytest.mark.parametrize("kind", ["corpus", "vocabulary", "model_size", "task", "recipe"])
+@pytest.mark.parametrize("kind", ["corpus", "vocabulary", "model_size", "task", "recipe", "output_format"])
 def test_every_kind_can_be_looked_up(kind: str) -> None:
     with pytest.raises(SpecError, match=f"unknown {kind.replace('_', ' ')}"):
         getattr(Registry(), kind)("harbour/nothing")

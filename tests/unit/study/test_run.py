@@ -216,3 +216,21 @@ def test_a_read_only_folder_is_one_clear_error(recipe: Path, tmp_path: Path) -> 
             run_recipe(recipe, out=tmp_path / "out", store=None, overrides=(), plugins=load_plugins())
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.slow
+def test_settings_are_chosen_on_dev(recipe: Path, tmp_path: Path) -> None:
+    """Two learning rates are tried for each model; the report compares models, and says what was chosen."""
+    overrides = (
+        'study.axes={"pretraining.num_steps"=[0], "finetuning.optimizer.learning_rate"=[1e-6, 1e-2]}',
+        'study.select=["finetuning.optimizer.learning_rate"]',
+    )
+    run_recipe(recipe, out=tmp_path, store=None, overrides=overrides, plugins=load_plugins())
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert all("finetuning.optimizer.learning_rate" not in row["cell"] for row in results["rows"])
+    (chosen,) = (each for each in results["candidates"] if each["chosen"])
+    assert chosen["dev_mean"] == max(each["dev_mean"] for each in results["candidates"])
+    scored = [row for row in results["rows"] if row["stage"] == "finetune"]
+    assert all(row["settings"] == chosen["settings"] for row in scored)
+    assert "Settings chosen on dev" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "Signature on ships: conlleval:1" in (tmp_path / "report.md").read_text(encoding="utf-8")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from domainlm.api import DataError, ProblemLog, Split, TaskSpec, TokenExample
 from domainlm.builtin.formats.conll import read_conll
@@ -59,8 +61,9 @@ def work(tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_files
     return work
 
 
-def _pooled(scores: list[TaskScore], split: str, metric: str = "f1") -> float:
-    (value,) = (each.value for each in scores if (each.split, each.metric, each.type) == (split, metric, ""))
+def _pooled(scores: list[TaskScore], split: str, metric: str = "f1", protocol: str = "conlleval entity") -> float:
+    wanted = (split, metric, "", protocol)
+    (value,) = (each.value for each in scores if (each.split, each.metric, each.type, each.protocol) == wanted)
     return value
 
 
@@ -75,7 +78,13 @@ def test_it_learns_and_leaves_what_it_says(
     assert _pooled(scores, "dev") > 0.9
     assert _pooled(scores, "test") > 0.9
     assert {each.type for each in scores} == {"", "place", "ship"}
-    assert {each.protocol for each in scores} == {"conlleval entity"}
+    assert {each.protocol for each in scores} == {"conlleval entity", "strict IOB2 entity", "exact character span"}
+    assert scores[0].protocol == "conlleval entity"
+    # No mention is nested, moved or broken, so characters and words say the same.
+    assert _pooled(scores, "test", protocol="exact character span") == _pooled(scores, "test")
+    signatures = {each.signature for each in scores if each.split == "test" and not each.type}
+    assert len(signatures) == 3
+    assert all("|labels:place,ship|split:test|data:" in each and each.endswith("|seeds:3") for each in signatures)
 
 
 def test_scores_can_be_counted_again_from_the_predictions(
@@ -97,7 +106,8 @@ def test_scores_can_be_counted_again_from_the_predictions(
         counts = count_entities(tags["gold"], tags["predicted"])
         assert _pooled(scores, split, "f1") == counts.pooled.f1
         assert _pooled(scores, split, "recall") == counts.pooled.recall
-        by_type = {each.type: dict(each.counts) for each in scores if each.split == split and each.type}
+        conlleval = [each for each in scores if each.split == split and each.protocol == "conlleval entity"]
+        by_type = {each.type: dict(each.counts) for each in conlleval if each.type}
         assert by_type == {
             name: {"gold": each.gold, "found": each.found, "correct": each.correct}
             for name, each in counts.by_type.items()
@@ -128,7 +138,7 @@ def test_the_earliest_best_epoch_on_dev_is_chosen(work: Path) -> None:
     (dev_f1,) = (
         each["value"]
         for each in content["scores"]
-        if (each["split"], each["metric"], each["type"]) == ("dev", "f1", "")
+        if (each["split"], each["metric"], each["type"], each["protocol"]) == ("dev", "f1", "", "conlleval entity")
     )
     assert dev_f1 == max(on_dev)
 
@@ -171,7 +181,13 @@ def test_every_sub_token_can_be_trained(
     tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
 ) -> None:
     settings = SETTINGS.model_copy(update={"labelling": "every_sub_token"})
-    assert _pooled(_finetune(ship_log, log_files, start_folder, tmp_path, settings), "test") > 0.9
+    scores = _finetune(ship_log, log_files, start_folder, tmp_path, settings)
+    assert _pooled(scores, "test") > 0.9
+    # This small model does not always go on inside a word, which the words' scores do not show.
+    assert 0.2 < _pooled(scores, "test", protocol="sub-token entity") < _pooled(scores, "test")
+    counts = {each.protocol: each.counts["gold"] for each in scores if each.split == "test" and not each.type}
+    assert len(set(counts.values())) == 1
+    assert list(counts)[2] == "sub-token entity"
 
 
 def test_bfloat16(tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path) -> None:
@@ -302,8 +318,9 @@ def test_types_that_training_lacks_count_as_missed(
     files: Files = {"train": log_files["train"], "test": (test,)}
     settings = SETTINGS.model_copy(update={"num_epochs": 1})
     scores = _finetune(ship_log, files, start_folder, tmp_path / "run", settings)
-    storms = [dict(each.counts) for each in scores if each.type == "storm"]
-    assert storms == [{"gold": 1, "found": 0, "correct": 0}] * 3
+    storms = {each.protocol: dict(each.counts) for each in scores if each.type == "storm"}
+    assert len(storms) == 3
+    assert all(counts == {"gold": 1, "found": 0, "correct": 0} for counts in storms.values())
     problems = json.loads((tmp_path / "run" / "scores.json").read_text())["problems"]["test"]
     assert problems["counts"] == {"entity of a type that the training split lacks: counted as missed": 1}
 
@@ -365,3 +382,32 @@ def test_more_tokens_than_the_model_has_positions(
     with pytest.raises(ModelError, match=r"finetuning\.max_tokens is larger than the model allows"):
         _finetune(ship_log, log_files, start_folder, tmp_path / "work", SETTINGS.model_copy(update={"max_tokens": 49}))
     assert not (tmp_path / "work").exists()
+
+
+def test_training_stops_when_patience_is_at_its_end(
+    tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"num_epochs": 30, "patience": 2})
+    _finetune(ship_log, log_files, start_folder, tmp_path, settings)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    on_dev = [line["dev_f1"] for line in lines if "dev_f1" in line]
+    best = on_dev.index(max(on_dev))
+    assert len(on_dev) == best + 1 + 2 < 30
+    assert json.loads((tmp_path / "scores.json").read_text())["choice"]["epoch"] == best + 1
+
+
+def test_frozen_parts_stay_as_they_were_and_rare_labels_are_seen_again(
+    tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
+) -> None:
+    changes = {"num_epochs": 1, "freezes_embeddings": True, "num_frozen_layers": 1, "minority_views": 2}
+    _finetune(ship_log, log_files, start_folder, tmp_path, SETTINGS.model_copy(update=changes))
+    before, after = load_file(start_folder / "model.safetensors"), load_file(tmp_path / "model" / "model.safetensors")
+    frozen = [name for name in after if name.startswith(("encoder.embeddings.", "encoder.layers.0."))]
+    assert frozen
+    assert all(torch.equal(before[name], after[name]) for name in frozen)
+    assert not torch.equal(
+        before["encoder.layers.1.attention.output.weight"], after["encoder.layers.1.attention.output.weight"]
+    )
+    examples = list(read_conll(log_files["train"][0], ProblemLog()))
+    num_rows = sum(2 if each.entities else 1 for each in examples)
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == -(-num_rows // 8)

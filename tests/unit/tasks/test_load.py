@@ -47,7 +47,9 @@ def model(tmp_path_factory: pytest.TempPathFactory, ship_log: TaskSpec, log_file
 
 @pytest.fixture(scope="module")
 def tagger(model: Path) -> Tagger:
-    return load(model, RUNTIME)
+    loaded = load(model, RUNTIME)
+    assert isinstance(loaded, Tagger)
+    return loaded
 
 
 def _found(tagged: TaggedText) -> list[tuple[str, str]]:
@@ -141,11 +143,16 @@ def test_any_texts_come_back_with_sound_offsets(tagger: Tagger, texts: list[str]
         _check(tagged, text)
 
 
-def test_a_folder_that_was_not_fine_tuned(start_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="not a fine-tuned model"):
-        load(start_folder)
+def test_a_folder_that_is_no_model(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         load(tmp_path)
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text()) | {"kind": "tokens"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="does not know") as caught:
+        load(folder)
+    assert caught.value.nearest == "token"
 
 
 def test_a_folder_with_another_vocabulary(model: Path, tmp_path: Path) -> None:

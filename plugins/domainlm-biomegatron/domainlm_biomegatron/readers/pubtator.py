@@ -16,6 +16,7 @@ from domainlm.api import DataError, Entity, ProblemLog, TokenExample
 from domainlm.reading import open_text, split_sentences, split_words
 
 TEXT_LINE = re.compile(r"(\d+)\|([ta])\|(.*)")
+_OFFSET = re.compile(r"[0-9]{1,15}")
 _RELATION = re.compile(r"[A-Z][A-Za-z-]*")  # second column of a relation line: "CID"
 
 
@@ -127,7 +128,7 @@ class _DocumentBuilder:
             self._add_mention(self._current, row, number)
 
     def _add_mention(self, document: AnnotatedText, row: Sequence[str], number: int) -> None:
-        if len(row) < 5 or not (row[1].isdecimal() and row[2].isdecimal() and row[3].strip() and row[4]):
+        if len(row) < 5 or not (_OFFSET.fullmatch(row[1]) and _OFFSET.fullmatch(row[2]) and row[3].strip() and row[4]):
             self._problem("malformed mention", _shown(row), number)
             return
         start, end, mention = int(row[1]), int(row[2]), row[3]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from domainlm_biomegatron.sample.bioasq_json import bioasq_data
+from domainlm_biomegatron.sample.bioc_json import bioc_data
 from domainlm_biomegatron.sample.chemprot_tsv import GENE_FACTS, chemprot_files
 from domainlm_biomegatron.sample.compose import Author, Mixture, Passage
 from domainlm_biomegatron.sample.draws import Draws
@@ -14,6 +15,7 @@ from domainlm_biomegatron.sample.files import NOTICE, write_text
 from domainlm_biomegatron.sample.jats_xml import article_name, jats_article
 from domainlm_biomegatron.sample.names import Kind
 from domainlm_biomegatron.sample.pubmed_xml import pubmed_xml
+from domainlm_biomegatron.sample.pubmedqa_json import pubmedqa_data
 from domainlm_biomegatron.sample.pubtator_text import BC5CDR_TYPES, NCBI_TYPES, pubtator_text
 from domainlm_biomegatron.sample.squad_json import squad_data
 from domainlm_biomegatron.sample.world import the_world
@@ -38,6 +40,7 @@ _FIRST_NUMBERS = {
     "ncbi": 400_000,
     "chemprot": 500_000,
     "squad": 600_000,
+    "pubmedqa": 700_000,
 }
 _SPLIT_STEP = 30_000
 _SPLITS = ("train", "dev", "test")
@@ -78,6 +81,16 @@ def write_ncbi_disease(folder: Path, seed: int, num_documents: int) -> Files:
     return _write_pubtator(named, "ncbi", seed, num_documents, NCBI_TYPES)
 
 
+def write_bioc(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write BioC collections in JSON with the documents of the BC5CDR sample."""
+    written: dict[str, tuple[Path, ...]] = {}
+    for split, first, count in _split_numbers("bc5cdr", num_documents):
+        mixture = _LABELLED_TRAIN if split == "train" else _LABELLED_TEST
+        data = bioc_data(_passages("bc5cdr", seed, first, count, mixture), BC5CDR_TYPES)
+        written[split] = (write_text(folder / f"{split}.BioC.json", _json(data)),)
+    return written
+
+
 def write_chemprot(folder: Path, seed: int, num_documents: int) -> Files:
     """Write ChemProt's four files of each split, in its folders and under its names."""
     parts = {"train": ("training", ""), "dev": ("development", ""), "test": ("test", "_gs")}
@@ -95,6 +108,25 @@ def write_chemprot(folder: Path, seed: int, num_documents: int) -> Files:
         lines_of = {inside / file: "".join(f"{line}\n" for line in lines) for file, lines in texts.items()}
         written[split] = tuple(write_text(path, text) for path, text in lines_of.items())
     return written
+
+
+def write_chemprot_abstracts(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write the same, and name of each split the file that its reader is given: the abstracts."""
+    written = write_chemprot(folder, seed, num_documents)
+    return {split: tuple(path for path in paths if "abstracts" in path.name) for split, paths in written.items()}
+
+
+def write_pubmedqa(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write PubMedQA files, named as those that the authors' program writes."""
+    names = {"train": "pqal_fold0/train_set.json", "dev": "pqal_fold0/dev_set.json", "test": "test_set.json"}
+    return {
+        split: (
+            write_text(
+                folder / names[split], _json(pubmedqa_data(_passages("pubmedqa", seed, first, count, _RELATIONS)))
+            ),
+        )
+        for split, first, count in _split_numbers("pubmedqa", num_documents)
+    }
 
 
 def write_squad(folder: Path, seed: int, num_documents: int) -> Files:

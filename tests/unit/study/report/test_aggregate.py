@@ -147,7 +147,7 @@ def test_units() -> None:
     assert metric_facts("f1").format(0.71249) == "71.2"
     assert metric_facts("masked_lm_loss").format(3.45678) == "3.457"
     assert metric_facts("num_masked").format(12345.0) == "12,345"
-    assert metric_facts("macro_f1").heading == "macro f1 (%)"
+    assert metric_facts("dev_f1").heading == "dev f1 (%)"
     assert metric_facts("span_loss").heading == "span loss (nats)"
     assert metric_facts("perplexity").format(31.4159) == "31.42"
     assert sort_metrics({"recall", "zeta", "f1", "alpha", "precision"}) == (

@@ -147,3 +147,13 @@ def test_problems(results: Json, write_run: WriteRun) -> None:
         ),
         "logs/pretrain.jsonl is missing: its curve is not shown",
     )
+
+
+def test_signatures_stand_below_the_table_and_different_ones_are_called_out(results: Json, write_run: WriteRun) -> None:
+    for row in results["rows"]:
+        if row["stage"] == "finetune":
+            other = row["dataset"] == "cargoes" and row["steps"] == 0
+            row["signature"] = f"conlleval:{2 if other else 1}|protocol:conlleval entity|split:test|seeds:{row['seed']}"
+    caption = sections_of(results, write_run)["Task scores"].tables[0].caption
+    assert "Signature on harbours: conlleval:1|protocol:conlleval entity|split:test|seeds:0,1." in caption
+    assert "NOT COMPARABLE: the scores on cargoes have different signatures: conlleval:2|" in caption

@@ -92,12 +92,18 @@ def test_many_arms_give_the_range(results: Json, write_run: WriteRun) -> None:
     )
 
 
-def test_protocols_are_named_where_there_are_several(results: Json, write_run: WriteRun) -> None:
+def test_of_several_protocols_the_first_one_answers(results: Json, write_run: WriteRun) -> None:
     results["rows"] = of(results, dataset="harbours", steps=0, seed=0)
     results["rows"] += [{**row, "protocol": "strict", "value": 0.5} for row in results["rows"]]
+    assert answer_to(results, write_run) == ("On harbours, test F1 is 64.6 (n = 1) with num_steps=0.",)
+
+
+def test_protocols_are_named_where_data_sets_differ_in_them(results: Json, write_run: WriteRun) -> None:
+    results["rows"] = of(results, dataset="harbours", steps=0, seed=0)
+    results["rows"] += [{**row, "dataset": "cargoes", "protocol": "strict", "value": 0.5} for row in results["rows"]]
     assert answer_to(results, write_run) == (
         "On harbours, test F1 is 64.6 (n = 1) with num_steps=0 (conlleval entity).",
-        "On harbours, test F1 is 50.0 (n = 1) with num_steps=0 (strict).",
+        "On cargoes, test F1 is 50.0 (n = 1) with num_steps=0 (strict).",
     )
 
 

@@ -1,0 +1,131 @@
+"""Records to predict for: lines of text, JSON lines, or the files of a task."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from domainlm.api import ProblemLog
+from domainlm.cli.logs import warn_of_problems
+from domainlm.cli.texts import STANDARD_STREAM
+from domainlm.errors import DataError
+
+if TYPE_CHECKING:
+    from domainlm.api import TaskSpec
+    from domainlm.tasks.models import Record
+
+JSONL = "jsonl"
+TEXT = "text"
+
+
+def read_records(source: str, form: str | None, columns: Sequence[str] = ("text",)) -> Iterator[Record]:
+    """Stream the records of a file or of standard input.
+
+    Args:
+        source: a file (`.gz` too), or "-" for standard input.
+        form: "text", a record a line, or "jsonl"; judged from the file's name and first line where None.
+        columns: what a line of text holds, with tabs between; one column takes the whole line.
+
+    Raises:
+        DataError: the file cannot be read, or a line is not what it should be.
+    """
+    from domainlm.tasks.models import Record
+
+    lines = _stdin_lines() if source == STANDARD_STREAM else _file_lines(Path(source))
+    name = "standard input" if source == STANDARD_STREAM else source
+    first = next(lines, None)
+    if first is None:
+        return
+    if form is None:
+        named_so = source.removesuffix(".gz").endswith(f".{JSONL}")
+        form = JSONL if named_so or isinstance(_parsed(first), dict) else TEXT
+    for number, line in enumerate(chain([first], lines), start=1):
+        where = f"{name}:{number}"
+        if form == TEXT:
+            yield Record(number, _cells(line, columns, where), where)
+        elif line.strip():
+            yield _from_json(line, number, where)
+
+
+def read_as_task(source: str, task: TaskSpec) -> Iterator[Record]:
+    """Stream the examples of a task's file, without what is to be predicted.
+
+    Raises:
+        DataError: the file cannot be read, or standard input is named, which a reader cannot have.
+    """
+    from domainlm.tasks.models import Record
+
+    if source == STANDARD_STREAM:
+        raise DataError("--read-as needs a file", remedy="name one with --input")
+    problems = ProblemLog()
+    for example in task.read(Path(source), problems):
+        fields = asdict(example)
+        if "mentions" in fields:
+            fields["entities"] = fields.pop("mentions")
+        for key in ("label", "relations", "answers", "accepted", "is_impossible"):
+            fields.pop(key, None)
+        yield Record(example.id, fields, f"{source}, example {example.id}")
+    warn_of_problems(problems)
+
+
+def _cells(line: str, columns: Sequence[str], where: str) -> dict[str, object]:
+    if len(columns) == 1:
+        return {columns[0]: line}
+    cells = line.split("\t")
+    if len(cells) != len(columns):
+        raise DataError(
+            "other number of columns",
+            where=where,
+            given=f"{len(cells)} columns",
+            allowed="<TAB>".join(columns),
+            remedy='or pass --format jsonl and JSON lines such as {"text": ...}',
+        )
+    return dict(zip(columns, cells, strict=True))
+
+
+def _file_lines(path: Path) -> Iterator[str]:
+    from domainlm.text.files import open_text
+
+    return iter(open_text(path))
+
+
+def _stdin_lines() -> Iterator[str]:
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"not UTF-8 at byte {error.start} of the line",
+                where=f"standard input:{number}",
+                remedy="convert the text to UTF-8",
+            ) from None
+
+
+def _parsed(line: str) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _from_json(line: str, number: int, where: str) -> Record:
+    from domainlm.tasks.models import Record
+
+    fields = _parsed(line)
+    if not isinstance(fields, dict):
+        raise DataError(
+            "not a JSON object",
+            where=where,
+            given=line[:80],
+            allowed='{"id": ..., "text": "..."}',
+            remedy="or pass --format text",
+        )
+    identity = fields.get("id", number)
+    if not isinstance(identity, (str, int)):
+        raise DataError("an id must be text or a whole number", where=where, given=identity)
+    return Record(identity, fields, where)

@@ -1,0 +1,80 @@
+"""`domainlm task compare`: whether two models differ by more than chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domainlm.cli.arguments import json_option
+from domainlm.cli.logs import verbosity_options
+from domainlm.cli.table import echo_json
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command(short_help="Test whether two models differ by more than chance.")
+@click.option("--first", multiple=True, required=True, type=_FILE, help="Predictions of the first model; one per seed.")
+@click.option("--second", multiple=True, required=True, type=_FILE, help="Predictions of the second model, likewise.")
+@click.option("--label", "labels", multiple=True, help="Type or label that counts; may be repeated.  [default: all]")
+@click.option("--score", default="", help="Average this number of each record instead of counting right answers.")
+@click.option("--rounds", type=click.IntRange(min=100), default=10_000, show_default=True, help="Random swaps.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the swaps.")
+@json_option
+@verbosity_options
+def compare(
+    first: tuple[Path, ...],
+    second: tuple[Path, ...],
+    labels: tuple[str, ...],
+    score: str,
+    rounds: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Test whether two models differ by more than chance, on the documents of one split.
+
+    The files are the predictions.test.jsonl that fine-tuning leaves in artifacts/finetune/. Paired approximate
+    randomisation over documents (Noreen 1989), two-sided, with a bootstrap interval of the difference. Where the
+    ids name one document alone, as those of CoNLL files do, its sentences are the units.
+    """
+    from domainlm.tasks.predictions import check_same_units, pool_files
+    from domainlm.tasks.signature import Signature, labels_part
+    from domainlm.tasks.significance import compare_units
+
+    if len(first) != len(second):
+        raise click.UsageError("give as many files with --first as with --second: one for each seed")
+    one, other = (pool_files(paths, labels=labels, score=score) for paths in (first, second))
+    check_same_units(one, other, second[0])
+    units = sorted(one.by_unit)
+    found = compare_units(one.matrix(units), other.matrix(units), one.metric, num_rounds=rounds, seed=seed)
+    signature = str(
+        Signature(
+            scorer="paired-randomisation:1",
+            protocol=one.name,
+            labels=labels_part(labels),
+            split="",
+            data=one.data,
+            seeds=str(seed),
+        )
+    )
+    if as_json:
+        echo_json(
+            {
+                "signature": signature,
+                "metric": one.name,
+                "first": found.first,
+                "second": found.second,
+                "difference": found.first - found.second,
+                "interval": list(found.interval),
+                "p_value": found.p_value,
+                "num_units": found.num_units,
+                "num_rounds": found.num_rounds,
+            }
+        )
+        return
+    low, high = found.interval
+    click.echo(f"{one.name}: first {100 * found.first:.2f} %, second {100 * found.second:.2f} %")
+    interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
+    click.echo(f"difference {100 * (found.first - found.second):+.2f} points, {interval}")
+    click.echo(f"p = {found.p_value:.4g} ({found.num_units:,} units, {found.num_rounds:,} rounds)")
+    click.echo(signature)

@@ -1,0 +1,17 @@
+"""Settings of tasks that label a text, a pair of texts or a pair of mentions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from domainlm.recipe.base import Settings
+
+
+class SequenceSettings(Settings):
+    """How sequence tasks are read."""
+
+    mentions: Literal["markers", "dummies", "plain"] = "markers"
+    """How a model is shown the two mentions that are asked about: between markers, replaced by the names of their types
+    (a task's own, such as "@PORT$"), or not at all."""
+    head_reads: Literal["first", "first_and_mentions"] = "first"
+    """The classifier reads the state of the first sub-token, or beside it those where the two mentions begin."""

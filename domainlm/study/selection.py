@@ -1,0 +1,115 @@
+"""Chooses settings of fine-tuning on dev: of the cells that differ in chosen settings alone, one for each data set.
+
+The test scores of the others never leave their stages, so that nothing can be chosen by them.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from domainlm.study.report.metrics import metric_facts, sort_metrics
+
+Record = Mapping[str, Any]
+_FINETUNE = "finetune"
+_Arm = tuple[str, str]  # data set, and the values of what is compared
+
+
+def select_settings(
+    rows: Sequence[Record], curves: Sequence[Record], keys: Collection[str], label_of: Callable[[Record], str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Keep what was chosen.
+
+    For each data set, and each combination of the other varied values, the settings with the best mean over seeds on
+    dev are chosen: of the metric and the protocol that the report judges by, all types pooled; of equal ones the first.
+
+    Args:
+        rows: of results.json; those of fine-tuning have a "cell".
+        curves: likewise.
+        keys: the varied keys to choose among.
+        label_of: names a cell that these keys are taken out of.
+
+    Returns:
+        "rows" and "curves" with their cells without these keys, each row of fine-tuning with its "settings", and
+        "candidates": every combination that was tried, with its score on dev and whether it was chosen.
+    """
+    candidates = _candidates(rows, keys)
+    chosen = {_arm(each): each["settings"] for each in candidates if each["chosen"]}
+
+    def kept(records: Iterable[Record], *, with_settings: bool) -> list[dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for record in records:
+            cell, settings = _part(record["cell"], keys)
+            reduced = {**record, "cell": cell, "model": label_of(cell)}
+            if record["stage"] == _FINETUNE:
+                if chosen.get(_arm(reduced)) != settings:
+                    continue
+                reduced |= {"settings": settings} if with_settings else {}
+            identity = {key: value for key, value in reduced.items() if key not in {"value", "file"}}
+            found.setdefault(json.dumps(identity, sort_keys=True), reduced)
+        return list(found.values())
+
+    return {
+        "rows": kept(rows, with_settings=True),
+        "curves": kept(curves, with_settings=False),
+        "candidates": [{**each, "model": label_of(each["cell"])} for each in candidates],
+    }
+
+
+def _candidates(rows: Sequence[Record], keys: Collection[str]) -> list[dict[str, Any]]:
+    """Every combination in order, with its mean on dev."""
+    on_dev = [row for row in rows if row["stage"] == _FINETUNE and row["split"] == "dev" and not row.get("type")]
+    judged = {name: _judge([row for row in on_dev if row["dataset"] == name]) for name in _names(on_dev)}
+    values: dict[str, list[float]] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for row in on_dev:
+        protocol, metric = judged[row["dataset"]]
+        if (row["protocol"], row["metric"]) != (protocol, metric):
+            continue
+        cell, settings = _part(row["cell"], keys)
+        candidate = {
+            "dataset": row["dataset"],
+            "cell": cell,
+            "settings": settings,
+            "metric": metric,
+            "protocol": protocol,
+        }
+        identity = json.dumps(candidate, sort_keys=True)
+        found.setdefault(identity, candidate)
+        values.setdefault(identity, []).append(row["value"])
+    best: dict[_Arm, dict[str, Any]] = {}
+    for identity, candidate in found.items():
+        candidate |= {"dev_mean": statistics.fmean(values[identity]), "num_seeds": len(values[identity])}
+        leader = best.setdefault(_arm(candidate), candidate)
+        if _gain(candidate) > _gain(leader):
+            best[_arm(candidate)] = candidate
+    return [{**each, "chosen": best[_arm(each)] is each} for each in found.values()]
+
+
+def _judge(rows: Sequence[Record]) -> tuple[str, str]:
+    """The protocol that rows give first, and of its metrics the one to judge by."""
+    protocol = rows[0]["protocol"]
+    return protocol, sort_metrics({row["metric"] for row in rows if row["protocol"] == protocol})[0]
+
+
+def _names(rows: Iterable[Record]) -> list[str]:
+    return list(dict.fromkeys(row["dataset"] for row in rows))
+
+
+def _gain(candidate: Record) -> float:
+    sign = -1.0 if metric_facts(candidate["metric"]).higher_is_better is False else 1.0
+    return sign * float(candidate["dev_mean"])
+
+
+def _part(cell: Mapping[str, Any], keys: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The varied values that are compared, and those that are chosen among."""
+    return (
+        {key: value for key, value in cell.items() if key not in keys},
+        {key: value for key, value in cell.items() if key in keys},
+    )
+
+
+def _arm(record: Record) -> _Arm:
+    return record["dataset"], json.dumps(record["cell"], sort_keys=True)

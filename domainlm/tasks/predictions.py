@@ -1,0 +1,154 @@
+"""Predictions that fine-tuning wrote, as the numbers that scores are counted from, document by document."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from domainlm.errors import DataError
+from domainlm.tasks.signature import data_hash
+from domainlm.tasks.significance import Metric, Numbers, f1_of_sums, mean_of_sums
+from domainlm.text.files import open_text
+
+_Record = Mapping[str, object]
+_SENTENCE = re.compile(r".+:[0-9]+", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCounts:
+    """What one file of predictions holds.
+
+    Attributes:
+        by_unit: sums of each document by its id.
+        metric: from sums to the score.
+        name: what the score is.
+        data: hash of the ids and of the gold standard: scores of other data are not comparable.
+    """
+
+    by_unit: Mapping[str, Numbers]
+    metric: Metric
+    name: str
+    data: str
+
+    def matrix(self, units: Sequence[str]) -> Numbers:
+        """The sums of some documents [num_units, num_sums]."""
+        return np.stack([self.by_unit[unit] for unit in units])
+
+
+def count_predictions(path: Path, *, labels: Collection[str] = (), score: str = "") -> UnitCounts:
+    """Read one predictions.*.jsonl.
+
+    Entities are compared as exact character spans with their types, labels of sequences as they are; both give F1.
+
+    Args:
+        path: the file.
+        labels: the types or labels that count; all where empty.
+        score: a number that every record carries ("f1"), to be averaged instead of counting.
+
+    Raises:
+        DataError: the file cannot be read, or its records hold nothing to count.
+    """
+    sums: dict[str, Numbers] = {}
+    gold: list[object] = []
+    for line, content in enumerate(open_text(path), 1):
+        try:
+            record = json.loads(content)
+            counted = _mean_sums(record, score) if score else _entity_sums(record, labels)
+            unit = _unit_of(record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                "not a record of predictions",
+                where=f"{path}:{line}",
+                given=content[:80],
+                allowed=f'a number as "{score}"' if score else '"id", "gold" and "predicted"',
+            ) from error
+        gold.append([record["id"], record.get("gold")])
+        sums[unit] = sums[unit] + counted if unit in sums else counted
+    by_unit = _by_document(sums)
+    if score:
+        return UnitCounts(by_unit, mean_of_sums, f"mean {score}", data_hash(gold))
+    return UnitCounts(by_unit, f1_of_sums, "F1 by exact match", data_hash(gold))
+
+
+def pool_files(paths: Sequence[Path], *, labels: Collection[str] = (), score: str = "") -> UnitCounts:
+    """Add up the files of a model's seeds, document by document.
+
+    Raises:
+        DataError: as for `count_predictions`, or the files are about different documents.
+    """
+    counted = [count_predictions(path, labels=labels, score=score) for path in paths]
+    first = counted[0]
+    for path, other in zip(paths[1:], counted[1:], strict=True):
+        check_same_units(first, other, path)
+    pooled = {unit: np.sum([each.by_unit[unit] for each in counted], axis=0) for unit in first.by_unit}
+    return UnitCounts(pooled, first.metric, first.name, first.data)
+
+
+def check_same_units(first: UnitCounts, other: UnitCounts, where: Path) -> None:
+    """Refuse to compare predictions about different documents or gold standards.
+
+    Raises:
+        DataError: the ids or the gold standards differ.
+    """
+    different = first.by_unit.keys() ^ other.by_unit.keys()
+    if different:
+        raise DataError(
+            "predictions about other documents",
+            where=where,
+            given=f"{len(different):,} documents in one file alone, {min(different)!r} among them",
+            remedy="compare predictions of one split of one data set",
+        )
+    if first.data != other.data:
+        raise DataError(
+            "predictions on another gold standard",
+            where=where,
+            given=f"data {other.data}",
+            allowed=f"data {first.data}",
+            remedy="compare predictions that were made on the same files, read by the same version of the task",
+        )
+
+
+def _entity_sums(record: _Record, labels: Collection[str]) -> Numbers:
+    gold, found = _items(record["gold"], labels), _items(record["predicted"], labels)
+    return np.array([len(gold), len(found), len(gold & found)], dtype=np.float64)
+
+
+def _items(listed: object, labels: Collection[str]) -> set[object]:
+    """Entities as places with types, or the one label of a sequence."""
+    if isinstance(listed, str):
+        return {listed} if not labels or listed in labels else set()
+    if not isinstance(listed, list):
+        raise TypeError(f"neither a label nor a list of entities: {listed!r}")
+    return {(each["start"], each["end"], each["type"]) for each in listed if not labels or each["type"] in labels}
+
+
+def _mean_sums(record: _Record, score: str) -> Numbers:
+    value = record[score]
+    if not isinstance(value, int | float):
+        raise TypeError(f"not a number: {value!r}")
+    return np.array([1.0, float(value)])
+
+
+def _unit_of(record: _Record) -> str:
+    """The document that the record names, or its own id."""
+    document = record.get("document")
+    return document if isinstance(document, str) else str(record["id"])
+
+
+def _by_document(sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """Add up sentences, whose ids are `DOCUMENT:n`.
+
+    Where all are of one document, which is what files without documents say, the sentences stay as they are.
+    """
+    documents = {name: name.rpartition(":")[0] if _SENTENCE.fullmatch(name) else name for name in sums}
+    if len(set(documents.values())) == 1:
+        return dict(sums)
+    added: dict[str, Numbers] = {}
+    for name, document in documents.items():
+        added[document] = added[document] + sums[name] if document in added else sums[name]
+    return added

@@ -1,0 +1,111 @@
+"""An encoder with a head that scores the labels of whole sequences, its loss, and what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from domainlm.model.config import ModelConfig
+from domainlm.model.encoder import Encoder, EncoderInputs
+from domainlm.parallel.device import Device
+from domainlm.recipe.schema import HeadSettings
+from domainlm.tasks.batches import row_groups
+from domainlm.tasks.head import Head
+from domainlm.tasks.losses import LabelLoss
+from domainlm.tasks.sequence.batches import SequenceBatch, collate
+from domainlm.tasks.sequence.features import SequenceFeatures
+
+_PART = "label"
+
+
+class SequenceModel(nn.Module):
+    """Encoder with a `Head` on the states of one or several places of each row, put side by side.
+
+    Args:
+        config: shape of the encoder.
+        num_labels: width of the result.
+        head: the classifier.
+        num_slots: places of each row that it reads.
+    """
+
+    def __init__(self, config: ModelConfig, num_labels: int, head: HeadSettings, num_slots: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(config)
+        self.head = Head(num_slots * config.hidden, num_labels, head)
+
+    def forward(
+        self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits [batch, num_labels]; the arguments are those of `SequenceBatch`."""
+        return self.scores(self.encoder(tokens, token_types, lengths), slots)
+
+    def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+        """The same from the encoder's hidden states [batch, tokens, hidden]."""
+        read = states.flatten(0, 1).index_select(0, slots.flatten())
+        scores: torch.Tensor = self.head(read.view(len(slots), -1))
+        return scores
+
+
+class SequenceObjective:
+    """The loss of the labels, over the rows."""
+
+    def __init__(self, loss: LabelLoss) -> None:
+        self._loss = loss
+
+    def counts(self, batch: SequenceBatch) -> Mapping[str, int]:
+        """Number of rows."""
+        return {_PART: len(batch.labels)}
+
+    def loss_sums(self, model: nn.Module, batch: SequenceBatch) -> Mapping[str, torch.Tensor]:
+        """Sum of the loss over the rows, in fp32."""
+        assert isinstance(model, SequenceModel)
+        return self.losses(model, model.encoder(*self.inputs(batch)), batch)
+
+    def inputs(self, batch: SequenceBatch) -> EncoderInputs:
+        """What the encoder reads."""
+        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths)
+
+    def losses(self, model: nn.Module, states: torch.Tensor, batch: SequenceBatch) -> Mapping[str, torch.Tensor]:
+        """The same sum, from the hidden states."""
+        assert isinstance(model, SequenceModel)
+        return {_PART: self._loss(model.scores(states, batch.slots), batch.labels)}
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """The likeliest label of every row.
+
+    Attributes:
+        labels: label ids [num_rows].
+        probabilities: what the model gives to every label, from 0 to 1 [num_rows, num_labels].
+    """
+
+    labels: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]
+
+
+@torch.inference_mode()
+def classify_rows(
+    model: nn.Module, features: SequenceFeatures, num_labels: int, device: Device, *, shows_progress: bool = False
+) -> Classified:
+    """Classify every row; rows of similar length go through the model together.
+
+    The caller puts the model into evaluation mode. The result does not depend on randomness, but in its last digits
+    on which rows share a batch, which is a function of the features alone.
+    """
+    probabilities = np.zeros((features.num_rows, num_labels), dtype=np.float32)
+    is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
+    with tqdm(total=features.num_rows, desc="classifying", unit=" rows", leave=False, disable=is_silent) as bar:
+        for rows in row_groups(features.row_lengths):
+            batch = collate(features, rows).to(device.torch_device)
+            with device.autocast():
+                scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
+            probabilities[rows] = scores.float().softmax(dim=-1).cpu().numpy()
+            bar.update(len(rows))
+    return Classified(probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, np.int64), probabilities)

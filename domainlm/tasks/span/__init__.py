@@ -1,0 +1,1 @@
+"""Answers: the characters of a context that answer a question."""

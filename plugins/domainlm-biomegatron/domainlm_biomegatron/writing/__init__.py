@@ -1,0 +1,1 @@
+"""Writers of predictions in the formats of the field."""

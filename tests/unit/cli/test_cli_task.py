@@ -1,0 +1,86 @@
+"""`domainlm task list`, `show`, `stats`, `check` and `compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+RECORDS = [
+    {"id": "a", "text": "The Vega left Oslo.", "entities": [{"start": 4, "end": 8, "type": "ship"}]},
+    {
+        "id": "b",
+        "text": "Orion and Lyra met.",
+        "entities": [{"start": 0, "end": 14, "type": "ship"}, {"start": 10, "end": 14, "type": "ship"}],
+    },
+]
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def invoke(call: Invoke) -> Invoke:
+    def task(*arguments: str | Path) -> Result:
+        return call("task", *map(str, arguments))
+
+    return task
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(f"{json.dumps(record)}\n" for record in RECORDS))
+    return path
+
+
+def test_list_and_show(invoke: Invoke) -> None:
+    assert "core/brat" in invoke("list").stdout
+    listed = json.loads(invoke("list", "--json").stdout)
+    assert {"core/conll", "core/spans"} <= {each["name"] for each in listed}
+    shown = invoke("show", "core/spans").stdout
+    assert shown.startswith("core/spans@1\n")
+    assert "kind: token" in shown
+
+
+def test_stats_by_hand(invoke: Invoke, train: Path) -> None:
+    result = invoke("stats", "core/spans", "--folder", train.parent, "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)["train"]["facts"]
+    # 9 words: The Vega left Oslo . | Orion and Lyra met . -- 10; three mentions, one inside another, two are labelled.
+    assert facts["words"] == 10
+    assert (facts["mentions"], facts["nested mentions"], facts["labelled entities"]) == (3, 1, 2)
+    assert facts["label bias"] == pytest.approx(2 / 10)
+    assert facts["share of words outside"] == pytest.approx(6 / 10)
+    assert facts["entity length in words, mean"] == 2.0
+    assert facts["reachable share of mentions"] == pytest.approx(2 / 3)
+    table = invoke("stats", "core/spans", "--train", train, "--definitions").stdout
+    assert "label bias" in table
+    assert "train: 1 x entity left out: overlaps a longer one" in table
+
+
+def test_stats_needs_files(invoke: Invoke, train: Path) -> None:
+    assert "where the data is" in invoke("stats", "core/spans").output
+    assert "give --train too" in invoke("stats", "core/spans", "--test", train).output
+
+
+def test_check(invoke: Invoke, train: Path) -> None:
+    result = invoke("check", "core/spans", "--file", train)
+    assert result.exit_code == 0, result.output
+    assert "core/spans@1: sound" in result.stdout
+
+
+def test_compare(invoke: Invoke, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    entity = {"start": 0, "end": 4, "type": "ship"}
+    for path, found in ((first, [entity]), (second, [])):
+        records = [{"id": f"test:{number}", "gold": [entity], "predicted": found} for number in range(12)]
+        path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    result = invoke("compare", "--first", first, "--second", second, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["first"], found["second"], found["num_units"]) == (1.0, 0.0, 12)
+    assert found["p_value"] < 0.005  # 2 / 2^12 in the limit
+    assert "p = " in invoke("compare", "--first", first, "--second", second).stdout
+    assert "as many files" in invoke("compare", "--first", first, "--first", first, "--second", second).output

@@ -1,0 +1,66 @@
+"""Which settings dev chooses, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domainlm.study.selection import select_settings
+
+RATE, STEPS = "finetuning.optimizer.learning_rate", "pretraining.num_steps"
+# Mean of seeds 0 and 1 on dev by data set, steps and learning rate; on test the other rate is better.
+DEV = {
+    ("harbours", 0, 0.1): (0.5, 0.7), ("harbours", 0, 0.2): (0.5, 0.6),
+    ("harbours", 9, 0.1): (0.7, 0.7), ("harbours", 9, 0.2): (0.8, 0.7),
+    ("cargoes", 0, 0.1): (0.4, 0.4), ("cargoes", 0, 0.2): (0.4, 0.4),
+    ("cargoes", 9, 0.1): (0.1, 0.1), ("cargoes", 9, 0.2): (0.2, 0.2),
+}  # fmt: skip
+SCORED = [("recall", "conlleval", ""), ("f1", "conlleval", ""), ("f1", "strict", ""), ("f1", "conlleval", "ship")]
+
+
+def _label(cell: Mapping[str, Any]) -> str:
+    return f"steps={cell[STEPS]}"
+
+
+def _rows() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for (dataset, steps, rate), values in DEV.items():
+        common = {"cell": {STEPS: steps, RATE: rate}, "model": f"{steps}/{rate}"}
+        rows.append({"stage": "lm-score", "dataset": "logs", "split": "held-out", "metric": "masked_lm_loss",
+                     "protocol": "", "value": 2.0, "seed": 0, **common})  # fmt: skip
+        for seed, value in enumerate(values):
+            for split, score in (("dev", value), ("test", 1 - value)):
+                for metric, protocol, type_ in SCORED:
+                    shown = score if (metric, protocol, type_) == SCORED[1] else 1 - score
+                    scored = {"metric": metric, "protocol": protocol, "type": type_, "value": shown}
+                    where = {"stage": "finetune", "dataset": dataset, "split": split, "seed": seed}
+                    rows.append({**where, **scored, **common})
+    return rows
+
+
+def test_dev_chooses_for_each_data_set_and_model() -> None:
+    curves = [
+        {"stage": "finetune", "dataset": dataset, "seed": 0, "cell": {STEPS: steps, RATE: rate}, "file": f"{rate}"}
+        for dataset, steps, rate in DEV
+    ]
+    found = select_settings(_rows(), curves, [RATE], _label)
+    chosen = {(row["dataset"], row["cell"][STEPS]): row["settings"][RATE] for row in found["rows"] if "settings" in row}
+    # Of equal ones (cargoes, 0 steps) the first.
+    assert chosen == {("harbours", 0): 0.1, ("harbours", 9): 0.2, ("cargoes", 0): 0.1, ("cargoes", 9): 0.2}
+    scored = [row for row in found["rows"] if row["stage"] == "finetune"]
+    assert len(scored) == 4 * 2 * 2 * 4
+    assert all(row["cell"] == {STEPS: row["cell"][STEPS]} for row in found["rows"])
+    assert {row["model"] for row in found["rows"]} == {"steps=0", "steps=9"}
+    # The language models of cells that share one are one row each.
+    assert len(found["rows"]) - len(scored) == 2
+    assert [curve["file"] for curve in found["curves"]] == ["0.1", "0.2", "0.1", "0.2"]
+
+
+def test_every_candidate_is_told_with_its_score_on_dev_alone() -> None:
+    candidates = select_settings(_rows(), [], [RATE], _label)["candidates"]
+    assert len(candidates) == 8
+    assert sum(each["chosen"] for each in candidates) == 4
+    first = candidates[0]
+    assert (first["metric"], first["protocol"], first["num_seeds"]) == ("f1", "conlleval", 2)
+    assert first["dev_mean"] == 0.6
+    assert first["model"] == "steps=0"

@@ -38,6 +38,7 @@ def compare(
     ids name one document alone, as those of CoNLL files do, its sentences are the units.
     """
     from domainlm.tasks.predictions import check_same_units, pool_files
+    from domainlm.tasks.signature import Signature, labels_part
     from domainlm.tasks.significance import compare_units
 
     if len(first) != len(second):
@@ -46,9 +47,20 @@ def compare(
     check_same_units(one, other, second[0])
     units = sorted(one.by_unit)
     found = compare_units(one.matrix(units), other.matrix(units), one.metric, num_rounds=rounds, seed=seed)
+    signature = str(
+        Signature(
+            scorer="paired-randomisation:1",
+            protocol=one.name,
+            labels=labels_part(labels),
+            split="",
+            data=one.data,
+            seeds=str(seed),
+        )
+    )
     if as_json:
         echo_json(
             {
+                "signature": signature,
                 "metric": one.name,
                 "first": found.first,
                 "second": found.second,
@@ -65,3 +77,4 @@ def compare(
     interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
     click.echo(f"difference {100 * (found.first - found.second):+.2f} points, {interval}")
     click.echo(f"p = {found.p_value:.4g} ({found.num_units:,} units, {found.num_rounds:,} rounds)")
+    click.echo(signature)

@@ -21,6 +21,7 @@ from domainlm.recipe.schema import (
     Recipe,
     TaskSettings,
 )
+from domainlm.recipe.selection import check_selection
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files, files_named
@@ -88,7 +89,12 @@ def resolve(loaded: LoadedRecipe, registry: Registry) -> Resolved:
     """
     check_requires(loaded.recipe.requires, loaded.path)
     cells = tuple(_resolve_cell(cell, loaded, registry) for cell in loaded.cells)
+    check_selection(loaded, {task.name for cell in cells for task in cell.tasks if not _has_dev(task)})
     return Resolved(loaded, cells)
+
+
+def _has_dev(task: ResolvedTask) -> bool:
+    return task.sample is not None or bool(task.files.get("dev"))
 
 
 def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> ResolvedCell:
@@ -108,7 +114,6 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     check_order({task.name: task.after for task in tasks}, where("tasks"))
     resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
     _check_numbers(resolved, loaded)
-    _check_selection(resolved, where("study.select"))
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
     return resolved
 
@@ -223,18 +228,6 @@ def _check_task_names(tasks: tuple[ResolvedTask, ...], where: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise RecipeError("two tasks have one name", where=where, given=name, remedy="give each a name = ...")
-
-
-def _check_selection(resolved: ResolvedCell, where: str) -> None:
-    """Settings are chosen on dev, so every data set needs one."""
-    for task in resolved.tasks if resolved.cell.recipe.study.select else ():
-        if task.sample is None and not task.files.get("dev"):
-            raise RecipeError(
-                "no dev split to choose settings on",
-                where=where,
-                given=task.name,
-                remedy="give the task dev files, or name no axes in study.select",
-            )
 
 
 def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:

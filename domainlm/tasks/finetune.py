@@ -16,11 +16,9 @@ from typing import Protocol
 from torch import nn
 
 from domainlm.api import Split, TaskKind, TaskSpec
-from domainlm.model.encoder import Encoder
 from domainlm.model.files import save_model
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
-from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.files import write_json, write_json_lines
 from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import PreparedTask
@@ -135,9 +133,6 @@ class _Run:
         self._prepared, self._splits, self._settings = prepared, splits, settings
         self._start, self._seed, self._device, self._work = start, seed, device, work
         self._model: nn.Module = prepared.build_model()
-        encoder = self._model.encoder
-        assert isinstance(encoder, Encoder)
-        adapt_encoder(encoder, settings, seed)
         self._choice = _Choice(settings.num_epochs, "as asked")
         self.data: Mapping[Split, str] = {}  # hash of each split, for signatures
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from domainlm.errors import DataError
+from domainlm.tasks.signature import data_hash
 from domainlm.tasks.significance import Metric, Numbers, f1_of_sums, mean_of_sums
 from domainlm.text.files import open_text
 
@@ -26,11 +27,13 @@ class UnitCounts:
         by_unit: sums of each document by its id.
         metric: from sums to the score.
         name: what the score is.
+        data: hash of the ids and of the gold standard: scores of other data are not comparable.
     """
 
     by_unit: Mapping[str, Numbers]
     metric: Metric
     name: str
+    data: str
 
     def matrix(self, units: Sequence[str]) -> Numbers:
         """The sums of some documents [num_units, num_sums]."""
@@ -51,6 +54,7 @@ def count_predictions(path: Path, *, labels: Collection[str] = (), score: str = 
         DataError: the file cannot be read, or its records hold nothing to count.
     """
     sums: dict[str, Numbers] = {}
+    gold: list[object] = []
     for line, content in enumerate(open_text(path), 1):
         try:
             record = json.loads(content)
@@ -63,11 +67,12 @@ def count_predictions(path: Path, *, labels: Collection[str] = (), score: str = 
                 given=content[:80],
                 allowed=f'a number as "{score}"' if score else '"id", "gold" and "predicted"',
             ) from error
+        gold.append([record["id"], record.get("gold")])
         sums[unit] = sums[unit] + counted if unit in sums else counted
     by_unit = _by_document(sums)
     if score:
-        return UnitCounts(by_unit, mean_of_sums, f"mean {score}")
-    return UnitCounts(by_unit, f1_of_sums, "F1 by exact match")
+        return UnitCounts(by_unit, mean_of_sums, f"mean {score}", data_hash(gold))
+    return UnitCounts(by_unit, f1_of_sums, "F1 by exact match", data_hash(gold))
 
 
 def pool_files(paths: Sequence[Path], *, labels: Collection[str] = (), score: str = "") -> UnitCounts:
@@ -81,14 +86,14 @@ def pool_files(paths: Sequence[Path], *, labels: Collection[str] = (), score: st
     for path, other in zip(paths[1:], counted[1:], strict=True):
         check_same_units(first, other, path)
     pooled = {unit: np.sum([each.by_unit[unit] for each in counted], axis=0) for unit in first.by_unit}
-    return UnitCounts(pooled, first.metric, first.name)
+    return UnitCounts(pooled, first.metric, first.name, first.data)
 
 
 def check_same_units(first: UnitCounts, other: UnitCounts, where: Path) -> None:
-    """Refuse to compare predictions about different documents.
+    """Refuse to compare predictions about different documents or gold standards.
 
     Raises:
-        DataError: the ids differ.
+        DataError: the ids or the gold standards differ.
     """
     different = first.by_unit.keys() ^ other.by_unit.keys()
     if different:
@@ -97,6 +102,14 @@ def check_same_units(first: UnitCounts, other: UnitCounts, where: Path) -> None:
             where=where,
             given=f"{len(different):,} documents in one file alone, {min(different)!r} among them",
             remedy="compare predictions of one split of one data set",
+        )
+    if first.data != other.data:
+        raise DataError(
+            "predictions on another gold standard",
+            where=where,
+            given=f"data {other.data}",
+            allowed=f"data {first.data}",
+            remedy="compare predictions that were made on the same files, read by the same version of the task",
         )
 
 

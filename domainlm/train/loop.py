@@ -22,6 +22,7 @@ from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints import Checkpoint, Checkpoints
+from domainlm.train.layer_decay import RATE_SCALE
 from domainlm.train.metrics import MetricsLog
 from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource, Objective
@@ -220,7 +221,7 @@ class _Run(Generic[BatchT]):
         values = {"loss": math.fsum(parts.values()), **parts, "learning_rate": rate, "gradient_norm": norm}
         self._check_finite(step + 1, values)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate * group["rate_scale"]
+            group["lr"] = rate * group.get(RATE_SCALE, 1.0)
         self._optimizer.step()
         values["num_tokens"] = sum(batch.num_tokens for batch in micro_batches)
         return _Advance(step + 1, values, time.perf_counter() - started)

@@ -159,7 +159,8 @@ def _type_table(scores: Scores, group: Group, dataset: str) -> Table:
     shown = ", ".join(metric_facts(name).heading for name in metrics)
     return Table(
         caption=f"{dataset} by entity type: {shown}; {group.protocol or 'protocol not stated'}, {group.split} split. "
-        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type.",
+        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type. "
+        f"{_signature_sentence(dataset, scores.signatures(group, dataset))}".rstrip(),
         head=("type", "model", *(metric_facts(name).label for name in metrics), "n"),
         rows=rows,
         num_heads=2,

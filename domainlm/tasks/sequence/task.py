@@ -11,6 +11,7 @@ from torch import nn
 from domainlm.api import DataError, PairRules, SequenceExample, Split, TaskSpec
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.reading import SplitExamples
@@ -85,6 +86,7 @@ class SequenceTask:
         model = SequenceModel(self._start.config, len(self.labels), self._settings.head, self._read.num_slots)
         same: dict[str, Json] = {"labels": [*self.labels], "reads_mentions": self._read.reads_mentions}
         take_weights(model, self._start, self._seed, kind="sequence", head=self._settings.head, **same)
+        adapt_encoder(model.encoder, self._settings, self._seed)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

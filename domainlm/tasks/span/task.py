@@ -10,6 +10,7 @@ from torch import nn
 from domainlm.api import DataError, SpanExample, Split, TaskSpec
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json
@@ -85,6 +86,7 @@ class SpanTask:
         """The start's encoder, with the start's head where it is one of this kind and shape, else with a fresh one."""
         model = SpanModel(self._start.config, self._settings.head)
         take_weights(model, self._start, self._seed, kind=KIND, head=self._settings.head)
+        adapt_encoder(model.encoder, self._settings, self._seed)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

@@ -13,6 +13,7 @@ from torch import nn
 from domainlm.api import DataError, Entity, Split, TaskSpec, TokenExample
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import FinetuningSettings
+from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.reading import SplitExamples
@@ -97,6 +98,7 @@ class TokenTask:
         model = TokenModel(self._start.config, len(self.label_set.tags), self._settings.head)
         types: list[Json] = [*self.label_set.types]
         take_weights(model, self._start, self._seed, kind="token", head=self._settings.head, types=types)
+        adapt_encoder(model.encoder, self._settings, self._seed)
         return model
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:

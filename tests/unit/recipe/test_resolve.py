@@ -173,3 +173,17 @@ def test_a_model_that_does_not_fit_is_refused_with_both_figures(
 def test_every_cell_is_resolved(recipe: Path, registry: Registry) -> None:
     cells = resolved(recipe, registry, 'study.axes={"finetuning.num_epochs"=[1, 2]}').cells
     assert [cell.tasks[0].finetuning.num_epochs for cell in cells] == [1, 2]
+
+
+def test_settings_are_chosen_on_dev_alone(recipe: Path, registry: Registry) -> None:
+    axes = 'study.axes={"finetuning.num_epochs"=[1, 2]}'
+    chosen = 'study.select=["finetuning.num_epochs"]'
+    assert len(resolved(recipe, registry, axes, chosen).cells) == 2
+    with pytest.raises(RecipeError, match=r"select names 'finetuning\.max_tokens', which is no axis below finetuning"):
+        resolved(recipe, registry, axes, 'study.select=["finetuning.max_tokens"]')
+    with pytest.raises(RecipeError, match='patience needs choose = "best_dev"'):
+        resolved(recipe, registry, "finetuning.patience=2", 'finetuning.choose="last"')
+    (recipe.parent / "annotated" / "dev.tsv").unlink()
+    with pytest.raises(RecipeError, match="no dev split to choose settings on") as caught:
+        resolved(recipe, registry, axes, chosen)
+    assert caught.value.given == "cargo"

@@ -97,6 +97,14 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     other = _write(tmp_path / "b.jsonl", {"id": "14:0", "gold": [], "predicted": []})
     with pytest.raises(DataError, match="other documents"):
         check_same_units(count_predictions(one), count_predictions(other), other)
-    for bad in ({"id": "1"}, {"id": "1", "gold": 3, "predicted": []}, {"gold": [], "predicted": []}):
+    moved = _write(tmp_path / "b.jsonl", {"id": "12:0", "gold": [_entity(0)], "predicted": []})
+    with pytest.raises(DataError, match="another gold standard"):
+        check_same_units(count_predictions(one), count_predictions(moved), moved)
+    records: list[dict[str, Any]] = [
+        {"id": "1"},
+        {"id": "1", "gold": 3, "predicted": []},
+        {"gold": [], "predicted": []},
+    ]
+    for bad in records:
         with pytest.raises(DataError, match=r"a\.jsonl:1: not a record"):
             count_predictions(_write(one, bad))

@@ -10,7 +10,7 @@ from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.recipe.schema import OptimizerSettings
-from domainlm.train.optimizer import build_optimizer, optimizer_tensors, parameter_depths, restore_optimizer
+from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 
 SETTINGS = OptimizerSettings(learning_rate=0.1, weight_decay=0.5, beta1=0.9, beta2=0.99, epsilon=1e-6)
 
@@ -77,35 +77,3 @@ def test_state_of_another_model_is_refused() -> None:
     model = _model()
     with pytest.raises(ModelError, match=r"(?s)another model.*7\.weight"):
         restore_optimizer(build_optimizer(model, SETTINGS), model, {"7.weight|step": torch.ones(())})
-
-
-class _Named(nn.Module):
-    """The names of an encoder with a head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Module()
-        self.encoder.embeddings = nn.Linear(2, 2)
-        self.encoder.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
-        self.encoder.norm = nn.LayerNorm(2)
-        self.head = nn.Linear(2, 2)
-
-
-def test_lower_layers_learn_more_slowly() -> None:
-    model = _Named()
-    # The rule of Clark et al. 2020: rate * decay ** (layers above), the embeddings below the lowest layer.
-    assert parameter_depths(model) == {
-        f"{module}.{kind}": depth
-        for module, depth in [
-            ("encoder.embeddings", 4), ("encoder.layers.0", 3), ("encoder.layers.1", 2), ("encoder.layers.2", 1),
-            ("encoder.norm", 0), ("head", 0),
-        ]
-        for kind in ("weight", "bias")
-    }  # fmt: skip
-    optimizer = build_optimizer(model, SETTINGS.model_copy(update={"layer_decay": 0.5}))
-    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
-    assert len(rates) == 12
-    assert rates[id(model.encoder.embeddings.weight)] == pytest.approx(0.1 / 16)  # type: ignore[union-attr]
-    assert rates[id(model.encoder.layers[2].bias)] == pytest.approx(0.05)  # type: ignore[index,union-attr]
-    assert rates[id(model.head.weight)] == pytest.approx(0.1)
-    assert all(group["lr"] == pytest.approx(0.1 * group["rate_scale"]) for group in optimizer.param_groups)

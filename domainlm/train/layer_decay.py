@@ -1,0 +1,55 @@
+"""Lower layers learn more slowly: layer-wise decay of the learning rate (Clark et al. 2020, section 3.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+RATE_SCALE = "rate_scale"
+"""Key of a group of parameters: whoever sets the group's learning rate multiplies it by this, where it is there."""
+
+_LAYER = re.compile(r"(?:^|\.)encoder\.layers\.(\d+)\.")
+_EMBEDDINGS = re.compile(r"(?:^|\.)encoder\.embeddings\.")
+
+
+def split_groups(
+    groups: Sequence[dict[str, Any]], named: Mapping[str, nn.Parameter], decay: float
+) -> list[dict[str, Any]]:
+    """Split an optimizer's groups of parameters by the layers that they are in.
+
+    Args:
+        groups: each with its "params", as an optimizer takes them.
+        named: every parameter of the model by its full name, those that are not trained too.
+        decay: each layer learns at this share of the rate of the layer above; 1 leaves the groups as they are.
+
+    Returns:
+        Groups with their `RATE_SCALE`; parameters keep their order.
+    """
+    if decay == 1.0:
+        return list(groups)
+    depths = parameter_depths(named)
+    scales = {id(parameter): decay ** depths[name] for name, parameter in named.items()}
+    split: list[dict[str, Any]] = []
+    for group in groups:
+        by_scale: dict[float, list[nn.Parameter]] = {}
+        for parameter in group["params"]:
+            by_scale.setdefault(scales[id(parameter)], []).append(parameter)
+        split += [{**group, "params": params, RATE_SCALE: scale} for scale, params in by_scale.items()]
+    return split
+
+
+def parameter_depths(names: Iterable[str]) -> dict[str, int]:
+    """How many layers below the heads each parameter is, by name: 0 for heads and what follows the last layer.
+
+    The top layer is at 1, the lowest at the number of layers, the embeddings below it.
+    """
+    every = list(names)
+    layers = {name: int(found[1]) for name in every if (found := _LAYER.search(name))}
+    num_layers = max(layers.values(), default=-1) + 1
+    return {
+        name: num_layers - layers[name] if name in layers else (num_layers + 1) * bool(_EMBEDDINGS.search(name))
+        for name in every
+    }

@@ -82,7 +82,8 @@ def _specs(resolved: Resolved, registry: Registry) -> dict[str, dict[str, Any]]:
 def _cell_specs(cell: ResolvedCell) -> Iterator[Spec]:
     yield cell.corpus.spec
     yield cell.vocabulary.spec
-    yield cell.size
+    if cell.size_is_declared:
+        yield cell.size
     for task in cell.tasks:
         yield task.spec
 
@@ -93,6 +94,8 @@ def _files(resolved: Resolved) -> Iterator[Path]:
         yield from cell.corpus.files
         if cell.vocabulary.file is not None:
             yield cell.vocabulary.file
+        if cell.start is not None:
+            yield from (*cell.start.files, cell.start.vocabulary)
         for task in cell.tasks:
             for files in task.files.values():
                 yield from files

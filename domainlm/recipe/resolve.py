@@ -20,6 +20,7 @@ from domainlm.recipe.schema import (
     Recipe,
     TaskSettings,
 )
+from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start, start_size, start_vocabulary
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files
@@ -64,6 +65,8 @@ class ResolvedCell:
     vocabulary: ResolvedVocabulary
     size: ModelSizeSpec
     tasks: tuple[ResolvedTask, ...]
+    start: ResolvedStart | None = None
+    size_is_declared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,12 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     corpus = ResolvedCorpus(
         corpus_spec, recipe.corpus, _corpus_files(recipe.corpus, corpus_spec, where("corpus.files"))
     )
-    size = registry.model_size(recipe.model.size, where=where("model.size"))
-    vocabulary = _vocabulary(recipe, registry, where("vocabulary"))
+    start = resolve_start(recipe.start, where("start"))
+    size, is_declared = start_size(start, recipe.model, registry, where("model.size"))
+    vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_task_names(tasks, where("tasks"))
-    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
+    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared)
     _check_numbers(resolved, loaded)
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
     return resolved
@@ -120,9 +124,12 @@ def _check_sample(spec: CorpusSpec | TaskSpec, where: str) -> None:
         )
 
 
-def _vocabulary(recipe: Recipe, registry: Registry, where: str) -> ResolvedVocabulary:
+def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None, where: str) -> ResolvedVocabulary:
     settings = recipe.vocabulary
-    spec = registry.vocabulary(settings.spec, where=f"{where}.spec")
+    usual = "core/wordpiece" if start is None else START_VOCABULARY
+    spec = registry.vocabulary(settings.spec or usual, where=f"{where}.spec")
+    if spec.name == START_VOCABULARY:
+        return ResolvedVocabulary(spec, None, *start_vocabulary(start, settings, where))
     if spec.algorithm == "file":
         named = Path(settings.file) if settings.file is not None else spec.file
         if named is None:

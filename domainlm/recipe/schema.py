@@ -25,8 +25,9 @@ class RequiresSettings(Settings):
 class VocabularySettings(Settings):
     """The subword vocabulary."""
 
-    spec: str = "core/wordpiece"
-    """Vocabulary spec: learned from the corpus, or read from a file."""
+    spec: str | None = None
+    """Vocabulary spec: learned from the corpus, read from a file, or that of the start; where not given "core/start" if
+    the start has one, else "core/wordpiece"."""
     size: Annotated[int, Field(ge=10)] | None = None
     """Number of entries, special tokens included; the spec's own where not given."""
     cased: bool | None = None
@@ -42,8 +43,8 @@ class VocabularySettings(Settings):
 class ModelSettings(Settings):
     """The encoder."""
 
-    size: str
-    """Model-size spec."""
+    size: str | None = None
+    """Model-size spec; may be left out where the start is a model, which must otherwise be of this size."""
     architecture: Literal["megatron", "bert"] | None = None
     """Layer normalisation before ("megatron") or after ("bert") each sub-layer; the spec's own where not given."""
     dropout: Dropout | None = None
@@ -55,8 +56,18 @@ class ModelSettings(Settings):
 class StartSettings(Settings):
     """What pretraining starts from."""
 
-    kind: Literal["random"] = "random"
-    """"random": fresh weights, drawn from pretraining.seed."""
+    kind: Literal["random", "model", "huggingface"] = "random"
+    """"random": fresh weights, drawn from pretraining.seed; "model": a model folder of this program; "huggingface": a
+    folder of BERT or MegatronBert, or one on the Hugging Face hub."""
+    path: str | None = None
+    """The model, relative to the recipe."""
+    hub: str | None = None
+    """Name of a model on the Hugging Face hub, in place of a path; needs the extra "hub". What its cache holds is not
+    fetched again, and HF_HUB_OFFLINE=1 keeps it from asking."""
+    revision: str | None = None
+    """Commit, tag or branch of the model on the hub; its main branch where not given."""
+    vocabulary: str | None = None
+    """The vocabulary that belongs to the start, relative to the recipe, where it is not in its folder."""
 
 
 class OptimizerSettings(Settings):
@@ -247,7 +258,7 @@ class Recipe(Settings):
     """The text."""
     vocabulary: VocabularySettings = Field(default_factory=VocabularySettings)
     """The subword vocabulary."""
-    model: ModelSettings
+    model: ModelSettings = Field(default_factory=ModelSettings)
     """The encoder."""
     start: StartSettings = Field(default_factory=StartSettings)
     """What pretraining starts from."""

@@ -15,6 +15,8 @@ Table = dict[str, Any]
 _PATH_KEYS = (
     ("corpus", "files", "*"),
     ("vocabulary", "file"),
+    ("start", "path"),
+    ("start", "vocabulary"),
     ("tasks", "*", "folder"),
     ("tasks", "*", "files", "*", "*"),
 )

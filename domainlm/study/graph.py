@@ -18,6 +18,7 @@ from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage
 from domainlm.study.stages.sources import InputFile, SampleStage
+from domainlm.study.stages.start import ImportedStartStage
 from domainlm.study.stages.vocabulary import LearnedVocabularyStage, ReadVocabularyStage
 
 
@@ -29,7 +30,7 @@ class CellStages:
     corpus: CorpusStage
     vocabulary: Stage
     tokens: EncodeStage
-    start: StartStage
+    start: Stage
     pretraining: PretrainStage | None
     language_model_score: LanguageModelScoreStage
     finetuning: tuple[FinetuneStage, ...]
@@ -83,15 +84,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     tokens = EncodeStage(
         label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=recipe.runtime
     )
-    start = StartStage(
-        label=cell.size.name,
-        inputs={"vocabulary": vocabulary},
-        size=cell.size,
-        settings=recipe.model,
-        sentence_order=recipe.pretraining.second_objective == "sentence_order",
-        seed=recipe.pretraining.seed,
-        hardware=hardware,
-    )
+    start = _start(cell, vocabulary, hashes, hardware)
     pretraining = None
     if recipe.pretraining.num_steps > 0:
         pretraining = PretrainStage(
@@ -115,6 +108,32 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
         for seed in recipe.seeds
     )
     return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning)
+
+
+def _start(cell: ResolvedCell, vocabulary: Stage, hashes: FileHashes, hardware: Mapping[str, Any]) -> Stage:
+    recipe, found = cell.cell.recipe, cell.start
+    sentence_order, seed = recipe.pretraining.second_objective == "sentence_order", recipe.pretraining.seed
+    if found is None:
+        return StartStage(
+            label=cell.size.name,
+            inputs={"vocabulary": vocabulary},
+            size=cell.size,
+            settings=recipe.model,
+            sentence_order=sentence_order,
+            seed=seed,
+            hardware=hardware,
+        )
+    return ImportedStartStage(
+        label=found.label,
+        inputs={"vocabulary": vocabulary},
+        model_kind=found.kind,
+        folder=found.folder,
+        files=InputFile.all_of(found.files, hashes),
+        settings=recipe.model,
+        sentence_order=sentence_order,
+        seed=seed,
+        hardware=hardware,
+    )
 
 
 def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:

@@ -1,0 +1,59 @@
+"""The start of pretraining where it is a model from elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from domainlm.interop.foreign import write_pretraining_model
+from domainlm.interop.read import read_model
+from domainlm.recipe.schema import ModelSettings
+from domainlm.study.stage import Stage, StageContext
+from domainlm.study.stages.sources import InputFile, empty_folder
+from domainlm.vocab.vocabulary import Vocabulary
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedStartStage(Stage):
+    """A model from elsewhere, with its own vocabulary; heads that it lacks are drawn anew."""
+
+    kind: ClassVar[str] = "start"
+
+    model_kind: str
+    folder: Path
+    files: tuple[InputFile, ...]
+    settings: ModelSettings
+    sentence_order: bool
+    seed: int
+    hardware: Mapping[str, Any]
+
+    def identity(self) -> Mapping[str, Any]:
+        """The model's files, the heads it shall have and the seed of those it lacks."""
+        return {
+            "kind": self.model_kind,
+            "files": {file.path.name: file.sha256 for file in self.files},
+            "settings": self.settings.model_dump(include={"dropout", "vocabulary_multiple"}),
+            "sentence_order": self.sentence_order,
+            "seed": self.seed,
+            "torch": self.hardware["torch"],
+        }
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Read the model and write its folder; the facts say what was missing and what was left out."""
+        config, taken = write_pretraining_model(
+            read_model(self.folder, self.model_kind),
+            Vocabulary.load(context.inputs["vocabulary"] / "vocabulary"),
+            empty_folder(context.folder / "model"),
+            sentence_order=self.sentence_order,
+            seed=self.seed,
+            vocabulary_multiple=self.settings.vocabulary_multiple,
+            dropout=self.settings.dropout,
+        )
+        for line in taken.lines():
+            _log.warning("%s: %s", self.label, line)
+        return {"parameters": config.num_parameters, "model": config.as_dict(), "taken": taken.as_dict()}

@@ -16,6 +16,7 @@ from domainlm.cli.logs import verbosity_options
 @click.option("--revision", help="Commit, tag or branch of a model on the hub.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights of heads that the source lacks.")
 @click.option("--sentence-order", is_flag=True, help="Also where the source lacks this head, which is then fresh.")
+@click.option("--heads", type=click.IntRange(1), help="Attention heads, for Megatron-LM checkpoints that lack them.")
 @click.option("--force", is_flag=True, help="Replace what stands at OUT.")
 @verbosity_options
 def import_(
@@ -25,12 +26,14 @@ def import_(
     revision: str | None,
     seed: int,
     sentence_order: bool,
+    heads: int | None,
     force: bool,
 ) -> None:
     """Make a model folder of a model from elsewhere.
 
-    SOURCE is a folder of BERT or MegatronBert as Hugging Face libraries write them, or the name of one on the Hugging
-    Face hub (ORGANISATION/MODEL, where there is no such folder). Tensors that are missing or not used are listed.
+    SOURCE is a folder of BERT or MegatronBert as Hugging Face libraries write them; or the name of one on the Hugging
+    Face hub (ORGANISATION/MODEL, where there is no such folder); or a BERT checkpoint of Megatron-LM (its folder, a
+    release's .zip, a .pt of a single rank) or NeMo (.nemo), ranks merged. Tensors missing or not used are listed.
     """
     from domainlm.interop.importing import import_model
 
@@ -41,6 +44,7 @@ def import_(
         revision=revision,
         seed=seed,
         sentence_order=True if sentence_order else None,
+        heads=heads,
         force=force,
     )
     for line in taken.lines():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from domainlm.errors import StorageError
+from domainlm.errors import StorageError, VocabularyError
 from domainlm.fetch.hub import hub_folder
 from domainlm.interop.foreign import Taken, write_pretraining_model
 from domainlm.interop.huggingface import read_huggingface_vocabulary
-from domainlm.interop.read import read_model
+from domainlm.interop.read import kind_of, read_model
+from domainlm.interop.shards import read_shards
 from domainlm.model.config import ModelConfig
 from domainlm.vocab.vocabulary import Vocabulary
 
@@ -22,6 +24,7 @@ def import_model(
     revision: str | None = None,
     seed: int = 0,
     sentence_order: bool | None = None,
+    heads: int | None = None,
     force: bool = False,
 ) -> tuple[ModelConfig, Taken]:
     """Write a language model's folder.
@@ -33,6 +36,7 @@ def import_model(
         revision: commit, tag or branch on the hub.
         seed: of the weights of heads that the source lacks.
         sentence_order: with a head for sentence order; None: where the source has one.
+        heads: attention heads, for checkpoints of Megatron-LM that do not say it.
         force: replace what stands at `out`.
 
     Returns:
@@ -43,9 +47,9 @@ def import_model(
     """
     if out.exists() and not force:
         raise StorageError("is there already", where=out, remedy="choose another place, or use --force")
-    folder = find_model(source, revision)
-    foreign = read_model(folder)
-    entries = read_huggingface_vocabulary(folder) if vocabulary is None else Vocabulary.load(vocabulary)
+    place = find_model(source, revision)
+    foreign = read_model(place, heads=heads)
+    entries = read_vocabulary(place) if vocabulary is None else Vocabulary.load(vocabulary)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -55,6 +59,21 @@ def import_model(
         raise
     replace_folder(partial, out)
     return result
+
+
+def read_vocabulary(source: Path) -> Vocabulary:
+    """The vocabulary that lies with a model; raises `VocabularyError` where none does."""
+    if kind_of(source) != "megatron":
+        return read_huggingface_vocabulary(source)
+    content = None if source.is_dir() else read_shards(source).vocabulary
+    if content is None:
+        raise VocabularyError(
+            "there is no vocabulary with this checkpoint", where=source, remedy="give it with --vocabulary"
+        )
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "vocab.txt"
+        file.write_bytes(content)
+        return Vocabulary.load(file)
 
 
 def find_model(source: str | Path, revision: str | None = None) -> Path:

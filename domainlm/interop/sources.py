@@ -7,12 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from domainlm.errors import ModelError
 from domainlm.model.weight_files import weight_files
+
+_REBUILD = np.zeros(1).__reduce__()[0]
+"""What a pickled array names to be rebuilt with."""
+_HARMLESS: list[Any] = [
+    argparse.Namespace,  # Megatron-LM's settings
+    # The states of numpy's generators, which its checkpoints hold beside the weights: arrays of numbers.
+    *(np.ndarray, np.dtype, type(np.dtype(np.uint32))),
+    *(_REBUILD, (_REBUILD, "numpy.core.multiarray._reconstruct")),  # as numpy 2 and as numpy 1 call it
+]
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -34,7 +44,7 @@ def read_pickled(file: Path | IO[bytes], where: Path | str) -> Any:  # noqa: ANN
         ModelError: it is damaged, or holds anything else.
     """
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):  # Megatron-LM's settings
+        with torch.serialization.safe_globals(_HARMLESS):
             return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError("there is no such file", where=where) from None

@@ -56,9 +56,10 @@ class ModelSettings(Settings):
 class StartSettings(Settings):
     """What pretraining starts from."""
 
-    kind: Literal["random", "model", "huggingface"] = "random"
+    kind: Literal["random", "model", "huggingface", "megatron"] = "random"
     """"random": fresh weights, drawn from pretraining.seed; "model": a model folder of this program; "huggingface": a
-    folder of BERT or MegatronBert, or one on the Hugging Face hub."""
+    folder of BERT or MegatronBert, or one on the Hugging Face hub; "megatron": a BERT checkpoint of Megatron-LM or
+    NeMo, for which model.size and start.vocabulary must be given."""
     path: str | None = None
     """The model, relative to the recipe."""
     hub: str | None = None

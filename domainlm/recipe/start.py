@@ -26,11 +26,12 @@ class ResolvedStart:
 
     Attributes:
         kind: as `StartSettings.kind`, "random" left aside.
-        folder: of the model.
+        folder: of the model, or its archive or file.
         files: those that decide the weights and the vocabulary.
         vocabulary: the file of its vocabulary.
         cased: whether that is cased, where its file does not say it and another does.
-        config: shape of the encoder; for Hugging Face folders `vocabulary_size` counts all rows.
+        config: shape of the encoder; for Hugging Face folders `vocabulary_size` counts all rows. None where only
+            reading the weights would tell.
         label: short name for reports.
     """
 
@@ -39,7 +40,7 @@ class ResolvedStart:
     files: tuple[Path, ...]
     vocabulary: Path
     cased: bool | None
-    config: ModelConfig
+    config: ModelConfig | None
     label: str
 
 
@@ -62,12 +63,16 @@ def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
         )
     if settings.path is not None:
         folder, label = Path(settings.path), Path(settings.path).name
-        if not folder.is_dir():
+        if not (folder.is_dir() or (settings.kind == "megatron" and folder.is_file())):
             raise ModelError("no such folder", where=f"{where}.path", given=settings.path)
     else:
         assert settings.hub is not None
         folder, label = hub_folder(settings.hub, settings.revision), settings.hub.rsplit("/", 1)[-1]
-    return _read(settings, folder, label)
+    return (
+        _read_checkpoint(settings, folder, label, where)
+        if settings.kind == "megatron"
+        else _read(settings, folder, label)
+    )
 
 
 def start_size(
@@ -79,12 +84,12 @@ def start_size(
         RecipeError: neither model.size nor a start says it, or the two contradict one another.
     """
     declared = None if settings.size is None else registry.model_size(settings.size, where=where)
-    if start is None:
+    if start is None or start.config is None:
         if declared is None:
             raise RecipeError(
                 "this key is missing",
                 where=where,
-                remedy='add it to the recipe, or start from a model: [start] kind = "huggingface", path = "..."',
+                remedy='add it to the recipe, or start from a model that says it: [start] kind = "huggingface"',
             )
         return declared, True
     config = start.config
@@ -143,6 +148,18 @@ def _read(settings: StartSettings, folder: Path, label: str) -> ResolvedStart:
         files = (folder / CONFIG_FILE, *weight_files(folder))
         cased = None if vocabulary.name == TOKENIZER_FILE else tokenizer_case(vocabulary.parent)
     return ResolvedStart(settings.kind, folder, files, vocabulary, cased, config, label)
+
+
+def _read_checkpoint(settings: StartSettings, path: Path, label: str, where: str) -> ResolvedStart:
+    if settings.vocabulary is None:
+        raise RecipeError(
+            "a checkpoint of Megatron-LM comes without its vocabulary",
+            where=f"{where}.vocabulary",
+            remedy='add vocabulary = "..." to [start]: the vocab.txt or tokenizer.json it was trained with',
+        )
+    files = sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]
+    vocabulary = find_vocabulary(Path(settings.vocabulary))
+    return ResolvedStart(settings.kind, path, tuple(files), vocabulary, None, None, label)
 
 
 def _check_same_shape(declared: ModelSizeSpec, config: ModelConfig, where: str) -> None:

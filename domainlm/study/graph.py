@@ -127,6 +127,7 @@ def _start(cell: ResolvedCell, vocabulary: Stage, hashes: FileHashes, hardware: 
         label=found.label,
         inputs={"vocabulary": vocabulary},
         model_kind=found.kind,
+        size=cell.size,
         folder=found.folder,
         files=InputFile.all_of(found.files, hashes),
         settings=recipe.model,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainlm.interop.foreign import write_pretraining_model
+from domainlm.api import ModelSizeSpec
+from domainlm.errors import ModelError
+from domainlm.interop.foreign import ForeignModel, write_pretraining_model
 from domainlm.interop.read import read_model
 from domainlm.recipe.schema import ModelSettings
 from domainlm.study.stage import Stage, StageContext
@@ -25,6 +28,7 @@ class ImportedStartStage(Stage):
     kind: ClassVar[str] = "start"
 
     model_kind: str
+    size: ModelSizeSpec
     folder: Path
     files: tuple[InputFile, ...]
     settings: ModelSettings
@@ -36,7 +40,8 @@ class ImportedStartStage(Stage):
         """The model's files, the heads it shall have and the seed of those it lacks."""
         return {
             "kind": self.model_kind,
-            "files": {file.path.name: file.sha256 for file in self.files},
+            "heads": self.size.heads,
+            "files": sorted((os.path.relpath(file.path, self.folder), file.sha256) for file in self.files),
             "settings": self.settings.model_dump(include={"dropout", "vocabulary_multiple"}),
             "sentence_order": self.sentence_order,
             "seed": self.seed,
@@ -45,8 +50,10 @@ class ImportedStartStage(Stage):
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Read the model and write its folder; the facts say what was missing and what was left out."""
+        foreign = read_model(self.folder, self.model_kind, heads=self.size.heads)
+        _check_shape(foreign, self.size)
         config, taken = write_pretraining_model(
-            read_model(self.folder, self.model_kind),
+            foreign,
             Vocabulary.load(context.inputs["vocabulary"] / "vocabulary"),
             empty_folder(context.folder / "model"),
             sentence_order=self.sentence_order,
@@ -57,3 +64,14 @@ class ImportedStartStage(Stage):
         for line in taken.lines():
             _log.warning("%s: %s", self.label, line)
         return {"parameters": config.num_parameters, "model": config.as_dict(), "taken": taken.as_dict()}
+
+
+def _check_shape(foreign: ForeignModel, size: ModelSizeSpec) -> None:
+    found = foreign.config
+    for name in ("layers", "hidden", "heads", "max_positions"):
+        if getattr(found, name) != getattr(size, name):
+            raise ModelError(
+                f"{name} is {getattr(found, name)}, and {getattr(size, name)} in {size.name}",
+                where=foreign.where,
+                remedy="choose the model.size of this model",
+            )

@@ -118,6 +118,24 @@ def test_a_model_of_ours_is_a_start_too(make_source: MakeSource, tmp_path: Path)
     assert start.read_bytes() == (tmp_path / "ours" / "model.safetensors").read_bytes()
 
 
+def test_a_checkpoint_of_megatron_needs_its_size_and_vocabulary(make_source: MakeSource, tmp_path: Path) -> None:
+    source, theirs = make_source("megatron")
+    tensors = theirs.state_dict()
+    file = tmp_path / "checkpoint.pt"
+    torch.save(
+        {"model": {"language_model": {"embedding": {}}, "lm_head": {"bias": tensors["cls.predictions.bias"]}}}, file
+    )
+    recipe = write_recipe(tmp_path, file, RECIPE.replace('"huggingface"', '"megatron"'))
+    with pytest.raises(RecipeError, match="comes without its vocabulary"):
+        describe(recipe)
+    vocabulary = f"start.vocabulary={source / 'tokenizer.json'}"
+    with pytest.raises(RecipeError, match=r"model\.size: this key is missing"):
+        describe(recipe, vocabulary)
+    assert "checkpoint.pt" in describe(recipe, vocabulary, "model.size=core/tiny")
+    with pytest.raises(ModelError, match="not a checkpoint of BERT"):
+        run(recipe, vocabulary, "model.size=core/tiny")
+
+
 def test_the_plan_changes_with_the_bytes_of_the_start(make_source: MakeSource, tmp_path: Path) -> None:
     source, theirs = make_source("bert")
     recipe = write_recipe(tmp_path, source)

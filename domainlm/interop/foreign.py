@@ -32,6 +32,8 @@ class ForeignModel:
         origins: by the same names, what they are called in the source.
         unexpected: names in the source that mean nothing here.
         notes: what is taken over otherwise than it stands in the source.
+        own: what config.json of a model folder says besides the encoder's shape, where the source is one or was
+            exported from one.
     """
 
     where: Path
@@ -40,6 +42,7 @@ class ForeignModel:
     origins: Mapping[str, tuple[str, ...]]
     unexpected: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    own: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

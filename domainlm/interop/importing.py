@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from domainlm.errors import StorageError, VocabularyError
+from domainlm.errors import VocabularyError
 from domainlm.fetch.hub import hub_folder
-from domainlm.interop.foreign import Taken, write_pretraining_model
+from domainlm.interop.folders import new_folder
+from domainlm.interop.foreign import Taken, write_folder, write_pretraining_model
 from domainlm.interop.huggingface import read_huggingface_vocabulary
 from domainlm.interop.read import kind_of, read_model
 from domainlm.interop.shards import read_shards
@@ -27,7 +27,7 @@ def import_model(
     heads: int | None = None,
     force: bool = False,
 ) -> tuple[ModelConfig, Taken]:
-    """Write a language model's folder.
+    """Write a model folder: of a language model, or of what the source was exported from.
 
     Args:
         source: folder of the model, or its name on the Hugging Face hub.
@@ -45,20 +45,16 @@ def import_model(
     Raises:
         UserError: the source cannot be fetched or read, or something stands at `out` already.
     """
-    if out.exists() and not force:
-        raise StorageError("is there already", where=out, remedy="choose another place, or use --force")
     place = find_model(source, revision)
+    entries = None if vocabulary is None else Vocabulary.load(vocabulary)
     foreign = read_model(place, heads=heads)
-    entries = read_vocabulary(place) if vocabulary is None else Vocabulary.load(vocabulary)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        result = write_pretraining_model(foreign, entries, partial, sentence_order=sentence_order, seed=seed)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    replace_folder(partial, out)
-    return result
+    if entries is None:
+        entries = read_vocabulary(place)
+    with new_folder(out, force=force) as partial:
+        if foreign.own is None or sentence_order:
+            return write_pretraining_model(foreign, entries, partial, sentence_order=sentence_order, seed=seed)
+        write_folder(partial, foreign.tensors, foreign.config, foreign.own, entries)
+        return foreign.config, Taken(foreign.unexpected, (), foreign.notes)
 
 
 def read_vocabulary(source: Path) -> Vocabulary:
@@ -83,12 +79,3 @@ def find_model(source: str | Path, revision: str | None = None) -> Path:
     if path.exists() or not looks_like_a_name:
         return path
     return hub_folder(str(source), revision)
-
-
-def replace_folder(partial: Path, out: Path) -> None:
-    """Give a finished folder its name."""
-    if out.is_dir():
-        shutil.rmtree(out)
-    elif out.exists():
-        out.unlink()
-    partial.rename(out)

@@ -45,8 +45,9 @@ _HEADS = {
     "masked_lm.norm": "cls.predictions.transform.LayerNorm",
     "sentence_order.pooler": "pooler.dense",
     "sentence_order.classifier": "cls.seq_relationship",
-    "head.output": "classifier",
 }
+TASK_HEADS = {"token": "classifier", "span": "qa_outputs"}
+"""What `head.output` of a task model is called there, by its kind."""
 _DECODER_BIAS = "cls.predictions.bias"
 _TIED = {
     "cls.predictions.decoder.weight": "embeddings.word_embeddings.weight",
@@ -72,12 +73,13 @@ class Mapped:
     unexpected: list[str]
 
 
-def from_huggingface(source: Mapping[str, torch.Tensor], config: ModelConfig) -> Mapped:
+def from_huggingface(source: Mapping[str, torch.Tensor], config: ModelConfig, kind: str = "pretraining") -> Mapped:
     """Rename the tensors of a Hugging Face folder, and join query, key and value.
 
     Args:
         source: by their names there, with "bert." before the encoder's names or without.
         config: shape of the encoder.
+        kind: of the model folder that it is for.
 
     Raises:
         ModelError: the decoder is another matrix than the word embedding, or projections have a wrong shape.
@@ -89,7 +91,7 @@ def from_huggingface(source: Mapping[str, torch.Tensor], config: ModelConfig) ->
         theirs[_DECODER_BIAS] = theirs["cls.predictions.decoder.bias"]
     tensors: dict[str, torch.Tensor] = {}
     names_of: dict[str, tuple[str, ...]] = {}
-    for ours, name in _pairs(config):
+    for ours, name in _pairs(config, kind):
         if name in theirs:
             tensors[ours], names_of[ours] = theirs[name], (name,)
     for ours, names in _projection_names(config):
@@ -100,9 +102,11 @@ def from_huggingface(source: Mapping[str, torch.Tensor], config: ModelConfig) ->
     return Mapped(tensors, origins, [found[plain] for plain in found if plain not in used])
 
 
-def to_huggingface(tensors: Mapping[str, torch.Tensor], config: ModelConfig) -> dict[str, torch.Tensor]:
+def to_huggingface(
+    tensors: Mapping[str, torch.Tensor], config: ModelConfig, kind: str = "pretraining"
+) -> dict[str, torch.Tensor]:
     """The inverse of `from_huggingface`, with "bert." before the encoder's names; what has no name there is dropped."""
-    renamed = {_with_stem(name): tensors[ours] for ours, name in _pairs(config) if ours in tensors}
+    renamed = {_with_stem(name): tensors[ours] for ours, name in _pairs(config, kind) if ours in tensors}
     for ours, names in _projection_names(config):
         parts = split_projections(tensors[ours], config)
         renamed.update(zip(map(_with_stem, names), parts, strict=True))
@@ -126,7 +130,7 @@ def split_projections(joined: torch.Tensor, config: ModelConfig) -> list[torch.T
     return [grouped[:, part].reshape(-1, *rest).contiguous() for part in range(3)]
 
 
-def _pairs(config: ModelConfig) -> Iterator[tuple[str, str]]:
+def _pairs(config: ModelConfig, kind: str) -> Iterator[tuple[str, str]]:
     """Our name and theirs (without "bert.") of each tensor that is the same in both."""
     for ours, theirs in _EMBEDDINGS.items():
         yield f"encoder.{ours}", theirs
@@ -134,6 +138,8 @@ def _pairs(config: ModelConfig) -> Iterator[tuple[str, str]]:
     for number in range(config.layers):
         for ours, theirs in _LAYER[config.architecture].items():
             modules[f"encoder.layers.{number}.{ours}"] = f"encoder.layer.{number}.{theirs}"
+    if kind in TASK_HEADS:
+        modules["head.output"] = TASK_HEADS[kind]
     for ours, theirs in (modules | _HEADS).items():
         for part in _PARTS:
             yield f"{ours}.{part}", f"{theirs}.{part}"

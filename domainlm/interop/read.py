@@ -47,6 +47,6 @@ def kind_of(source: Path) -> str:
 
 
 def _read_own(folder: Path) -> ForeignModel:
-    config = read_config(folder).model
-    tensors = read_tensors(folder)
-    return ForeignModel(folder, config, tensors, {name: (name,) for name in tensors}, ())
+    found, tensors = read_config(folder), read_tensors(folder)
+    own = {"kind": found.kind, **found.extra}
+    return ForeignModel(folder, found.model, tensors, {name: (name,) for name in tensors}, (), own=own)

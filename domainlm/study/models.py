@@ -16,10 +16,10 @@ def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     `CELL/language-model/` and `CELL/DATASET-seed-N/`; a folder that is there already is replaced whole.
     """
     for cell in graph.cells:
-        target = folder / _file_name(cell.cell.cell.label)
+        target = folder / folder_name(cell.cell.cell.label)
         _copy(artifacts[cell.model.key].folder / "model", target / "language-model")
         for stage in cell.finetuning:
-            _copy(artifacts[stage.key].folder / "model", target / f"{_file_name(stage.name)}-seed-{stage.seed}")
+            _copy(artifacts[stage.key].folder / "model", target / f"{folder_name(stage.name)}-seed-{stage.seed}")
 
 
 def _copy(model: Path, folder: Path) -> None:
@@ -31,6 +31,6 @@ def _copy(model: Path, folder: Path) -> None:
     temporary.rename(folder)
 
 
-def _file_name(label: str) -> str:
+def folder_name(label: str) -> str:
     """`label` as the name of a folder: letters, digits and `._=-`, everything else an underscore."""
     return re.sub(r"[^A-Za-z0-9._=-]+", "_", label).strip("._") or "model"

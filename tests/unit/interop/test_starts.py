@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -243,3 +244,73 @@ def test_a_wrong_name_of_the_hub_is_refused() -> None:
     pytest.importorskip("huggingface_hub")
     with pytest.raises(UserError, match="not a name of the hub"):
         hub_folder("a/b/c", None)
+
+
+def test_a_model_of_a_run_leaves_with_a_card(make_source: MakeSource, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    source, _ = make_source("bert")
+    out, results = run(
+        write_recipe(tmp_path, source, RECIPE.replace("[corpus]", 'description = "Ships."\n[corpus]', 1))
+    )
+    model, exported = out / "models" / "harbour" / "language-model", tmp_path / "harbour-bert"
+    ended = call("model", "export", str(model), str(exported))
+    assert ended.exit_code == 0, ended.output
+    assert ended.output.endswith(f"{exported}: transformers.BertForMaskedLM.from_pretrained\n")
+    card = (exported / "README.md").read_text("utf-8")
+    assert card.startswith(
+        "---\nlibrary_name: transformers\ntags:\n- domainlm\npipeline_tag: fill-mask\n---\n\n# harbour-bert\n"
+    )
+    loss = next(row for row in results["rows"] if row["metric"] == "masked_lm_loss")
+    row = f"| core/text | held-out | masked_lm_loss | {loss['protocol']} | 0 | {loss['value']:.6g} |"
+    digest = next(facts["sha256"] for name, facts in results["lock"]["files"].items() if name.endswith("logs.txt"))
+    for part in ("\nShips.\n", row, f"| logs.txt | `{digest}` |", "[pretraining]\nnum_steps = 2", "[packages]\n"):
+        assert part in card
+    lines = re.search(r"```python\n(.*?)```", card, flags=re.DOTALL)
+    assert lines is not None
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"{lines[1]}\nprint(type(model).__name__, len(tokenizer))"],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=55,
+    )
+    assert ended.stdout == "BertForMaskedLM 28\n"
+    assert transformers.__version__
+
+
+def test_models_are_compared_tensor_by_tensor(make_source: MakeSource, tmp_path: Path) -> None:
+    source, theirs = make_source("bert")
+    import_model(source, tmp_path / "ours")
+    same = call("model", "compare", str(source), str(tmp_path / "ours"))
+    assert (same.exit_code, same.output) == (0, "46 of 46 tensors are equal\n")
+    with torch.no_grad():
+        theirs.bert.encoder.layer[1].output.dense.weight[0, 0] += 0.5
+    theirs.save_pretrained(tmp_path / "other")
+    ended = call("model", "compare", str(tmp_path / "ours"), str(tmp_path / "other"), "--json")
+    assert ended.exit_code == 1
+    found = json.loads(ended.output)
+    (changed,) = (entry for entry in found["tensors"] if entry["largest"])
+    assert changed["name"] == "encoder.layers.1.feed_forward.output.weight"
+    assert changed["largest"] == pytest.approx(0.5, abs=1e-6)
+    weight = theirs.bert.encoder.layer[1].output.dense.weight.detach().clone()
+    weight[0, 0] -= 0.5
+    assert changed["share"] == pytest.approx(float(0.5 / weight.square().sum().sqrt()), rel=1e-4)
+    shown = call("model", "compare", str(tmp_path / "ours"), str(tmp_path / "other")).output
+    assert "encoder.layers.1.feed_forward.output.weight" in shown
+    assert shown.endswith("45 of 46 tensors are equal\n")
+
+
+def test_a_model_is_described(make_source: MakeSource, tmp_path: Path) -> None:
+    source, theirs = make_source("megatron", "Model")
+    shown = call("model", "inspect", str(source), "--tensors").output
+    assert shown.startswith("format: huggingface\nlayers: 3\nhidden: 24\nheads: 4\n")
+    assert "heads on the encoder: sentence_order" in shown
+    found = json.loads(call("model", "inspect", str(source), "--json").output)
+    assert found["parameters"] == sum(parameter.numel() for parameter in theirs.parameters())
+    words = found["tensors"]["encoder.embeddings.word.weight"]
+    assert (words["shape"], words["dtype"]) == ([28, 24], "float32")
+    assert words["mean"] == pytest.approx(float(theirs.embeddings.word_embeddings.weight.mean()), abs=1e-6)
+    import_model(source, tmp_path / "ours")
+    assert call("model", "inspect", str(tmp_path / "ours")).output.startswith("format: model, pretraining\n")

@@ -43,6 +43,12 @@ class ResolvedVocabulary:
     learn: LearnSettings | None
     file: Path | None
     cased: bool | None
+    num_added_words: int = 0
+
+    @property
+    def is_that_of_the_start(self) -> bool:
+        """Whether the start keeps its own vocabulary, entry by entry."""
+        return self.spec.name == START_VOCABULARY and not self.num_added_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,15 @@ def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None,
     usual = "core/wordpiece" if start is None else START_VOCABULARY
     spec = registry.vocabulary(settings.spec or usual, where=f"{where}.spec")
     if spec.name == START_VOCABULARY:
-        return ResolvedVocabulary(spec, None, *start_vocabulary(start, settings, where))
+        file, cased = start_vocabulary(start, settings, where)
+        return ResolvedVocabulary(spec, None, file, cased, settings.num_added_words)
+    if settings.num_added_words:
+        raise RecipeError(
+            f"only {START_VOCABULARY} can be grown by words",
+            where=f"{where}.num_added_words",
+            given=settings.num_added_words,
+            remedy=f'use spec = "{START_VOCABULARY}" and a start, or leave num_added_words out',
+        )
     if spec.algorithm == "file":
         named = Path(settings.file) if settings.file is not None else spec.file
         if named is None:

@@ -36,6 +36,8 @@ class VocabularySettings(Settings):
     """Pieces seen less often than this in the corpus are not merged."""
     max_characters: Positive = 1_000_000_000
     """Learn from no more of the corpus than this; of a larger one, from a sample spread evenly over it."""
+    num_added_words: NotNegative = 0
+    """"core/start" is grown by so many words of the corpus: those that shorten it most (WordPiece only)."""
     file: str | None = None
     """BERT vocab.txt or tokenizer.json, relative to the recipe, for specs that read one."""
 
@@ -69,6 +71,14 @@ class StartSettings(Settings):
     """Commit, tag or branch of the model on the hub; its main branch where not given."""
     vocabulary: str | None = None
     """The vocabulary that belongs to the start, relative to the recipe, where it is not in its folder."""
+    vocabulary_transfer: Literal["mean", "random", "similarity"] = "mean"
+    """Where [vocabulary] asks for another one, how the vectors of entries start that the start's vocabulary lacks:
+    "mean" of the sub-tokens that it cuts them into (Gee et al. 2022), "random" with the mean and the deviation of all,
+    "similarity": mixtures of shared entries that occur alike in the corpus (after Dobler and de Melo 2023)."""
+    copies_shared_entries: bool = True
+    """Entries of both vocabularies keep their vectors, else they start as the others; special tokens keep theirs."""
+    max_similarity_sub_tokens: Positive = 2_000_000
+    """"similarity" looks at no more of the corpus than this, evenly spread."""
 
 
 class OptimizerSettings(Settings):
@@ -144,12 +154,25 @@ class PretrainingSettings(Settings):
     """The optimizer of this phase."""
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
+    num_embedding_steps: NotNegative = 0
+    """In so many steps at first only the word embedding and the heads learn, and all else rests: for a start with a new
+    vocabulary, or without a head for masked words."""
+    num_frozen_layers: NotNegative = 0
+    """Leave so many of the lowest layers as they are."""
+    freezes_embeddings: bool = False
+    """Leave the embeddings as they are."""
     num_steps_per_checkpoint: Positive = 500
     """A checkpoint is written every so many steps."""
     num_checkpoints_kept: Positive = 1
     """Only the last so many checkpoints are kept."""
     seed: NotNegative = 0
     """Seed of the start, the data order, the masks and the dropout."""
+
+    @model_validator(mode="after")
+    def _embeddings_learn(self) -> PretrainingSettings:
+        if self.num_embedding_steps and self.freezes_embeddings:
+            raise ValueError("num_embedding_steps and freezes_embeddings exclude one another")
+        return self
 
 
 class HeadSettings(Settings):

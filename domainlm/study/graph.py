@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.api import CorpusSpec, TaskSpec, VocabularySpec
 from domainlm.recipe.corpus_settings import SampleSettings
 from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.start import START_VOCABULARY, ResolvedStart
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GUARDED_SPLITS
 from domainlm.study.stage import Stage
@@ -18,8 +19,8 @@ from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage
 from domainlm.study.stages.sources import InputFile, SampleStage
-from domainlm.study.stages.start import ImportedStartStage
-from domainlm.study.stages.vocabulary import LearnedVocabularyStage, ReadVocabularyStage
+from domainlm.study.stages.start import CarryStage, ImportedStartStage
+from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabularyStage, ReadVocabularyStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     tokens = EncodeStage(
         label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=recipe.runtime
     )
-    start = _start(cell, vocabulary, hashes, hardware)
+    start = _start(cell, vocabulary, corpus, hashes, hardware)
     pretraining = None
     if recipe.pretraining.num_steps > 0:
         pretraining = PretrainStage(
@@ -110,7 +111,9 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning)
 
 
-def _start(cell: ResolvedCell, vocabulary: Stage, hashes: FileHashes, hardware: Mapping[str, Any]) -> Stage:
+def _start(
+    cell: ResolvedCell, vocabulary: Stage, corpus: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
+) -> Stage:
     recipe, found = cell.cell.recipe, cell.start
     sentence_order, seed = recipe.pretraining.second_objective == "sentence_order", recipe.pretraining.seed
     if found is None:
@@ -123,9 +126,10 @@ def _start(cell: ResolvedCell, vocabulary: Stage, hashes: FileHashes, hardware: 
             seed=seed,
             hardware=hardware,
         )
-    return ImportedStartStage(
+    keeps = cell.vocabulary.is_that_of_the_start
+    start = ImportedStartStage(
         label=found.label,
-        inputs={"vocabulary": vocabulary},
+        inputs={"vocabulary": vocabulary if keeps else start_vocabulary_stage(cell, found, hashes)},
         model_kind=found.kind,
         size=cell.size,
         folder=found.folder,
@@ -134,6 +138,29 @@ def _start(cell: ResolvedCell, vocabulary: Stage, hashes: FileHashes, hardware: 
         sentence_order=sentence_order,
         seed=seed,
         hardware=hardware,
+    )
+    if keeps:
+        return start
+    how = recipe.start.vocabulary_transfer
+    text = {"corpus": corpus} if how == "similarity" else {}
+    return CarryStage(
+        label=f"{found.label} to {vocabulary.label}, new entries: {how}",
+        inputs={"start": start, "vocabulary": vocabulary, **text},
+        transfer=recipe.start,
+        settings=recipe.model,
+        seed=seed,
+    )
+
+
+def start_vocabulary_stage(cell: ResolvedCell, start: ResolvedStart, hashes: FileHashes) -> ReadVocabularyStage:
+    """The stage that reads the vocabulary which belongs to the start."""
+    cased = cell.vocabulary.cased if cell.vocabulary.is_that_of_the_start else start.cased
+    return ReadVocabularyStage(
+        label=f"vocabulary of {start.label}",
+        inputs={},
+        spec=VocabularySpec(name=START_VOCABULARY, description="that of the start", algorithm="file"),
+        file=InputFile(start.vocabulary, hashes.of(start.vocabulary)),
+        cased=cased,
     )
 
 
@@ -169,6 +196,14 @@ def _sample(spec: CorpusSpec | TaskSpec, settings: SampleSettings) -> SampleStag
 
 def _vocabulary(cell: ResolvedCell, corpus: CorpusStage, hashes: FileHashes) -> Stage:
     found = cell.vocabulary
+    if found.num_added_words:
+        assert cell.start is not None
+        return GrownVocabularyStage(
+            label=f"{found.spec.name} grown by {found.num_added_words} words",
+            inputs={"corpus": corpus, "vocabulary": start_vocabulary_stage(cell, cell.start, hashes)},
+            num_words=found.num_added_words,
+            min_frequency=cell.cell.recipe.vocabulary.min_frequency,
+        )
     if found.learn is not None:
         return LearnedVocabularyStage(
             label=f"{found.spec.name} of {found.learn.size}",

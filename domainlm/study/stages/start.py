@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
 from domainlm.api import ModelSizeSpec
 from domainlm.errors import ModelError
+from domainlm.interop.carry import carry_vocabulary
 from domainlm.interop.foreign import ForeignModel, write_pretraining_model
 from domainlm.interop.read import read_model
-from domainlm.recipe.schema import ModelSettings
+from domainlm.recipe.schema import ModelSettings, StartSettings
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, empty_folder
+from domainlm.text.corpus import read_sentences
+from domainlm.vocab.sample import EvenSample
 from domainlm.vocab.vocabulary import Vocabulary
 
 _log = logging.getLogger(__name__)
+_CHARACTERS_PER_SUB_TOKEN = 6
+"""More than there are, so that a sample of so many characters is large enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,50 @@ class ImportedStartStage(Stage):
         for line in taken.lines():
             _log.warning("%s: %s", self.label, line)
         return {"parameters": config.num_parameters, "model": config.as_dict(), "taken": taken.as_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarryStage(Stage):
+    """A start with another vocabulary: new vectors of entries, everything else as it was."""
+
+    kind: ClassVar[str] = "carry"
+
+    transfer: StartSettings
+    settings: ModelSettings
+    seed: int
+
+    def identity(self) -> Mapping[str, Any]:
+        """How new entries start, and the libraries that count and draw."""
+        of_similarity = {"max_similarity_sub_tokens"} if self.transfer.vocabulary_transfer == "similarity" else set()
+        included = {"vocabulary_transfer", "copies_shared_entries", *of_similarity}
+        return {
+            "transfer": self.transfer.model_dump(include=included),
+            "vocabulary_multiple": self.settings.vocabulary_multiple,
+            "seed": self.seed,
+            "numpy": version("numpy"),
+            "tokenizers": version("tokenizers"),
+        }
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Write the model folder; the facts count the entries by how they start."""
+        sentences: Iterable[str] = ()
+        if "corpus" in context.inputs:
+            text = context.inputs["corpus"] / "text" / "train.txt"
+            budget = self.transfer.max_similarity_sub_tokens * _CHARACTERS_PER_SUB_TOKEN
+            sentences = EvenSample(lambda: read_sentences(text), budget)
+        config, carried = carry_vocabulary(
+            context.inputs["start"] / "model",
+            Vocabulary.load(context.inputs["vocabulary"] / "vocabulary"),
+            empty_folder(context.folder / "model"),
+            start=self.transfer.vocabulary_transfer,
+            copies_shared=self.transfer.copies_shared_entries,
+            seed=self.seed,
+            vocabulary_multiple=self.settings.vocabulary_multiple,
+            sentences=sentences,
+            max_sub_tokens=self.transfer.max_similarity_sub_tokens,
+        )
+        _log.info("%s: %s", self.label, ", ".join(f"{key} {value}" for key, value in carried.items()))
+        return {"parameters": config.num_parameters, "model": config.as_dict(), "carried": carried}
 
 
 def _check_shape(foreign: ForeignModel, size: ModelSizeSpec) -> None:

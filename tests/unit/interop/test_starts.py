@@ -25,6 +25,7 @@ from domainlm.interop.importing import import_model
 from domainlm.model.files import read_config
 from domainlm.plugin import load_plugins
 from domainlm.study.run import describe_run, run_recipe
+from domainlm.vocab.vocabulary import Vocabulary
 
 MakeSource = Callable[..., tuple[Path, Any]]
 
@@ -246,6 +247,52 @@ def test_a_wrong_name_of_the_hub_is_refused() -> None:
         hub_folder("a/b/c", None)
 
 
+LEARNED = ("vocabulary.spec=core/wordpiece", "vocabulary.size=73", "vocabulary.cased=false")
+
+
+@pytest.mark.parametrize("how", ["mean", "random", "similarity"])
+def test_a_start_goes_over_to_the_corpus_s_vocabulary(how: str, make_source: MakeSource, tmp_path: Path) -> None:
+    source, theirs = make_source("bert")
+    out, results = run(write_recipe(tmp_path, source), *LEARNED, f"start.vocabulary_transfer={how}")
+    folder, manifest = artifact(out, "carry")
+    carried = manifest["facts"]["carried"]
+    counts = {key: value for key, value in carried.items() if key.startswith("num_")}
+    assert counts["num_new"] == sum(
+        counts[f"num_{key}"] for key in ("special", "copied", "averaged", "mixed", "random")
+    )
+    assert counts["num_special"] == 5
+    assert counts["num_copied"] == counts["num_shared"] > 5
+    assert (counts["num_averaged"] == 0) is (how == "random")
+    assert (counts["num_mixed"] > 0) is (how == "similarity")
+    config = read_config(folder / "model").model
+    assert config.vocabulary_size == counts["num_new"] == results["rows"][0]["vocabulary_size"]
+    old, new = Vocabulary.load(source), Vocabulary.load(folder / "model")
+    tensors = load_file(folder / "model" / "model.safetensors")
+    words, bias = theirs.bert.embeddings.word_embeddings.weight, theirs.cls.predictions.bias
+    for name in ("[MASK]", "[CLS]", "ship"):
+        mine, other = ({entry: n for n, entry in enumerate(each.tokens(range(each.size)))}[name] for each in (new, old))
+        assert torch.equal(tensors["encoder.embeddings.word.weight"][mine], words[other])
+        assert tensors["masked_lm.bias"][mine] == bias[other]
+    kept = "encoder.layers.0.feed_forward.inner.weight"
+    assert torch.equal(tensors[kept], theirs.bert.encoder.layer[0].intermediate.dense.weight)
+    assert "new entries: " + how in describe(tmp_path / "harbour.toml", *LEARNED, f"start.vocabulary_transfer={how}")
+
+
+def test_a_start_may_grow_by_the_words_of_the_corpus(make_source: MakeSource, tmp_path: Path) -> None:
+    source, _ = make_source("bert")
+    recipe = write_recipe(tmp_path, source)
+    text = "Lighthouses seasides the ship. " * 9
+    (tmp_path / "logs.txt").write_text((tmp_path / "logs.txt").read_text() + "\n\n" + text, encoding="utf-8")
+    out, results = run(recipe, "vocabulary.num_added_words=2", "corpus.held_out_share=0.2")
+    assert results["rows"][0]["vocabulary_size"] == 30
+    vocabularies = [json.loads(path.read_text()) for path in (out / "artifacts" / "vocabulary").glob("*/manifest.json")]
+    grown = next(each["facts"] for each in vocabularies if "best_added_words" in each["facts"])
+    assert set(grown["best_added_words"]) == {"lighthouses", "seasides"}
+    assert artifact(out, "carry")[1]["facts"]["carried"]["num_averaged"] == 2
+    with pytest.raises(RecipeError, match="only core/start can be grown"):
+        describe(recipe, *LEARNED, "vocabulary.num_added_words=2")
+
+
 def test_a_model_of_a_run_leaves_with_a_card(make_source: MakeSource, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     source, _ = make_source("bert")
@@ -311,6 +358,6 @@ def test_a_model_is_described(make_source: MakeSource, tmp_path: Path) -> None:
     assert found["parameters"] == sum(parameter.numel() for parameter in theirs.parameters())
     words = found["tensors"]["encoder.embeddings.word.weight"]
     assert (words["shape"], words["dtype"]) == ([28, 24], "float32")
-    assert words["mean"] == pytest.approx(float(theirs.embeddings.word_embeddings.weight.mean()), abs=1e-6)
+    assert words["mean"] == pytest.approx(float(theirs.embeddings.word_embeddings.weight.detach().mean()), abs=1e-6)
     import_model(source, tmp_path / "ours")
     assert call("model", "inspect", str(tmp_path / "ours")).output.startswith("format: model, pretraining\n")

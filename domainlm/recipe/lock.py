@@ -81,6 +81,8 @@ def _specs(resolved: Resolved, registry: Registry) -> dict[str, dict[str, Any]]:
 
 def _cell_specs(cell: ResolvedCell) -> Iterator[Spec]:
     yield cell.corpus.spec
+    if cell.general is not None:
+        yield cell.general.spec
     yield cell.vocabulary.spec
     if cell.size_is_declared:
         yield cell.size
@@ -94,6 +96,8 @@ def _files(resolved: Resolved) -> Iterator[Path]:
         yield from cell.corpus.files
         if cell.vocabulary.file is not None:
             yield cell.vocabulary.file
+        if cell.general is not None:
+            yield from cell.general.files
         if cell.start is not None:
             yield from (*cell.start.files, cell.start.vocabulary)
         for task in cell.tasks:

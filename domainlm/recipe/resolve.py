@@ -73,6 +73,7 @@ class ResolvedCell:
     tasks: tuple[ResolvedTask, ...]
     start: ResolvedStart | None = None
     size_is_declared: bool = True
+    general: ResolvedCorpus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,18 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_task_names(tasks, where("tasks"))
-    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared)
+    general = _general(recipe.general, registry, where("general"))
+    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared, general)
     _check_numbers(resolved, loaded)
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
     return resolved
+
+
+def _general(settings: CorpusSettings | None, registry: Registry, where: str) -> ResolvedCorpus | None:
+    if settings is None:
+        return None
+    spec = registry.corpus(settings.spec, where=f"{where}.spec")
+    return ResolvedCorpus(spec, settings, _corpus_files(settings, spec, f"{where}.files"))
 
 
 def _corpus_files(settings: CorpusSettings, spec: CorpusSpec, where: str) -> tuple[Path, ...]:

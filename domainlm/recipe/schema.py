@@ -280,6 +280,9 @@ class Recipe(Settings):
     """Fine-tuning is run once for each of these seeds."""
     corpus: CorpusSettings
     """The text."""
+    general: CorpusSettings | None = None
+    """Text of no particular domain: language models are scored on its held-out documents too, and where the start is a
+    model, on both before pretraining, which shows what was gained and what forgotten. Nothing is learned from it."""
     vocabulary: VocabularySettings = Field(default_factory=VocabularySettings)
     """The subword vocabulary."""
     model: ModelSettings = Field(default_factory=ModelSettings)

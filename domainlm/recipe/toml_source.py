@@ -14,6 +14,7 @@ Table = dict[str, Any]
 
 _PATH_KEYS = (
     ("corpus", "files", "*"),
+    ("general", "files", "*"),
     ("vocabulary", "file"),
     ("start", "path"),
     ("start", "vocabulary"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domainlm.api import CorpusSpec, TaskSpec, VocabularySpec
 from domainlm.recipe.corpus_settings import SampleSettings
-from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedTask
+from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart
 from domainlm.study.files import FileHashes
@@ -24,6 +24,23 @@ from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabu
 
 
 @dataclass(frozen=True, slots=True)
+class FurtherScore:
+    """A score of a language model besides that of the pretrained one on the corpus.
+
+    Attributes:
+        stage: gives it.
+        dataset: the text.
+        is_general: whether that is the general text.
+        is_before: whether the model is the one that pretraining starts from.
+    """
+
+    stage: LanguageModelScoreStage
+    dataset: str
+    is_general: bool
+    is_before: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CellStages:
     """The stages of one cell by what they are for; cells share the stages they have in common."""
 
@@ -35,6 +52,7 @@ class CellStages:
     pretraining: PretrainStage | None
     language_model_score: LanguageModelScoreStage
     finetuning: tuple[FinetuneStage, ...]
+    further_scores: tuple[FurtherScore, ...] = ()
 
     @property
     def model(self) -> Stage:
@@ -44,7 +62,8 @@ class CellStages:
     def ordered(self) -> list[Stage]:
         """All stages, inputs before what reads them."""
         found: dict[str, Stage] = {}
-        for last in (self.language_model_score, *self.finetuning):
+        further = (score.stage for score in self.further_scores)
+        for last in (self.language_model_score, *further, *self.finetuning):
             for stage in last.with_inputs():
                 found.setdefault(stage.key, stage)
         return list(found.values())
@@ -96,19 +115,35 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
             hardware=hardware,
         )
     model = pretraining or start
-    score = LanguageModelScoreStage(
-        label=model.label,
-        inputs={"model": model, "corpus": corpus, "tokens": tokens, "vocabulary": vocabulary},
-        settings=recipe.pretraining,
-        runtime=recipe.runtime,
-        hardware=hardware,
-    )
+
+    def scored(model: Stage, corpus: Stage, tokens: Stage) -> LanguageModelScoreStage:
+        return LanguageModelScoreStage(
+            label=model.label,
+            inputs={"model": model, "corpus": corpus, "tokens": tokens, "vocabulary": vocabulary},
+            settings=recipe.pretraining,
+            runtime=recipe.runtime,
+            hardware=hardware,
+        )
+
+    score = scored(model, corpus, tokens)
+    further = []
+    if cell.start is not None and pretraining is not None:
+        further.append(FurtherScore(scored(start, corpus, tokens), cell.corpus.spec.name, False, True))
+    if cell.general is not None:
+        text = _corpus(cell, cell.general, (), hashes)
+        encoded = EncodeStage(
+            label=text.label, inputs={"corpus": text, "vocabulary": vocabulary}, runtime=recipe.runtime
+        )
+        before = [start] if cell.start is not None and pretraining is not None else []
+        for each in (*before, model):
+            is_before = each is not model
+            further.append(FurtherScore(scored(each, text, encoded), cell.general.spec.name, True, is_before))
     finetuning = tuple(
         _finetune(task, cell, model, seed=seed, hashes=hashes, hardware=hardware)
         for task in cell.tasks
         for seed in recipe.seeds
     )
-    return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning)
+    return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning, tuple(further))
 
 
 def _start(
@@ -166,13 +201,18 @@ def start_vocabulary_stage(cell: ResolvedCell, start: ResolvedStart, hashes: Fil
 
 def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
     """The stage that prepares a cell's corpus, guarded against the cell's tasks."""
-    settings = cell.corpus.settings
-    spec = cell.corpus.spec
+    return _corpus(cell, cell.corpus, cell.tasks, hashes)
+
+
+def _corpus(
+    cell: ResolvedCell, found: ResolvedCorpus, tasks: Sequence[ResolvedTask], hashes: FileHashes
+) -> CorpusStage:
+    settings, spec = found.settings, found.spec
     inputs: dict[str, Stage] = {}
     if settings.sample is not None:
         inputs["sample"] = _sample(spec, settings.sample)
     guarded: list[GuardedTask] = []
-    for task in cell.tasks if settings.leak_guard.enabled else ():
+    for task in tasks if settings.leak_guard.enabled else ():
         files = {split: InputFile.all_of(task.files.get(split, ()), hashes) for split in GUARDED_SPLITS}
         role = None
         if task.sample is not None:
@@ -184,7 +224,7 @@ def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
         inputs=inputs,
         spec=spec,
         settings=settings,
-        files=InputFile.all_of(cell.corpus.files, hashes),
+        files=InputFile.all_of(found.files, hashes),
         guarded=tuple(guarded),
         runtime=cell.cell.recipe.runtime,
     )

@@ -10,7 +10,7 @@ from typing import Any
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolve import Resolved
 from domainlm.study.files import read_json, write_atomically
-from domainlm.study.graph import CellStages, Graph
+from domainlm.study.graph import CellStages, FurtherScore, Graph
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.store import Artifact
@@ -52,19 +52,22 @@ def _log_name(stage: Stage) -> str:
 def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
     common = _common(cell, artifacts)
     recipe = cell.cell.cell.recipe
-    scores = read_json(artifacts[cell.language_model_score.key].folder / "scores.json")
-    for metric, value in scores.items():
-        yield {
-            "stage": "lm-score",
-            "task": "",
-            "dataset": common["corpus"],
-            "split": "held-out",
-            "metric": metric,
-            "protocol": LANGUAGE_MODEL_PROTOCOL,
-            "value": value,
-            "seed": recipe.pretraining.seed,
-            **common,
-        }
+    own = FurtherScore(cell.language_model_score, common["corpus"], is_general=False, is_before=False)
+    for entry in (own, *cell.further_scores):
+        scores = read_json(artifacts[entry.stage.key].folder / "scores.json")
+        for metric, value in scores.items():
+            yield {
+                "stage": "lm-score",
+                "task": "",
+                "dataset": f"{entry.dataset} (general text)" if entry.is_general else entry.dataset,
+                "split": "held-out",
+                "metric": metric,
+                "protocol": LANGUAGE_MODEL_PROTOCOL + (", before pretraining" if entry.is_before else ""),
+                "value": value,
+                "seed": recipe.pretraining.seed,
+                **common,
+                **({"steps": 0} if entry.is_before else {}),
+            }
     for stage in cell.finetuning:
         for score in read_json(artifacts[stage.key].folder / "scores.json")["scores"]:
             yield {

@@ -247,6 +247,32 @@ def test_a_wrong_name_of_the_hub_is_refused() -> None:
         hub_folder("a/b/c", None)
 
 
+def test_domain_and_general_text_are_scored_before_and_after(make_source: MakeSource, tmp_path: Path) -> None:
+    source, _ = make_source("bert")
+    general = '\n[general]\nspec = "core/text"\nfiles = ["general.txt"]\nheld_out_share = 0.5\n'
+    recipe = write_recipe(tmp_path, source, RECIPE + general, steps=3)
+    lines = [f"A sea light left {word} in the tide." for word in WORDS * 3]
+    (tmp_path / "general.txt").write_text("\n\n".join(lines), encoding="utf-8")
+    out, results = run(recipe, "pretraining.optimizer.learning_rate=0.01")
+    losses = {
+        (row["dataset"], row["protocol"], row["steps"]): row["value"]
+        for row in results["rows"]
+        if row["metric"] == "masked_lm_loss"
+    }
+    usual = "held-out documents, fixed masks"
+    assert losses.keys() == {
+        *(("core/text", f"{usual}, before pretraining", 0), ("core/text", usual, 3)),
+        *(("core/text (general text)", f"{usual}, before pretraining", 0), ("core/text (general text)", usual, 3)),
+    }
+    assert losses["core/text", usual, 3] < losses["core/text", f"{usual}, before pretraining", 0]
+    assert "core/text (general text)" in (out / "report.md").read_text("utf-8")
+    assert "general.txt" in {Path(name).name for name in results["lock"]["files"]}
+    _, unscored = run(
+        recipe, "pretraining.num_steps=0", "start.kind=random", "model.size=core/tiny", "vocabulary.size=60"
+    )
+    assert sum(row["metric"] == "masked_lm_loss" for row in unscored["rows"]) == 2
+
+
 LEARNED = ("vocabulary.spec=core/wordpiece", "vocabulary.size=78", "vocabulary.cased=false")
 
 

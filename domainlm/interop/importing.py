@@ -75,7 +75,11 @@ def read_vocabulary(source: Path) -> Vocabulary:
 def find_model(source: str | Path, revision: str | None = None) -> Path:
     """The folder of a model that is given as a path or, where there is no such path, as a name on the hub."""
     path = Path(source)
-    looks_like_a_name = isinstance(source, str) and source.count("/") <= 1 and not source.startswith((".", "/", "~"))
-    if path.exists() or not looks_like_a_name:
+    if path.exists() or not looks_like_a_name(str(source)):
         return path
     return hub_folder(str(source), revision)
+
+
+def looks_like_a_name(source: str) -> bool:
+    """Whether a text may be the name of a model on the hub: MODEL or ORGANISATION/MODEL."""
+    return source.count("/") <= 1 and not source.startswith((".", "/", "~"))

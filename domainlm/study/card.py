@@ -10,11 +10,10 @@ from typing import Any
 from domainlm.errors import DataError
 from domainlm.interop.export import loading_lines
 from domainlm.model.files import read_config
-from domainlm.study.models import folder_name
+from domainlm.study.models import LANGUAGE_MODEL, folder_name
 from domainlm.study.report.toml import dump_toml
 
 _RESULTS = "results.json"
-_LANGUAGE_MODEL = "language-model"
 _TAGS = {"pretraining": "fill-mask", "token": "token-classification", "span": "question-answering"}
 
 
@@ -66,7 +65,7 @@ def _rows_of(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[st
     """The rows about this model; of a language model also those of what was fine-tuned from it."""
     cell = folder.absolute().parent.name
     of_cell = [row for row in rows if folder_name(str(row["model"])) == cell] or list(rows)
-    if folder.name == _LANGUAGE_MODEL:
+    if folder.name == LANGUAGE_MODEL:
         return of_cell
     own = [row for row in of_cell if f"{folder_name(str(row['dataset']))}-seed-{row['seed']}" == folder.name]
     return own or of_cell

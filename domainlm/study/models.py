@@ -9,6 +9,9 @@ from pathlib import Path
 from domainlm.study.graph import Graph
 from domainlm.study.results import Artifacts
 
+LANGUAGE_MODEL = "language-model"
+"""What the folder of a cell's language model is called."""
+
 
 def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     """Copy every cell's language model and fine-tuned models below `folder`.
@@ -17,7 +20,7 @@ def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     """
     for cell in graph.cells:
         target = folder / folder_name(cell.cell.cell.label)
-        _copy(artifacts[cell.model.key].folder / "model", target / "language-model")
+        _copy(artifacts[cell.model.key].folder / "model", target / LANGUAGE_MODEL)
         for stage in cell.finetuning:
             _copy(artifacts[stage.key].folder / "model", target / f"{folder_name(stage.name)}-seed-{stage.seed}")
 

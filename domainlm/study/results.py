@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from domainlm.api import Score
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolve import Resolved
 from domainlm.study.files import read_json, write_atomically
@@ -18,6 +19,7 @@ from domainlm.study.store import Artifact
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
 
+_ROW_FIELDS = ("stage", "task", "dataset", "split", "metric", "protocol", "value", "seed")
 LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
 
 
@@ -30,6 +32,12 @@ def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock
         "curves": [curve for cell in graph.cells for curve in _curves(cell)],
         "problems": list(_problems(graph, artifacts)),
     }
+
+
+def score_of(row: Mapping[str, Any]) -> Score:
+    """A row of results.json as observers and callers get it."""
+    extra = {key: value for key, value in row.items() if key not in _ROW_FIELDS}
+    return Score(**{key: row[key] for key in _ROW_FIELDS}, extra=extra)
 
 
 def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:

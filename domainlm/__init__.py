@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 from domainlm.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from os import PathLike
     from pathlib import Path
+    from typing import Any
 
-    from domainlm.api import RunSummary
+    from domainlm.api import RunSummary, StageInfo, StepInfo
     from domainlm.plugin.marker import hookimpl
+    from domainlm.study.transfer import Budget, TransferResult
     from domainlm.tasks.load import LoadedModel
 
 __version__ = "0.1.0"
 
-__all__ = ["UserError", "__version__", "hookimpl", "load", "run"]
+__all__ = ["UserError", "__version__", "hookimpl", "load", "run", "transfer"]
 
 
 def run(
@@ -55,6 +58,60 @@ def run(
         store=None if store is None else Path(store),
         overrides=_override_texts(set),
         plugins=load_plugins(),
+    )
+
+
+def transfer(
+    base: str | PathLike[str] | None,
+    corpus: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, Any],
+    *,
+    out: str | PathLike[str],
+    budget: Budget | int,
+    vocabulary: str | PathLike[str] | int | Mapping[str, Any] | None = None,
+    tasks: Sequence[Mapping[str, Any]] = (),
+    general: str | PathLike[str] | Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    store: str | PathLike[str] | None = None,
+    progress: Callable[[StepInfo | StageInfo], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> TransferResult:
+    """Adapt a model to a domain from a program: the engine and the artifacts are those of `run`.
+
+    Leaves in `out` what `domainlm run` leaves, and transfer.toml, the recipe that does the same from the command line.
+    The same call goes on with one that was stopped or cancelled.
+
+    Args:
+        base: the model to start from: a folder or checkpoint, or a name on the Hugging Face hub; None for fresh
+            weights, with "model.size" among the settings.
+        corpus: the text of the domain: plain-text files or folders, or a table as [corpus] of a recipe.
+        out: the output folder.
+        budget: optimizer steps, or `domainlm.study.transfer.Budget(tokens=...)`.
+        vocabulary: None for that of the start, a number for a WordPiece vocabulary of that size learned from the
+            corpus, a file to read, or a table as [vocabulary].
+        tasks: tables as [[tasks]].
+        general: text of no particular domain to score on as well, before and after.
+        settings: values of any other keys, by their dotted names: `{"pretraining.optimizer.learning_rate": 5e-4}`.
+        store: folder of artifacts that several transfers may share.
+        progress: called after each step and each stage.
+        cancelled: asked after each step and each stage; True ends the call, with status "cancelled".
+
+    Raises:
+        UserError: for everything the caller can mend.
+    """
+    from domainlm.study.transfer import transfer as run_transfer
+
+    return run_transfer(
+        base,
+        corpus,
+        out=out,
+        budget=budget,
+        vocabulary=vocabulary,
+        tasks=tasks,
+        general=general,
+        settings=settings,
+        store=store,
+        progress=progress,
+        cancelled=cancelled,
     )
 
 

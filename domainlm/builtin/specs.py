@@ -162,6 +162,11 @@ def domainlm_vocabularies() -> list[VocabularySpec]:
             description="read from a BERT vocab.txt or a tokenizer.json",
             algorithm="file",
         ),
+        VocabularySpec(
+            name="core/start",
+            description="that of the model which pretraining starts from",
+            algorithm="file",
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ _TABLE = (
     ("corpus", "domainlm.cli.corpus:corpus", "Get and prepare corpora."),
     ("task", "domainlm.cli.task:task", "Look at tasks, get and count their data, compare models."),
     ("vocab", "domainlm.cli.vocab:vocab", "Learn, measure and compare vocabularies."),
+    ("model", "domainlm.cli.model:model", "Bring models in, take them out, look at them and compare them."),
     ("plugins", "domainlm.cli.plugins:plugins", "List plugins and show what they give."),
     ("doctor", "domainlm.cli.doctor.command:doctor", "Check this installation and this machine."),
     ("completion", "domainlm.cli.completion:completion", "Print the completion script of a shell."),

@@ -29,6 +29,7 @@ class ModelConfig:
         dropout: of hidden states and attention.
         vocabulary_size: entries that can be read and predicted.
         padded_vocabulary_size: rows of the word embedding; those beyond `vocabulary_size` are never used.
+        layer_norm_epsilon: added to the variance in layer normalisation; None for the architecture's own.
 
     Raises:
         ModelError: the numbers do not fit together.
@@ -43,6 +44,7 @@ class ModelConfig:
     dropout: float
     vocabulary_size: int
     padded_vocabulary_size: int
+    layer_norm_epsilon: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("layers", "hidden", "heads", "feed_forward", "max_positions", "vocabulary_size"):
@@ -66,6 +68,16 @@ class ModelConfig:
                 given=self.padded_vocabulary_size,
                 allowed=f"at least {self.vocabulary_size}",
             )
+        self._check_epsilon()
+
+    def _check_epsilon(self) -> None:
+        given = self.layer_norm_epsilon
+        if given is None:
+            return
+        if isinstance(given, bool) or not isinstance(given, float) or not 0.0 < given < 1.0:
+            raise ModelError("wrong layer_norm_epsilon", where="model", given=repr(given), allowed="between 0 and 1")
+        if given == _EPSILONS[self.architecture]:  # said or not, it is the same model
+            object.__setattr__(self, "layer_norm_epsilon", None)
 
     @classmethod
     def from_spec(
@@ -106,13 +118,16 @@ class ModelConfig:
             if key not in known:
                 raise ModelError(f"unknown key {key!r}", where="model", allowed=known, nearest=nearest_name(key, known))
         for key in known:
-            if key not in values:
+            if key not in values and key != "layer_norm_epsilon":
                 raise ModelError(f"{key!r} is missing", where="model", allowed=known)
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
-        return asdict(self)
+        """All fields as JSON values; without `layer_norm_epsilon` where it is the architecture's own."""
+        values = asdict(self)
+        if self.layer_norm_epsilon is None:
+            del values["layer_norm_epsilon"]
+        return values
 
     @property
     def head_width(self) -> int:
@@ -121,8 +136,8 @@ class ModelConfig:
 
     @property
     def epsilon(self) -> float:
-        """Added to the variance in layer normalisation: what Megatron-LM and BERT's own code use."""
-        return _EPSILONS[self.architecture]
+        """Added to the variance in layer normalisation: by default what Megatron-LM and BERT's own code use."""
+        return _EPSILONS[self.architecture] if self.layer_norm_epsilon is None else self.layer_norm_epsilon
 
     @property
     def num_parameters(self) -> int:

@@ -20,7 +20,7 @@ from domainlm.model.tensor_file import write_tensors
 
 _FORMAT = 1
 CONFIG = "config.json"
-_WEIGHTS = "model.safetensors"
+WEIGHTS = "model.safetensors"
 _MAX_NAMED = 5
 
 
@@ -48,9 +48,16 @@ def save_model(folder: Path, module: nn.Module, config: ModelConfig, extra: Mapp
         config: shape of its encoder.
         extra: "kind", and what else that kind needs.
     """
+    save_tensors(folder, module.state_dict(), config, extra)
+
+
+def save_tensors(
+    folder: Path, tensors: Mapping[str, torch.Tensor], config: ModelConfig, extra: Mapping[str, Any]
+) -> None:
+    """The same from a model's tensors by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_tensors(folder / _WEIGHTS, tensors)
+    full = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
+    write_tensors(folder / WEIGHTS, full)
     content = {"format": _FORMAT, **extra, "model": config.as_dict()}
     _write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
 
@@ -94,16 +101,23 @@ def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
     Raises:
         ModelError: the file is missing or damaged, or weights are missing, unexpected or of another shape.
     """
-    path = folder / _WEIGHTS
-    try:
-        stored = load_file(path)
-    except FileNotFoundError:
-        raise ModelError(f"there is no {_WEIGHTS}", where=folder) from None
-    except SafetensorError as error:
-        raise ModelError(f"damaged: {error}", where=path) from None
+    path = folder / WEIGHTS
+    stored = read_tensors(folder)
     found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
     _check(module.state_dict(), found, path)
     module.load_state_dict(found)
+
+
+def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a model folder by name; raises `ModelError` where the file is missing or damaged."""
+    path = folder / WEIGHTS
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    except FileNotFoundError:
+        raise ModelError(f"there is no {WEIGHTS}", where=folder) from None
+    except SafetensorError as error:
+        raise ModelError(f"damaged: {error}", where=path) from None
+    return tensors
 
 
 def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:

@@ -46,15 +46,22 @@ class WrittenFile:
     num_bytes: int
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> WrittenFile:
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> WrittenFile:
     """Write tensors under their names; the same tensors give the same bytes.
 
     The file gets its name once everything is on disk; until then, what stood at `path` is left alone.
 
+    Args:
+        path: the file.
+        tensors: by name.
+        metadata: for the header's "__metadata__", in this order.
+
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    header, ordered = _lay_out(tensors)
+    header, ordered = _lay_out(tensors, metadata)
     digest = hashlib.sha256()
     num_bytes = 0
     partial = path.with_name(f".{path.name}.partial")
@@ -73,10 +80,12 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> WrittenFil
     return WrittenFile(digest.hexdigest(), num_bytes)
 
 
-def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[bytes, list[torch.Tensor]]:
+def _lay_out(
+    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None
+) -> tuple[bytes, list[torch.Tensor]]:
     """The header, and the tensors in the order of the file: widest dtype first, so that all are aligned."""
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    entries = {}
+    entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for name in names:
         tensor = tensors[name]

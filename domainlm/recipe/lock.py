@@ -81,8 +81,11 @@ def _specs(resolved: Resolved, registry: Registry) -> dict[str, dict[str, Any]]:
 
 def _cell_specs(cell: ResolvedCell) -> Iterator[Spec]:
     yield cell.corpus.spec
+    if cell.general is not None:
+        yield cell.general.spec
     yield cell.vocabulary.spec
-    yield cell.size
+    if cell.size_is_declared:
+        yield cell.size
     for task in cell.tasks:
         yield task.spec
 
@@ -93,6 +96,10 @@ def _files(resolved: Resolved) -> Iterator[Path]:
         yield from cell.corpus.files
         if cell.vocabulary.file is not None:
             yield cell.vocabulary.file
+        if cell.general is not None:
+            yield from cell.general.files
+        if cell.start is not None:
+            yield from (*cell.start.files, cell.start.vocabulary)
         for task in cell.tasks:
             for files in task.files.values():
                 yield from files

@@ -22,6 +22,7 @@ from domainlm.recipe.schema import (
     TaskSettings,
 )
 from domainlm.recipe.selection import check_selection
+from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start, start_size, start_vocabulary
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files, files_named
@@ -44,6 +45,12 @@ class ResolvedVocabulary:
     learn: LearnSettings | None
     file: Path | None
     cased: bool | None
+    num_added_words: int = 0
+
+    @property
+    def is_that_of_the_start(self) -> bool:
+        """Whether the start keeps its own vocabulary, entry by entry."""
+        return self.spec.name == START_VOCABULARY and not self.num_added_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,9 @@ class ResolvedCell:
     vocabulary: ResolvedVocabulary
     size: ModelSizeSpec
     tasks: tuple[ResolvedTask, ...]
+    start: ResolvedStart | None = None
+    size_is_declared: bool = True
+    general: ResolvedCorpus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +117,24 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     corpus = ResolvedCorpus(
         corpus_spec, recipe.corpus, _corpus_files(recipe.corpus, corpus_spec, where("corpus.files"))
     )
-    size = registry.model_size(recipe.model.size, where=where("model.size"))
-    vocabulary = _vocabulary(recipe, registry, where("vocabulary"))
+    start = resolve_start(recipe.start, where("start"))
+    size, is_declared = start_size(start, recipe.model, registry, where("model.size"))
+    vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_task_names(tasks, where("tasks"))
     check_order({task.name: task.after for task in tasks}, where("tasks"))
-    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
+    general = _general(recipe.general, registry, where("general"))
+    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared, general)
     _check_numbers(resolved, loaded)
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
     return resolved
+
+
+def _general(settings: CorpusSettings | None, registry: Registry, where: str) -> ResolvedCorpus | None:
+    if settings is None:
+        return None
+    spec = registry.corpus(settings.spec, where=f"{where}.spec")
+    return ResolvedCorpus(spec, settings, _corpus_files(settings, spec, f"{where}.files"))
 
 
 def _corpus_files(settings: CorpusSettings, spec: CorpusSpec, where: str) -> tuple[Path, ...]:
@@ -132,9 +151,20 @@ def _check_sample(spec: CorpusSpec | TaskSpec, where: str) -> None:
         )
 
 
-def _vocabulary(recipe: Recipe, registry: Registry, where: str) -> ResolvedVocabulary:
+def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None, where: str) -> ResolvedVocabulary:
     settings = recipe.vocabulary
-    spec = registry.vocabulary(settings.spec, where=f"{where}.spec")
+    usual = "core/wordpiece" if start is None else START_VOCABULARY
+    spec = registry.vocabulary(settings.spec or usual, where=f"{where}.spec")
+    if spec.name == START_VOCABULARY:
+        file, cased = start_vocabulary(start, settings, where)
+        return ResolvedVocabulary(spec, None, file, cased, settings.num_added_words)
+    if settings.num_added_words:
+        raise RecipeError(
+            f"only {START_VOCABULARY} can be grown by words",
+            where=f"{where}.num_added_words",
+            given=settings.num_added_words,
+            remedy=f'use spec = "{START_VOCABULARY}" and a start, or leave num_added_words out',
+        )
     if spec.algorithm == "file":
         named = Path(settings.file) if settings.file is not None else spec.file
         if named is None:

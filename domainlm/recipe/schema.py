@@ -28,8 +28,9 @@ class RequiresSettings(Settings):
 class VocabularySettings(Settings):
     """The subword vocabulary."""
 
-    spec: str = "core/wordpiece"
-    """Vocabulary spec: learned from the corpus, or read from a file."""
+    spec: str | None = None
+    """Vocabulary spec: learned from the corpus, read from a file, or that of the start; where not given "core/start" if
+    the start has one, else "core/wordpiece"."""
     size: Annotated[int, Field(ge=10)] | None = None
     """Number of entries, special tokens included; the spec's own where not given."""
     cased: bool | None = None
@@ -38,6 +39,8 @@ class VocabularySettings(Settings):
     """Pieces seen less often than this in the corpus are not merged."""
     max_characters: Positive = 1_000_000_000
     """Learn from no more of the corpus than this; of a larger one, from a sample spread evenly over it."""
+    num_added_words: NotNegative = 0
+    """"core/start" is grown by so many words of the corpus: those that shorten it most (WordPiece only)."""
     file: str | None = None
     """BERT vocab.txt or tokenizer.json, relative to the recipe, for specs that read one."""
 
@@ -45,8 +48,8 @@ class VocabularySettings(Settings):
 class ModelSettings(Settings):
     """The encoder."""
 
-    size: str
-    """Model-size spec."""
+    size: str | None = None
+    """Model-size spec; may be left out where the start is a model, which must otherwise be of this size."""
     architecture: Literal["megatron", "bert"] | None = None
     """Layer normalisation before ("megatron") or after ("bert") each sub-layer; the spec's own where not given."""
     dropout: Dropout | None = None
@@ -58,8 +61,27 @@ class ModelSettings(Settings):
 class StartSettings(Settings):
     """What pretraining starts from."""
 
-    kind: Literal["random"] = "random"
-    """"random": fresh weights, drawn from pretraining.seed."""
+    kind: Literal["random", "model", "huggingface", "megatron"] = "random"
+    """"random": fresh weights, drawn from pretraining.seed; "model": a model folder of this program; "huggingface": a
+    folder of BERT or MegatronBert, or one on the Hugging Face hub; "megatron": a BERT checkpoint of Megatron-LM or
+    NeMo, for which model.size and start.vocabulary must be given."""
+    path: str | None = None
+    """The model, relative to the recipe."""
+    hub: str | None = None
+    """Name of a model on the Hugging Face hub, in place of a path; needs the extra "hub". What its cache holds is not
+    fetched again, and HF_HUB_OFFLINE=1 keeps it from asking."""
+    revision: str | None = None
+    """Commit, tag or branch of the model on the hub; its main branch where not given."""
+    vocabulary: str | None = None
+    """The vocabulary that belongs to the start, relative to the recipe, where it is not in its folder."""
+    vocabulary_transfer: Literal["mean", "random", "similarity"] = "mean"
+    """Where [vocabulary] asks for another one, how the vectors of entries start that the start's vocabulary lacks:
+    "mean" of the sub-tokens that it cuts them into (Gee et al. 2022), "random" with the mean and the deviation of all,
+    "similarity": mixtures of shared entries that occur alike in the corpus (after Dobler and de Melo 2023)."""
+    copies_shared_entries: bool = True
+    """Entries of both vocabularies keep their vectors, else they start as the others; special tokens keep theirs."""
+    max_similarity_sub_tokens: Positive = 2_000_000
+    """"similarity" looks at no more of the corpus than this, evenly spread."""
 
 
 class OptimizerSettings(Settings):
@@ -137,12 +159,25 @@ class PretrainingSettings(Settings):
     """The optimizer of this phase."""
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
+    num_embedding_steps: NotNegative = 0
+    """In so many steps at first only the word embedding and the heads learn, and all else rests: for a start with a new
+    vocabulary, or without a head for masked words."""
+    num_frozen_layers: NotNegative = 0
+    """Leave so many of the lowest layers as they are."""
+    freezes_embeddings: bool = False
+    """Leave the embeddings as they are."""
     num_steps_per_checkpoint: Positive = 500
     """A checkpoint is written every so many steps."""
     num_checkpoints_kept: Positive = 1
     """Only the last so many checkpoints are kept."""
     seed: NotNegative = 0
     """Seed of the start, the data order, the masks and the dropout."""
+
+    @model_validator(mode="after")
+    def _embeddings_learn(self) -> PretrainingSettings:
+        if self.num_embedding_steps and self.freezes_embeddings:
+            raise ValueError("num_embedding_steps and freezes_embeddings exclude one another")
+        return self
 
 
 class HeadSettings(Settings):
@@ -284,9 +319,12 @@ class Recipe(Settings):
     """Fine-tuning is run once for each of these seeds."""
     corpus: CorpusSettings
     """The text."""
+    general: CorpusSettings | None = None
+    """Text of no particular domain: language models are scored on its held-out documents too, and where the start is a
+    model, on both before pretraining, which shows what was gained and what forgotten. Nothing is learned from it."""
     vocabulary: VocabularySettings = Field(default_factory=VocabularySettings)
     """The subword vocabulary."""
-    model: ModelSettings
+    model: ModelSettings = Field(default_factory=ModelSettings)
     """The encoder."""
     start: StartSettings = Field(default_factory=StartSettings)
     """What pretraining starts from."""

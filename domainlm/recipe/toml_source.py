@@ -14,7 +14,10 @@ Table = dict[str, Any]
 
 _PATH_KEYS = (
     ("corpus", "files", "*"),
+    ("general", "files", "*"),
     ("vocabulary", "file"),
+    ("start", "path"),
+    ("start", "vocabulary"),
     ("tasks", "*", "folder"),
     ("tasks", "*", "files", "*", "*"),
 )

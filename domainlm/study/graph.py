@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.api import CorpusSpec, TaskSpec, VocabularySpec
 from domainlm.recipe.corpus_settings import SampleSettings
-from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedTask
+from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.start import START_VOCABULARY, ResolvedStart
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GUARDED_SPLITS
 from domainlm.study.stage import Stage
@@ -18,7 +19,25 @@ from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage
 from domainlm.study.stages.sources import InputFile, SampleStage
-from domainlm.study.stages.vocabulary import LearnedVocabularyStage, ReadVocabularyStage
+from domainlm.study.stages.start import CarryStage, ImportedStartStage
+from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabularyStage, ReadVocabularyStage
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherScore:
+    """A score of a language model besides that of the pretrained one on the corpus.
+
+    Attributes:
+        stage: gives it.
+        dataset: the text.
+        is_general: whether that is the general text.
+        is_before: whether the model is the one that pretraining starts from.
+    """
+
+    stage: LanguageModelScoreStage
+    dataset: str
+    is_general: bool
+    is_before: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +48,11 @@ class CellStages:
     corpus: CorpusStage
     vocabulary: Stage
     tokens: EncodeStage
-    start: StartStage
+    start: Stage
     pretraining: PretrainStage | None
     language_model_score: LanguageModelScoreStage
     finetuning: tuple[FinetuneStage, ...]
+    further_scores: tuple[FurtherScore, ...] = ()
 
     @property
     def model(self) -> Stage:
@@ -42,7 +62,8 @@ class CellStages:
     def ordered(self) -> list[Stage]:
         """All stages, inputs before what reads them."""
         found: dict[str, Stage] = {}
-        for last in (self.language_model_score, *self.finetuning):
+        further = (score.stage for score in self.further_scores)
+        for last in (self.language_model_score, *further, *self.finetuning):
             for stage in last.with_inputs():
                 found.setdefault(stage.key, stage)
         return list(found.values())
@@ -83,15 +104,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     tokens = EncodeStage(
         label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=recipe.runtime
     )
-    start = StartStage(
-        label=cell.size.name,
-        inputs={"vocabulary": vocabulary},
-        size=cell.size,
-        settings=recipe.model,
-        sentence_order=recipe.pretraining.second_objective == "sentence_order",
-        seed=recipe.pretraining.seed,
-        hardware=hardware,
-    )
+    start = _start(cell, vocabulary, corpus, hashes, hardware)
     pretraining = None
     if recipe.pretraining.num_steps > 0:
         pretraining = PretrainStage(
@@ -102,26 +115,100 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
             hardware=hardware,
         )
     model = pretraining or start
-    score = LanguageModelScoreStage(
-        label=model.label,
-        inputs={"model": model, "corpus": corpus, "tokens": tokens, "vocabulary": vocabulary},
-        settings=recipe.pretraining,
-        runtime=recipe.runtime,
+
+    def scored(model: Stage, corpus: Stage, tokens: Stage) -> LanguageModelScoreStage:
+        return LanguageModelScoreStage(
+            label=model.label,
+            inputs={"model": model, "corpus": corpus, "tokens": tokens, "vocabulary": vocabulary},
+            settings=recipe.pretraining,
+            runtime=recipe.runtime,
+            hardware=hardware,
+        )
+
+    score = scored(model, corpus, tokens)
+    further = []
+    if cell.start is not None and pretraining is not None:
+        further.append(FurtherScore(scored(start, corpus, tokens), cell.corpus.spec.name, False, True))
+    if cell.general is not None:
+        text = _corpus(cell, cell.general, (), hashes)
+        encoded = EncodeStage(
+            label=text.label, inputs={"corpus": text, "vocabulary": vocabulary}, runtime=recipe.runtime
+        )
+        before = [start] if cell.start is not None and pretraining is not None else []
+        for each in (*before, model):
+            is_before = each is not model
+            further.append(FurtherScore(scored(each, text, encoded), cell.general.spec.name, True, is_before))
+    finetuning = tuple(_finetuning(cell, model, hashes, hardware))
+    return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning, tuple(further))
+
+
+def _start(
+    cell: ResolvedCell, vocabulary: Stage, corpus: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
+) -> Stage:
+    recipe, found = cell.cell.recipe, cell.start
+    sentence_order, seed = recipe.pretraining.second_objective == "sentence_order", recipe.pretraining.seed
+    if found is None:
+        return StartStage(
+            label=cell.size.name,
+            inputs={"vocabulary": vocabulary},
+            size=cell.size,
+            settings=recipe.model,
+            sentence_order=sentence_order,
+            seed=seed,
+            hardware=hardware,
+        )
+    keeps = cell.vocabulary.is_that_of_the_start
+    start = ImportedStartStage(
+        label=found.label,
+        inputs={"vocabulary": vocabulary if keeps else start_vocabulary_stage(cell, found, hashes)},
+        model_kind=found.kind,
+        size=cell.size,
+        folder=found.folder,
+        files=InputFile.all_of(found.files, hashes),
+        settings=recipe.model,
+        sentence_order=sentence_order,
+        seed=seed,
         hardware=hardware,
     )
-    finetuning = tuple(_finetuning(cell, model, hashes, hardware))
-    return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning)
+    if keeps:
+        return start
+    how = recipe.start.vocabulary_transfer
+    text = {"corpus": corpus} if how == "similarity" else {}
+    return CarryStage(
+        label=f"{found.label} to {vocabulary.label}, new entries: {how}",
+        inputs={"start": start, "vocabulary": vocabulary, **text},
+        transfer=recipe.start,
+        settings=recipe.model,
+        seed=seed,
+    )
+
+
+def start_vocabulary_stage(cell: ResolvedCell, start: ResolvedStart, hashes: FileHashes) -> ReadVocabularyStage:
+    """The stage that reads the vocabulary which belongs to the start."""
+    cased = cell.vocabulary.cased if cell.vocabulary.is_that_of_the_start else start.cased
+    return ReadVocabularyStage(
+        label=f"vocabulary of {start.label}",
+        inputs={},
+        spec=VocabularySpec(name=START_VOCABULARY, description="that of the start", algorithm="file"),
+        file=InputFile(start.vocabulary, hashes.of(start.vocabulary)),
+        cased=cased,
+    )
 
 
 def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
     """The stage that prepares a cell's corpus, guarded against the cell's tasks."""
-    settings = cell.corpus.settings
-    spec = cell.corpus.spec
+    return _corpus(cell, cell.corpus, cell.tasks, hashes)
+
+
+def _corpus(
+    cell: ResolvedCell, found: ResolvedCorpus, tasks: Sequence[ResolvedTask], hashes: FileHashes
+) -> CorpusStage:
+    settings, spec = found.settings, found.spec
     inputs: dict[str, Stage] = {}
     if settings.sample is not None:
         inputs["sample"] = _sample(spec, settings.sample)
     guarded: list[GuardedTask] = []
-    for task in cell.tasks if settings.leak_guard.enabled else ():
+    for task in tasks if settings.leak_guard.enabled else ():
         files = {split: InputFile.all_of(task.files.get(split, ()), hashes) for split in GUARDED_SPLITS}
         role = None
         if task.sample is not None:
@@ -133,7 +220,7 @@ def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
         inputs=inputs,
         spec=spec,
         settings=settings,
-        files=InputFile.all_of(cell.corpus.files, hashes),
+        files=InputFile.all_of(found.files, hashes),
         guarded=tuple(guarded),
         runtime=cell.cell.recipe.runtime,
     )
@@ -145,6 +232,14 @@ def _sample(spec: CorpusSpec | TaskSpec, settings: SampleSettings) -> SampleStag
 
 def _vocabulary(cell: ResolvedCell, corpus: CorpusStage, hashes: FileHashes) -> Stage:
     found = cell.vocabulary
+    if found.num_added_words:
+        assert cell.start is not None
+        return GrownVocabularyStage(
+            label=f"{found.spec.name} grown by {found.num_added_words} words",
+            inputs={"corpus": corpus, "vocabulary": start_vocabulary_stage(cell, cell.start, hashes)},
+            num_words=found.num_added_words,
+            min_frequency=cell.cell.recipe.vocabulary.min_frequency,
+        )
     if found.learn is not None:
         return LearnedVocabularyStage(
             label=f"{found.spec.name} of {found.learn.size}",

@@ -9,6 +9,9 @@ from pathlib import Path
 from domainlm.study.graph import Graph
 from domainlm.study.results import Artifacts
 
+LANGUAGE_MODEL = "language-model"
+"""What the folder of a cell's language model is called."""
+
 
 def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     """Copy every cell's language model and fine-tuned models below `folder`.
@@ -16,10 +19,10 @@ def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     `CELL/language-model/` and `CELL/DATASET-seed-N/`; a folder that is there already is replaced whole.
     """
     for cell in graph.cells:
-        target = folder / _file_name(cell.cell.cell.label)
-        _copy(artifacts[cell.model.key].folder / "model", target / "language-model")
+        target = folder / folder_name(cell.cell.cell.label)
+        _copy(artifacts[cell.model.key].folder / "model", target / LANGUAGE_MODEL)
         for stage in cell.finetuning:
-            _copy(artifacts[stage.key].folder / "model", target / f"{_file_name(stage.name)}-seed-{stage.seed}")
+            _copy(artifacts[stage.key].folder / "model", target / f"{folder_name(stage.name)}-seed-{stage.seed}")
 
 
 def _copy(model: Path, folder: Path) -> None:
@@ -31,6 +34,6 @@ def _copy(model: Path, folder: Path) -> None:
     temporary.rename(folder)
 
 
-def _file_name(label: str) -> str:
+def folder_name(label: str) -> str:
     """`label` as the name of a folder: letters, digits and `._=-`, everything else an underscore."""
     return re.sub(r"[^A-Za-z0-9._=-]+", "_", label).strip("._") or "model"

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from domainlm.api import Score
 from domainlm.recipe.load import Cell
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolve import Resolved
 from domainlm.study.files import read_json, write_atomically
-from domainlm.study.graph import CellStages, Graph
+from domainlm.study.graph import CellStages, FurtherScore, Graph
 from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
@@ -21,7 +22,7 @@ Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
 
 _IN_SIGNATURE = frozenset({"scorer", "labels"})
-
+_ROW_FIELDS = ("stage", "task", "dataset", "split", "metric", "protocol", "value", "seed")
 LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
 
 
@@ -41,6 +42,12 @@ def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock
             results["rows"], results["curves"], recipe.study.select, lambda axes: Cell(axes, recipe).label
         )
     return results
+
+
+def score_of(row: Mapping[str, Any]) -> Score:
+    """A row of results.json as observers and callers get it."""
+    extra = {key: value for key, value in row.items() if key not in _ROW_FIELDS}
+    return Score(**{key: row[key] for key in _ROW_FIELDS}, extra=extra)
 
 
 def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
@@ -63,19 +70,22 @@ def _log_name(stage: Stage) -> str:
 def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
     common = _common(cell, artifacts)
     recipe = cell.cell.cell.recipe
-    scores = read_json(artifacts[cell.language_model_score.key].folder / "scores.json")
-    for metric, value in scores.items():
-        yield {
-            "stage": "lm-score",
-            "task": "",
-            "dataset": common["corpus"],
-            "split": "held-out",
-            "metric": metric,
-            "protocol": LANGUAGE_MODEL_PROTOCOL,
-            "value": value,
-            "seed": recipe.pretraining.seed,
-            **common,
-        }
+    own = FurtherScore(cell.language_model_score, common["corpus"], is_general=False, is_before=False)
+    for entry in (own, *cell.further_scores):
+        scores = read_json(artifacts[entry.stage.key].folder / "scores.json")
+        for metric, value in scores.items():
+            yield {
+                "stage": "lm-score",
+                "task": "",
+                "dataset": f"{entry.dataset} (general text)" if entry.is_general else entry.dataset,
+                "split": "held-out",
+                "metric": metric,
+                "protocol": LANGUAGE_MODEL_PROTOCOL + (", before pretraining" if entry.is_before else ""),
+                "value": value,
+                "seed": recipe.pretraining.seed,
+                **common,
+                **({"steps": 0} if entry.is_before else {}),
+            }
     for stage in cell.finetuning:
         for score in read_json(artifacts[stage.key].folder / "scores.json")["scores"]:
             yield {

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from domainlm.api import RunInfo, RunSummary, Score
+from domainlm.api import RunInfo, RunSummary
 from domainlm.errors import StorageError
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.recipe.load import load_recipe
@@ -23,13 +23,12 @@ from domainlm.study.graph import Graph, build_graph
 from domainlm.study.hardware import hardware_identity
 from domainlm.study.models import copy_models
 from domainlm.study.report import write_report
-from domainlm.study.results import collect_results, copy_logs
+from domainlm.study.results import collect_results, copy_logs, score_of
 from domainlm.study.runner import Runner
 from domainlm.study.store import Store
 
 _log = logging.getLogger(__name__)
 _RESULTS = "results.json"
-_ROW_FIELDS = ("stage", "task", "dataset", "split", "metric", "protocol", "value", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +135,7 @@ def _run(planned: PlannedRun, runner: Runner, out: Path) -> Path:
     copy_models(planned.graph, artifacts, out / "models")
     write_json(out / _RESULTS, results)
     for row in results["rows"]:
-        extra = {key: value for key, value in row.items() if key not in _ROW_FIELDS}
-        score = Score(**{key: row[key] for key in _ROW_FIELDS}, extra=extra)
-        runner.observers.task_scored(runner.run, score)
+        runner.observers.task_scored(runner.run, score_of(row))
     write_report(out)
     return out / _RESULTS
 

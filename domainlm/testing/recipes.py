@@ -30,8 +30,10 @@ def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
     loaded = load_recipe(spec.path, (), lambda name: registry.recipe(name, where=where).path)
     for cell in loaded.cells:
         registry.corpus(cell.recipe.corpus.spec, where=f"{where}: corpus.spec")
-        registry.vocabulary(cell.recipe.vocabulary.spec, where=f"{where}: vocabulary.spec")
-        registry.model_size(cell.recipe.model.size, where=f"{where}: model.size")
+        if cell.recipe.vocabulary.spec is not None:
+            registry.vocabulary(cell.recipe.vocabulary.spec, where=f"{where}: vocabulary.spec")
+        if cell.recipe.model.size is not None:
+            registry.model_size(cell.recipe.model.size, where=f"{where}: model.size")
         for place, task in enumerate(cell.recipe.tasks):
             registry.task(task.spec, where=f"{where}: tasks.{place}.spec")
     return len(loaded.cells)

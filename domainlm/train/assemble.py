@@ -25,9 +25,11 @@ from domainlm.text.masking import Masking, TokenTable
 from domainlm.text.several import open_dataset
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.freezing import EmbeddingsFirst, freeze
 from domainlm.train.loop import LoopSettings, train
+from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
-from domainlm.train.pretraining import PretrainingObjective, PretrainingSource, score_sequences
+from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, PretrainingSource, score_sequences
 from domainlm.train.runtime import open_device
 from domainlm.vocab.vocabulary import Vocabulary
 
@@ -109,11 +111,14 @@ def _train(
 ) -> None:
     entries = Vocabulary.load(vocabulary)
     model, config = _read_model(start, settings, entries)
-    source = PretrainingSource(
+    freeze(model, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
+    source: BatchSource[PretrainingBatch] = PretrainingSource(
         _batches(settings, tokens, entries, settings.seed),
         settings.num_sequences_per_step,
         settings.num_sequences_per_micro_batch,
     )
+    if settings.num_embedding_steps:
+        source = EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
     train(
         model,
         PretrainingObjective(),

@@ -27,9 +27,10 @@ def pins(root: Path) -> dict[str, Version]:
 
 
 def _direct_requirements(root: Path, pyproject: dict[str, Any]) -> list[Requirement]:
-    """What the core, its dependency groups and the plugin ask for by name, build tools included."""
+    """What the core, its extras and dependency groups and the plugin ask for by name, build tools included."""
     text = (root / "plugins" / "domainlm-biomegatron" / "pyproject.toml").read_text(encoding="utf-8")
     lines = [entry for group in pyproject["dependency-groups"].values() for entry in group if isinstance(entry, str)]
+    lines += [entry for extra in pyproject["project"]["optional-dependencies"].values() for entry in extra]
     for tables in (pyproject, tomllib.loads(text)):
         lines += [*tables["project"]["dependencies"], *tables["build-system"]["requires"]]
     return [req for line in lines if (req := Requirement(line)).name != "domainlm"]

@@ -11,8 +11,11 @@ from domainlm.api import VocabularySettings, VocabularySpec
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, empty_folder
 from domainlm.text.corpus import read_sentences
+from domainlm.vocab.grow import best_words, grow
 from domainlm.vocab.making import make_vocabulary
 from domainlm.vocab.vocabulary import Vocabulary
+
+_NUM_WORDS_NAMED = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,4 +71,38 @@ class ReadVocabularyStage(Stage):
             "size": vocabulary.size,
             "cased": vocabulary.cased,
             "digest": vocabulary.digest,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrownVocabularyStage(Stage):
+    """A vocabulary with the words of the corpus that shorten it most as further entries."""
+
+    kind: ClassVar[str] = "vocabulary"
+
+    num_words: int
+    min_frequency: int
+
+    def identity(self) -> Mapping[str, Any]:
+        """How many words, how frequent, and the library that cuts."""
+        return {
+            "num_words": self.num_words,
+            "min_frequency": self.min_frequency,
+            "tokenizers": version("tokenizers"),
+        }
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Choose the words and write the vocabulary; the facts name the first of them."""
+        text = context.inputs["corpus"] / "text" / "train.txt"
+        old = Vocabulary.load(context.inputs["vocabulary"] / "vocabulary")
+        words = best_words(old, read_sentences(text), self.num_words, self.min_frequency)
+        grown = grow(old, words)
+        grown.save(empty_folder(context.folder / "vocabulary"))
+        return {
+            "kind": grown.kind,
+            "size": grown.size,
+            "cased": grown.cased,
+            "digest": grown.digest,
+            "num_added_words": grown.size - old.size,
+            "best_added_words": words[:_NUM_WORDS_NAMED],
         }

@@ -25,7 +25,7 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
     """A name, once given, stays: recipes hold it."""
     assert {table.key: list(table) for table in registry.tables} == {
         "corpora": ["core/jsonl", "core/text"],
-        "vocabularies": ["core/bpe", "core/file", "core/unigram", "core/wordpiece"],
+        "vocabularies": ["core/bpe", "core/file", "core/start", "core/unigram", "core/wordpiece"],
         "model_sizes": ["core/22m", "core/base", "core/large", "core/mini", "core/small", "core/tiny"],
         "tasks": [
             "core/brat",
@@ -126,6 +126,6 @@ def test_sizes_have_the_published_numbers_of_parameters(registry: Registry, name
     assert check_model_size(spec) < config.num_parameters
 
 
-@pytest.mark.parametrize("name", ["core/bpe", "core/file", "core/unigram", "core/wordpiece"])
+@pytest.mark.parametrize("name", ["core/bpe", "core/file", "core/start", "core/unigram", "core/wordpiece"])
 def test_vocabularies_are_sound(registry: Registry, name: str) -> None:
     assert check_vocabulary(registry.vocabulary(name)) == 0

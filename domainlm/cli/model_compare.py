@@ -1,0 +1,60 @@
+"""`domainlm model compare`: how two models differ, tensor by tensor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from domainlm.cli.arguments import json_option
+from domainlm.cli.logs import verbosity_options
+from domainlm.cli.table import echo_json, echo_table
+
+
+@click.command(short_help="Compare two models, tensor by tensor.")
+@click.argument("first", type=click.Path(path_type=Path))
+@click.argument("second", type=click.Path(path_type=Path))
+@click.option("--heads", type=click.IntRange(1), help="Attention heads, for Megatron-LM checkpoints that lack them.")
+@json_option
+@verbosity_options
+def compare(first: Path, second: Path, heads: int | None, as_json: bool) -> None:
+    """Compare two models, tensor by tensor.
+
+    Each is a model folder, a folder of Hugging Face libraries or a checkpoint of Megatron-LM or NeMo. Tensors that are
+    equal are counted, the others are listed: the largest absolute difference, and the root mean square of the
+    difference by that of the first. Ends with code 1 where anything differs.
+    """
+    from domainlm.interop.compare import compare_models
+    from domainlm.interop.read import read_model
+
+    differences = compare_models(read_model(first, heads=heads), read_model(second, heads=heads))
+    unequal = [entry for entry in differences if not entry.is_equal]
+    if as_json:
+        echo_json({"tensors": [asdict(entry) for entry in differences], "equal": not unequal})
+    else:
+        if unequal:
+            echo_table(
+                ("tensor", "first", "second", "largest", "share"),
+                [
+                    (
+                        entry.name,
+                        _shape(entry.first),
+                        _shape(entry.second),
+                        _number(entry.largest),
+                        _number(entry.share),
+                    )
+                    for entry in unequal
+                ],
+            )
+        click.echo(f"{len(differences) - len(unequal)} of {len(differences)} tensors are equal")
+    if unequal:
+        raise click.exceptions.Exit(1)
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "-" if shape is None else " x ".join(map(str, shape))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"

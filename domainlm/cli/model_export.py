@@ -1,0 +1,38 @@
+"""`domainlm model export`: a model for Hugging Face libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domainlm.cli.logs import verbosity_options
+
+
+@click.command(short_help="Write a model for Hugging Face libraries.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--results",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="results.json of the run, for the model card; found by itself where FOLDER lies below the run's models/.",
+)
+@click.option("--keep-padding", is_flag=True, help="Keep rows of the word embedding that stand for no entry.")
+@click.option("--force", is_flag=True, help="Replace what stands at OUT.")
+@verbosity_options
+def export(folder: Path, out: Path, results: Path | None, keep_padding: bool, force: bool) -> None:
+    """Write a model for Hugging Face libraries.
+
+    FOLDER is a model folder, as a run writes them below models/. OUT gets config.json, model.safetensors, the
+    tokeniser's files and a model card with recipe, software, data and scores. Language models and fine-tuned ones load
+    with transformers' own classes; what these cannot express is said.
+    """
+    from domainlm.interop.export import export_huggingface
+    from domainlm.study.card import model_card
+
+    exported = export_huggingface(
+        folder, out, card=model_card(folder, results, out.name), keep_padding=keep_padding, force=force
+    )
+    for note in exported.notes:
+        click.echo(note)
+    click.echo(f"{out}: transformers.{exported.architecture}.from_pretrained")

@@ -1,0 +1,57 @@
+"""`domainlm model import`: a model folder of this program out of a model from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from domainlm.cli.logs import verbosity_options
+
+
+@click.command("import", short_help="Make a model folder of a model from elsewhere.")
+@click.argument("source")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--vocabulary", type=click.Path(path_type=Path), help="Its vocabulary, where that is not in its folder.")
+@click.option("--revision", help="Commit, tag or branch of a model on the hub.")
+@click.option("--seed", default=0, show_default=True, help="Of the weights of heads that the source lacks.")
+@click.option("--sentence-order", is_flag=True, help="Also where the source lacks this head, which is then fresh.")
+@click.option("--heads", type=click.IntRange(1), help="Attention heads, for Megatron-LM checkpoints that lack them.")
+@click.option("--force", is_flag=True, help="Replace what stands at OUT.")
+@verbosity_options
+def import_(
+    source: str,
+    out: Path,
+    vocabulary: Path | None,
+    revision: str | None,
+    seed: int,
+    sentence_order: bool,
+    heads: int | None,
+    force: bool,
+) -> None:
+    """Make a model folder of a model from elsewhere.
+
+    SOURCE is a folder of BERT or MegatronBert as Hugging Face libraries write them; or the name of one on the Hugging
+    Face hub (ORGANISATION/MODEL, where there is no such folder); or a BERT checkpoint of Megatron-LM (its folder, a
+    release's .zip, a .pt of a single rank) or NeMo (.nemo), ranks merged. Tensors missing or not used are listed.
+    """
+    from domainlm.interop.importing import import_model
+
+    config, taken = import_model(
+        source,
+        out,
+        vocabulary=vocabulary,
+        revision=revision,
+        seed=seed,
+        sentence_order=True if sentence_order else None,
+        heads=heads,
+        force=force,
+    )
+    for line in taken.lines():
+        click.echo(line)
+    padding = config.padded_vocabulary_size - config.vocabulary_size
+    rows = f" and {padding:,} rows of padding" if padding else ""
+    click.echo(
+        f"{out}: {config.architecture}, {config.layers} layers of {config.hidden}, {config.heads} heads, "
+        f"{config.num_parameters:,} parameters, {config.vocabulary_size:,} entries{rows}"
+    )

@@ -1,0 +1,1 @@
+"""Models of other libraries in, and ours out: Hugging Face folders, Megatron-LM and NeMo checkpoints."""

@@ -1,0 +1,79 @@
+"""What a model is, and how two models of whatever kind differ, tensor by tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domainlm.interop.foreign import ForeignModel
+from domainlm.interop.read import kind_of, read_model
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One tensor in two models.
+
+    Attributes:
+        name: here.
+        first: shape in the first model, None where it is not there.
+        second: shape in the second one.
+        largest: largest absolute difference of two values; None where shapes differ.
+        share: root mean square of the difference by that of the first; None where shapes differ.
+    """
+
+    name: str
+    first: tuple[int, ...] | None
+    second: tuple[int, ...] | None
+    largest: float | None
+    share: float | None
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both hold the same values."""
+        return self.largest == 0.0
+
+
+def compare_models(first: ForeignModel, second: ForeignModel) -> list[Difference]:
+    """Every tensor of either model, in the order of the first and then of the second."""
+    names = dict.fromkeys([*first.tensors, *second.tensors])
+    return [_difference(name, first.tensors.get(name), second.tensors.get(name)) for name in names]
+
+
+def describe_model(source: Path, *, heads: int | None = None) -> dict[str, Any]:
+    """What a model is, as JSON values: its format, its shape, its tensors, and what means nothing here."""
+    foreign = read_model(source, heads=heads)
+    own = foreign.own or {}
+    return {
+        "format": kind_of(source),
+        "kind": own.get("kind"),
+        "model": foreign.config.as_dict(),
+        "parameters": sum(tensor.numel() for tensor in foreign.tensors.values()),
+        "heads": sorted({name.split(".")[0] for name in foreign.tensors} - {"encoder"}),
+        "unexpected": list(foreign.unexpected),
+        "notes": list(foreign.notes),
+        "tensors": {name: _facts(tensor) for name, tensor in foreign.tensors.items()},
+    }
+
+
+def _facts(tensor: torch.Tensor) -> Mapping[str, Any]:
+    values = tensor.double()
+    return {
+        "shape": list(tensor.shape),
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "mean": float(values.mean()),
+        "deviation": float(values.std(correction=0)),
+    }
+
+
+def _difference(name: str, first: torch.Tensor | None, second: torch.Tensor | None) -> Difference:
+    shapes = [None if tensor is None else tuple(tensor.shape) for tensor in (first, second)]
+    if first is None or second is None or first.shape != second.shape:
+        return Difference(name, shapes[0], shapes[1], None, None)
+    difference = second.double() - first.double()
+    scale = float(first.double().square().mean().sqrt())
+    share = float(difference.square().mean().sqrt()) / scale if scale else float(difference.any())
+    return Difference(name, shapes[0], shapes[1], float(difference.abs().max()), share)

@@ -1,0 +1,38 @@
+"""Folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from domainlm.errors import StorageError
+
+
+@contextmanager
+def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
+    """Give a folder to write into, which is called `out` once the block has ended well, and removed otherwise.
+
+    Args:
+        out: its name.
+        force: replace what stands there.
+
+    Raises:
+        StorageError: something stands there already.
+    """
+    if out.exists() and not force:
+        raise StorageError("is there already", where=out, remedy="choose another place, or use --force")
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if out.is_dir():
+        shutil.rmtree(out)
+    elif out.exists():
+        out.unlink()
+    partial.rename(out)

@@ -1,0 +1,174 @@
+"""Where pretraining starts from: finds the model and its vocabulary, and reads its shape."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from domainlm.api import ModelSizeSpec
+from domainlm.errors import ModelError, RecipeError
+from domainlm.fetch.hub import hub_folder
+from domainlm.model.config import ModelConfig
+from domainlm.model.huggingface import CONFIG_FILE, read_huggingface_config, tokenizer_case
+from domainlm.model.weight_files import SAFETENSORS, weight_files
+from domainlm.plugin.registry import Registry
+from domainlm.recipe.schema import ModelSettings, StartSettings, VocabularySettings
+from domainlm.vocab.files import TOKENIZER_FILE, find_vocabulary
+
+START_VOCABULARY = "core/start"
+_SHAPE = ("layers", "hidden", "heads", "feed_forward", "max_positions")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStart:
+    """A model to start from.
+
+    Attributes:
+        kind: as `StartSettings.kind`, "random" left aside.
+        folder: of the model, or its archive or file.
+        files: those that decide the weights and the vocabulary.
+        vocabulary: the file of its vocabulary.
+        cased: whether that is cased, where its file does not say it and another does.
+        config: shape of the encoder; for Hugging Face folders `vocabulary_size` counts all rows. None where only
+            reading the weights would tell.
+        label: short name for reports.
+    """
+
+    kind: str
+    folder: Path
+    files: tuple[Path, ...]
+    vocabulary: Path
+    cased: bool | None
+    config: ModelConfig | None
+    label: str
+
+
+def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
+    """Find the model to start from, fetching it where it is named on the hub; None for fresh weights.
+
+    Raises:
+        RecipeError: no model is named, or two are.
+        UserError: it cannot be fetched or read.
+    """
+    if settings.kind == "random":
+        return None
+    if settings.hub is not None and settings.kind != "huggingface":
+        raise RecipeError('only kind = "huggingface" comes from the hub', where=f"{where}.hub", given=settings.hub)
+    if (settings.path is None) == (settings.hub is None):
+        raise RecipeError(
+            "give one of path and hub" if settings.path else "the model to start from is not named",
+            where=where,
+            remedy=f'add path = "..." to [start] (kind is "{settings.kind}")',
+        )
+    if settings.path is not None:
+        folder, label = Path(settings.path), Path(settings.path).name
+        if not (folder.is_dir() or (settings.kind == "megatron" and folder.is_file())):
+            raise ModelError("no such folder", where=f"{where}.path", given=settings.path)
+    else:
+        assert settings.hub is not None
+        folder, label = hub_folder(settings.hub, settings.revision), settings.hub.rsplit("/", 1)[-1]
+    return (
+        _read_checkpoint(settings, folder, label, where)
+        if settings.kind == "megatron"
+        else _read(settings, folder, label)
+    )
+
+
+def start_size(
+    start: ResolvedStart | None, settings: ModelSettings, registry: Registry, where: str
+) -> tuple[ModelSizeSpec, bool]:
+    """The size of the encoder, and whether it is a declared one.
+
+    Raises:
+        RecipeError: neither model.size nor a start says it, or the two contradict one another.
+    """
+    declared = None if settings.size is None else registry.model_size(settings.size, where=where)
+    if start is None or start.config is None:
+        if declared is None:
+            raise RecipeError(
+                "this key is missing",
+                where=where,
+                remedy='add it to the recipe, or start from a model that says it: [start] kind = "huggingface"',
+            )
+        return declared, True
+    config = start.config
+    if settings.architecture not in (None, config.architecture):
+        raise RecipeError(
+            f"the start has the architecture {config.architecture!r}",
+            where=where.replace("model.size", "model.architecture"),
+            given=settings.architecture,
+        )
+    if declared is not None:
+        _check_same_shape(declared, config, where)
+        return declared, True
+    slug = re.sub(r"[^a-z0-9]+", "-", start.label.lower()).strip("-") or "model"
+    return ModelSizeSpec(
+        name=f"start/{slug}",
+        description=f"that of {start.label}",
+        architecture=config.architecture,
+        dropout=config.dropout,
+        **{name: getattr(config, name) for name in _SHAPE},
+    ), False
+
+
+def start_vocabulary(start: ResolvedStart | None, settings: VocabularySettings, where: str) -> tuple[Path, bool | None]:
+    """The file of the start's vocabulary, and whether it is cased where the file does not say it.
+
+    Raises:
+        RecipeError: there is no such start, or [vocabulary] asks for something that a given vocabulary cannot be.
+    """
+    if start is None:
+        raise RecipeError(
+            f"{START_VOCABULARY} is the vocabulary of a model to start from, and the start is random",
+            where=f"{where}.spec",
+            remedy="choose another vocabulary, or add a model to [start]",
+        )
+    asked = [name for name in ("size", "file") if getattr(settings, name) is not None]
+    if asked:
+        raise RecipeError(
+            "the vocabulary is that of the start",
+            where=f"{where}.{asked[0]}",
+            given=getattr(settings, asked[0]),
+            remedy='leave it out, or name the vocabulary to learn or read: spec = "core/wordpiece", "core/file", ...',
+        )
+    return start.vocabulary, start.cased if settings.cased is None else settings.cased
+
+
+def _read(settings: StartSettings, folder: Path, label: str) -> ResolvedStart:
+    vocabulary = find_vocabulary(folder if settings.vocabulary is None else Path(settings.vocabulary))
+    cased = None
+    if settings.kind == "model":
+        from domainlm.model.files import read_config  # with torch
+
+        config = read_config(folder).model
+        files: tuple[Path, ...] = (folder / CONFIG_FILE, folder / SAFETENSORS)
+    else:
+        config = read_huggingface_config(folder).model
+        files = (folder / CONFIG_FILE, *weight_files(folder))
+        cased = None if vocabulary.name == TOKENIZER_FILE else tokenizer_case(vocabulary.parent)
+    return ResolvedStart(settings.kind, folder, files, vocabulary, cased, config, label)
+
+
+def _read_checkpoint(settings: StartSettings, path: Path, label: str, where: str) -> ResolvedStart:
+    if settings.vocabulary is None:
+        raise RecipeError(
+            "a checkpoint of Megatron-LM comes without its vocabulary",
+            where=f"{where}.vocabulary",
+            remedy='add vocabulary = "..." to [start]: the vocab.txt or tokenizer.json it was trained with',
+        )
+    files = sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]
+    vocabulary = find_vocabulary(Path(settings.vocabulary))
+    return ResolvedStart(settings.kind, path, tuple(files), vocabulary, None, None, label)
+
+
+def _check_same_shape(declared: ModelSizeSpec, config: ModelConfig, where: str) -> None:
+    shape = {name: getattr(declared, name) for name in _SHAPE}
+    shape["feed_forward"] = declared.feed_forward or 4 * declared.hidden
+    for name, value in shape.items():
+        if value != getattr(config, name):
+            raise RecipeError(
+                f"the start has {name} {getattr(config, name)}, and {declared.name} has {value}",
+                where=where,
+                remedy="leave out model.size: the start says it",
+            )

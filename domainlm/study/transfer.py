@@ -1,0 +1,262 @@
+"""`domainlm.transfer`: adapt a model to a domain from a program, with the engine and the artifacts of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import domainlm
+from domainlm.api import RunInfo, RunSummary, Score, StageInfo, StepInfo
+from domainlm.errors import ModelError, UserError
+from domainlm.interop.export import Exported, export_huggingface
+from domainlm.interop.importing import looks_like_a_name
+from domainlm.interop.read import kind_of
+from domainlm.plugin.discovery import Candidate, installed_candidates
+from domainlm.plugin.manager import load_plugins
+from domainlm.plugin.marker import hookimpl
+from domainlm.plugin.provider import Provider
+from domainlm.recipe.overrides import with_values
+from domainlm.recipe.toml_source import anchor_paths
+from domainlm.study.card import model_card
+from domainlm.study.files import read_json, write_atomically
+from domainlm.study.models import LANGUAGE_MODEL, folder_name
+from domainlm.study.report.toml import dump_toml
+from domainlm.study.results import score_of
+from domainlm.study.run import run_recipe
+
+_RECIPE = "transfer.toml"
+_DEFAULTS: Mapping[str, Any] = {"second_objective": "none", "num_sequences_per_step": 64, "max_tokens": 128}
+
+PathLike = str | os.PathLike[str]
+Told = StepInfo | StageInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much to pretrain. Give one of the two.
+
+    Attributes:
+        steps: optimizer steps.
+        tokens: slots for sub-tokens, padding included; rounded down to whole steps.
+    """
+
+    steps: int | None = None
+    tokens: int | None = None
+
+    def num_steps(self, num_tokens_per_step: int) -> int:
+        """The steps; raises `UserError` where not exactly one limit is given."""
+        if (self.steps is None) == (self.tokens is None):
+            raise UserError("give one of steps and tokens", where="budget", given=self)
+        if self.steps is not None:
+            return self.steps
+        assert self.tokens is not None
+        return self.tokens // num_tokens_per_step
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """What came of a transfer.
+
+    Attributes:
+        status: "complete" or "cancelled"; then the same call goes on, and there is nothing else here yet.
+        out: the output folder, as `domainlm run` leaves it.
+        scores: a score for each row of results.json.
+    """
+
+    status: str
+    out: Path
+    scores: tuple[Score, ...] = ()
+
+    @property
+    def model(self) -> Path:
+        """Folder of the language model."""
+        return self._models()[LANGUAGE_MODEL]
+
+    @property
+    def models(self) -> Mapping[str, Path]:
+        """Folders of all models: "language-model" and, for each task and seed, "DATASET-seed-N"."""
+        return self._models()
+
+    @property
+    def curves(self) -> Mapping[str, Sequence[Mapping[str, float]]]:
+        """For each training ("pretrain CORPUS", "finetune DATASET, seed N") what every step logged."""
+        found = {}
+        for curve in read_json(self._finished() / "results.json")["curves"]:
+            seed = f", seed {curve['seed']}" if curve["stage"] == "finetune" else ""
+            lines = (self.out / curve["file"]).read_text("utf-8").splitlines()
+            found[f"{curve['stage']} {curve['dataset']}{seed}"] = [json.loads(line) for line in lines]
+        return found
+
+    def score(self, metric: str, dataset: str, split: str = "test") -> float:
+        """The mean over the seeds of a score, all types counted together, after pretraining.
+
+        Raises:
+            UserError: there is no such score.
+        """
+        values = [
+            score.value
+            for score in self.scores
+            if (score.metric, score.dataset, score.split) == (metric, dataset, split)
+            and not score.extra.get("type")
+            and not score.protocol.endswith("before pretraining")
+        ]
+        if not values:
+            known = sorted({f"{score.metric} of {score.dataset}, {score.split}" for score in self.scores})
+            raise UserError("no such score", given=f"{metric} of {dataset}, {split}", allowed=known)
+        return sum(values) / len(values)
+
+    def report(self) -> str:
+        """The report as Markdown; report.html beside it has plots."""
+        return (self._finished() / "report.md").read_text("utf-8")
+
+    def to_huggingface(self, path: PathLike, *, model: str = LANGUAGE_MODEL, force: bool = False) -> Exported:
+        """Write one of the models for transformers, with a model card.
+
+        Args:
+            path: a new folder.
+            model: a key of `models`.
+            force: replace what stands there.
+        """
+        models = self._models()
+        if model not in models:
+            raise UserError("no such model", given=model, allowed=[*models])
+        out = Path(path)
+        card = model_card(models[model], self.out / "results.json", out.name)
+        return export_huggingface(models[model], out, card=card, force=force)
+
+    def _models(self) -> dict[str, Path]:
+        cells = [cell for cell in (self._finished() / "models").iterdir() if cell.is_dir()]
+        return {folder.name: folder for cell in sorted(cells) for folder in sorted(cell.iterdir())}
+
+    def _finished(self) -> Path:
+        if self.status != "complete":
+            raise UserError("the transfer was cancelled", where=self.out, remedy="make the same call to go on with it")
+        return self.out
+
+
+def transfer(
+    base: PathLike | None,
+    corpus: PathLike | Sequence[PathLike] | Mapping[str, Any],
+    *,
+    out: PathLike,
+    budget: Budget | int,
+    vocabulary: PathLike | int | Mapping[str, Any] | None = None,
+    tasks: Sequence[Mapping[str, Any]] = (),
+    general: PathLike | Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    store: PathLike | None = None,
+    progress: Callable[[Told], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> TransferResult:
+    """Adapt a model to a domain; see `domainlm.transfer`."""
+    folder = Path(out).absolute()
+    path = folder / _RECIPE
+    recipe = {
+        "name": folder_name(folder.name),
+        **_recipe(base, corpus, budget, vocabulary, tasks, general, settings or {}),
+    }
+    changes = {tuple(key.split(".")): value for key, value in (settings or {}).items()}
+    recipe = with_values(_plain(recipe), _plain(changes), "settings")
+    anchor_paths(recipe, Path.cwd())
+    write_atomically(path, dump_toml(recipe).encode())
+    follower = _Follower(progress, cancelled)
+    provider = Provider("domainlm-transfer", domainlm.__version__, "progress")
+    plugins = load_plugins(candidates=[*installed_candidates(), Candidate(provider, lambda: follower)])
+    try:
+        summary: RunSummary = run_recipe(
+            path, out=folder, store=None if store is None else Path(store), overrides=(), plugins=plugins
+        )
+    except KeyboardInterrupt:
+        if not follower.has_cancelled:
+            raise
+        return TransferResult("cancelled", folder)
+    rows = read_json(folder / "results.json")["rows"]
+    return TransferResult(summary.status, folder, tuple(map(score_of, rows)))
+
+
+class _Follower:
+    """Tells the caller what happens, and stops where it says so."""
+
+    def __init__(self, progress: Callable[[Told], None] | None, cancelled: Callable[[], bool] | None) -> None:
+        self._progress, self._cancelled = progress, cancelled
+        self.has_cancelled = False
+
+    @hookimpl
+    def domainlm_step_ended(self, run: RunInfo, step: StepInfo) -> None:  # noqa: ARG002 - as the hook is declared
+        self._follow(step)
+
+    @hookimpl
+    def domainlm_stage_ended(self, run: RunInfo, stage: StageInfo) -> None:  # noqa: ARG002
+        self._follow(stage)
+
+    def _follow(self, told: Told) -> None:
+        if self._progress is not None:
+            self._progress(told)
+        if self._cancelled is not None and self._cancelled():
+            self.has_cancelled = True
+            raise KeyboardInterrupt
+
+
+def _recipe(
+    base: PathLike | None,
+    corpus: PathLike | Sequence[PathLike] | Mapping[str, Any],
+    budget: Budget | int,
+    vocabulary: PathLike | int | Mapping[str, Any] | None,
+    tasks: Sequence[Mapping[str, Any]],
+    general: PathLike | Mapping[str, Any] | None,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    given = Budget(steps=budget) if isinstance(budget, int) else budget
+    shape = {key: settings.get(f"pretraining.{key}", value) for key, value in _DEFAULTS.items()}
+    num_steps = given.num_steps(shape["num_sequences_per_step"] * shape["max_tokens"])
+    recipe: dict[str, Any] = {
+        "start": _start(base),
+        "corpus": _text(corpus),
+        "pretraining": {**_DEFAULTS, "num_steps": num_steps},
+        "tasks": list(tasks),
+    }
+    if general is not None:
+        recipe["general"] = {"held_out_share": 0.5, **_text(general)}
+    if vocabulary is not None:
+        recipe["vocabulary"] = _vocabulary(vocabulary)
+    return recipe
+
+
+def _start(base: PathLike | None) -> dict[str, Any]:
+    if base is None:
+        return {"kind": "random"}
+    path = Path(base)
+    if path.exists():
+        return {"kind": kind_of(path), "path": path}
+    if not looks_like_a_name(str(base)):
+        raise ModelError("no such model", where="base", given=str(base))
+    return {"kind": "huggingface", "hub": str(base)}
+
+
+def _text(corpus: PathLike | Sequence[PathLike] | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(corpus, Mapping):
+        return dict(corpus)
+    return {"spec": "core/text", "files": [corpus] if isinstance(corpus, str | os.PathLike) else list(corpus)}
+
+
+def _vocabulary(vocabulary: PathLike | int | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(vocabulary, Mapping):
+        return dict(vocabulary)
+    if isinstance(vocabulary, int):
+        return {"spec": "core/wordpiece", "size": vocabulary}
+    return {"spec": "core/file", "file": vocabulary}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever tables hold
+    """Paths as text, and tuples as lists."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(entry) for entry in value]
+    return value

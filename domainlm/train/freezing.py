@@ -1,0 +1,74 @@
+"""Training a part of a language model: layers that rest for good, and layers that rest at first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from torch import nn
+
+from domainlm.errors import ModelError
+from domainlm.model.pretraining import PretrainingModel
+from domainlm.train.objective import Batch, BatchSource
+
+BatchT = TypeVar("BatchT", bound=Batch)
+
+
+def freeze(model: PretrainingModel, *, num_layers: int, embeddings: bool) -> None:
+    """Let the lowest layers, and the embeddings, rest for the whole of a training.
+
+    Args:
+        model: the language model; the word embedding is also its decoder.
+        num_layers: how many of the lowest layers.
+        embeddings: of words, positions and segments, with their normalisation.
+
+    Raises:
+        ModelError: there are fewer layers.
+    """
+    layers = model.encoder.layers
+    if num_layers > len(layers):
+        raise ModelError(
+            "the model has fewer layers",
+            where="pretraining.num_frozen_layers",
+            given=num_layers,
+            allowed=f"at most {len(layers)}",
+        )
+    resting: list[nn.Module] = list(layers)[:num_layers]
+    if embeddings:
+        resting.append(model.encoder.embeddings)
+    for module in resting:
+        module.requires_grad_(requires_grad=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingsFirst(Generic[BatchT]):
+    """Lets all but the word embedding and the heads rest for the first steps; asked for the batches of every step.
+
+    What rests has no gradient, so the optimizer passes it over and keeps no moments for it. Which step is which depends
+    on the step alone, so that a run which was stopped goes on as if it had not been.
+
+    Attributes:
+        source: gives the batches.
+        num_steps: steps at first.
+        resting: what rests, found before the first step.
+    """
+
+    source: BatchSource[BatchT]
+    num_steps: int
+    resting: tuple[nn.Parameter, ...]
+
+    @classmethod
+    def of(cls, source: BatchSource[BatchT], model: PretrainingModel, num_steps: int) -> EmbeddingsFirst[BatchT]:
+        """Wrap a source; parameters that rest for good are left alone."""
+        word = model.encoder.embeddings.word.weight
+        resting = tuple(
+            parameter for parameter in model.encoder.parameters() if parameter is not word and parameter.requires_grad
+        )
+        return cls(source, num_steps, resting)
+
+    def micro_batches(self, step: int) -> Sequence[BatchT]:
+        """The batches of the step that follows `step` done ones, after what rests in it has been set."""
+        for parameter in self.resting:
+            parameter.requires_grad = step >= self.num_steps
+        return self.source.micro_batches(step)

@@ -1,0 +1,289 @@
+"""Checkpoints in the layouts that Megatron-LM and NeMo document, written here from a model of transformers."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from domainlm.errors import ModelError
+from domainlm.interop.foreign import write_pretraining_model
+from domainlm.interop.importing import import_model
+from domainlm.interop.read import kind_of, read_model
+from domainlm.interop.shards import read_shards
+from domainlm.model.files import load_weights, read_config
+from domainlm.model.pretraining import PretrainingModel
+from domainlm.vocab.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from conftest import Rows
+
+    MakeSource = Callable[..., tuple[Path, Any]]
+
+HEADS, WIDTH, LAYERS = 4, 6, 3
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture
+def theirs(make_source: MakeSource) -> nn.Module:
+    """A MegatronBert of transformers with 32 rows for 28 entries."""
+    return make_source("megatron", "ForPreTraining", rows=32, layer_norm_eps=1e-5)[1]
+
+
+def joined(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, version: float) -> torch.Tensor:
+    """Row by row, as Megatron-LM's checkpoint versions lay them out."""
+    rows = []
+    if version == 0:  # all queries, all keys, all values
+        rows = [*query, *key, *value]
+    elif version == 1.0:  # for each head and each place in it: query, key, value
+        for head in range(len(query) // WIDTH):
+            for place in range(WIDTH):
+                rows += [part[head * WIDTH + place] for part in (query, key, value)]
+    else:  # for each head: its query, its key, its value
+        for head in range(len(query) // WIDTH):
+            for part in (query, key, value):
+                rows += [*part[head * WIDTH : (head + 1) * WIDTH]]
+    return torch.stack(rows)
+
+
+def megatron_model(
+    model: nn.Module, rank: int, degree: int, stage: int, num_stages: int, version: float, *, new_names: bool
+) -> dict[str, Any]:
+    """What one rank saves, from a MegatronBertForPreTraining."""
+    state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+    def rows(name: str) -> torch.Tensor:
+        return state[name].chunk(degree, 0)[rank]
+
+    def columns(name: str) -> torch.Tensor:
+        return state[name].chunk(degree, 1)[rank]
+
+    encoder: Tensors = {}
+    per_stage = LAYERS // num_stages
+    attention = "self_attention" if new_names else "attention"
+    norm = "norm" if new_names else "layernorm"
+    for local in range(per_stage):
+        theirs, ours = f"bert.encoder.layer.{stage * per_stage + local}.", f"layers.{local}."
+        for part in ("weight", "bias"):
+            encoder[f"{ours}input_{norm}.{part}"] = state[f"{theirs}attention.ln.{part}"]
+            projections = [rows(f"{theirs}attention.self.{each}.{part}") for each in ("query", "key", "value")]
+            encoder[f"{ours}{attention}.query_key_value.{part}"] = joined(*projections, version)
+            encoder[f"{ours}post_attention_{norm}.{part}"] = state[f"{theirs}ln.{part}"]
+            encoder[f"{ours}mlp.dense_h_to_4h.{part}"] = rows(f"{theirs}intermediate.dense.{part}")
+        encoder[f"{ours}{attention}.dense.weight"] = columns(f"{theirs}attention.output.dense.weight")
+        encoder[f"{ours}{attention}.dense.bias"] = state[f"{theirs}attention.output.dense.bias"]
+        encoder[f"{ours}mlp.dense_4h_to_h.weight"] = columns(f"{theirs}output.dense.weight")
+        encoder[f"{ours}mlp.dense_4h_to_h.bias"] = state[f"{theirs}output.dense.bias"]
+    language_model: dict[str, Any] = {"encoder" if new_names else "transformer": encoder}
+    saved: dict[str, Any] = {"language_model": language_model}
+    if stage == 0:
+        language_model["embedding"] = {
+            "word_embeddings": {"weight": rows("bert.embeddings.word_embeddings.weight")},
+            "position_embeddings": {"weight": state["bert.embeddings.position_embeddings.weight"]},
+            "tokentype_embeddings": {"weight": state["bert.embeddings.token_type_embeddings.weight"]},
+        }
+    if stage == num_stages - 1:
+        for part in ("weight", "bias"):
+            encoder[f"final_{norm}.{part}"] = state[f"bert.encoder.ln.{part}"]
+        language_model["pooler"] = {f"dense.{part}": state[f"bert.pooler.dense.{part}"] for part in ("weight", "bias")}
+        saved["lm_head"] = {
+            "bias": rows("cls.predictions.bias"),
+            **{f"dense.{part}": state[f"cls.predictions.transform.dense.{part}"] for part in ("weight", "bias")},
+            **{f"{norm}.{part}": state[f"cls.predictions.transform.LayerNorm.{part}"] for part in ("weight", "bias")},
+        }
+        saved["binary_head"] = {part: state[f"cls.seq_relationship.{part}"] for part in ("weight", "bias")}
+        if num_stages > 1:
+            saved["word_embeddings_for_head"] = {"weight": rows("bert.embeddings.word_embeddings.weight")}
+    return saved
+
+
+def checkpoint(
+    model: nn.Module, rank: int = 0, degree: int = 1, stage: int = 0, num_stages: int = 1, version: float = 3.0
+) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "iteration": 1000,
+        "model": megatron_model(model, rank, degree, stage, num_stages, version, new_names=version >= 2.0),
+        "rng_state": {"np_rng_state": np.random.RandomState(1).get_state(), "torch_rng_state": torch.get_rng_state()},
+    }
+    if version:
+        content["checkpoint_version"] = version
+        content["args"] = Namespace(num_attention_heads=HEADS, hidden_dropout=0.2, layernorm_epsilon=1e-5)
+    return content
+
+
+def saved(content: dict[str, Any]) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+def write_folder(folder: Path, model: nn.Module, degree: int, num_stages: int, version: float) -> Path:
+    for rank in range(degree):
+        for stage in range(num_stages):
+            name = f"mp_rank_{rank:02d}" + (f"_{stage:03d}" if num_stages > 1 else "")
+            place = folder / "iter_0001000" / name
+            place.mkdir(parents=True)
+            content = checkpoint(model, rank, degree, stage, num_stages, version)
+            (place / "model_optim_rng.pt").write_bytes(saved(content))
+    (folder / "latest_checkpointed_iteration.txt").write_text("1000", encoding="utf-8")
+    stale = folder / "iter_0000500" / "mp_rank_00"
+    stale.mkdir(parents=True)
+    (stale / "model_optim_rng.pt").write_bytes(b"of an earlier step")
+    return folder
+
+
+@torch.no_grad()
+def check_equal(
+    source: Path, theirs: nn.Module, rows: Rows, vocabulary_file: Path, folder: Path, heads: int | None = None
+) -> None:
+    """The logits of both heads and the states, within 1e-5."""
+    foreign = read_model(source, heads=heads)
+    assert foreign.unexpected == ()
+    _, taken = write_pretraining_model(foreign, Vocabulary.load(vocabulary_file), folder)
+    assert taken.initialised == ()
+    config = read_config(folder).model
+    assert (config.vocabulary_size, config.padded_vocabulary_size, config.layers) == (28, 32, LAYERS)
+    model = PretrainingModel(config, sentence_order=True).eval()
+    load_weights(model, folder)
+    states = model.encoder(*rows.ours)
+    expected = theirs(**rows.theirs)
+    words = model.masked_lm(states, model.encoder.embeddings.word.weight)
+    assert model.sentence_order is not None
+    assert float((rows.real(words) - rows.real(expected.prediction_logits)[:, :28]).abs().max()) <= 1e-5
+    assert float((model.sentence_order(states) - expected.seq_relationship_logits).abs().max()) <= 1e-5
+
+
+@pytest.mark.parametrize("version", [0, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize(("degree", "num_stages"), [(1, 1), (2, 1), (1, 3), (2, 3), (4, 1)])
+def test_every_layout_and_grid_gives_the_same_scores(
+    version: float, degree: int, num_stages: int, theirs: nn.Module, rows: Rows, vocabulary_file: Path, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "checkpoint", theirs, degree, num_stages, version)
+    assert kind_of(source) == "megatron"
+    check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours", heads=None if version else HEADS)
+
+
+def test_a_release_archive_is_read_in_place(
+    theirs: nn.Module, rows: Rows, vocabulary_file: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "bert.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr("latest_checkpointed_iteration.txt", "release")
+        archive.writestr("release/mp_rank_00/model_optim_rng.pt", saved(checkpoint(theirs)))
+        archive.writestr("../../outside.txt", "written nowhere")
+    check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours")
+    assert not list(tmp_path.parent.glob("outside.txt"))
+
+
+def test_the_file_of_a_single_rank_is_read(
+    theirs: nn.Module, rows: Rows, vocabulary_file: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "model_optim_rng.pt"
+    source.write_bytes(saved(checkpoint(theirs, version=1.0)))
+    check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours")
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize("degree", [1, 2])
+def test_a_nemo_archive_comes_with_its_settings_and_vocabulary(
+    legacy: bool, degree: int, theirs: nn.Module, rows: Rows, vocabulary_file: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "bert.nemo"
+    settings = (
+        f"num_attention_heads: {HEADS}\nlayernorm_epsilon: 1e-05\nmegatron_legacy: {legacy}\n"
+        "tokenizer:\n  num_attention_heads: 1\n"
+    )
+    members = {"./model_config.yaml": settings.encode(), "./4f_vocab.txt": vocabulary_file.read_bytes()}
+    for rank in range(degree):
+        tensors = megatron_model(theirs, rank, degree, 0, 1, 0 if legacy else 2.0, new_names=False)
+        flat = {f"model.{name}": tensor for name, tensor in flatten(tensors)}
+        place = f"./mp_rank_{rank:02d}/" if degree > 1 else "./"
+        members[f"{place}model_weights.ckpt"] = saved(flat)
+    with tarfile.open(source, "w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        escape = tarfile.TarInfo("../model_weights.ckpt")
+        escape.type, escape.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        archive.addfile(escape)
+    check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours")
+    config, taken = import_model(source, tmp_path / "again")
+    assert config.vocabulary_size == 28
+    assert taken.initialised == ()
+
+
+def flatten(table: dict[str, Any], prefix: str = "") -> list[tuple[str, torch.Tensor]]:
+    found = []
+    for key, value in table.items():
+        found += flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return found
+
+
+def test_what_is_wrong_with_a_checkpoint_is_said(theirs: nn.Module, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "checkpoint", theirs, 2, 1, 3.0)
+    rank = folder / "iter_0001000" / "mp_rank_01" / "model_optim_rng.pt"
+    content = checkpoint(theirs, 1, 2)
+    content["model"]["language_model"]["pooler"]["dense.bias"] += 1.0
+    rank.write_bytes(saved(content))
+    with pytest.raises(ModelError, match=r"different copies of sentence_order\.pooler\.bias"):
+        read_model(folder)
+    del content["model"]["lm_head"]["bias"]
+    rank.write_bytes(saved(content))
+    with pytest.raises(ModelError, match=r"different copies|lacks masked_lm\.bias"):
+        read_model(folder)
+    rank.unlink()
+    rank = folder / "iter_0001000" / "mp_rank_02" / "model_optim_rng.pt"
+    rank.parent.mkdir()
+    rank.write_bytes(saved(content))
+    with pytest.raises(ModelError, match="tensor rank 1, pipeline stage 0 is missing"):
+        read_model(folder)
+
+
+def test_heads_must_be_known(theirs: nn.Module, tmp_path: Path) -> None:
+    source = tmp_path / "old.pt"
+    source.write_bytes(saved(checkpoint(theirs, version=0)))
+    with pytest.raises(ModelError, match="--heads"):
+        read_model(source)
+    source.write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(ModelError):
+        read_model(source)
+    source.write_bytes(saved({"model": {"lm_head": {}}, "args": Namespace(num_attention_heads=4)}))
+    with pytest.raises(ModelError, match="not a checkpoint of BERT"):
+        read_model(source)
+    with pytest.raises(ModelError, match="no such file"):
+        read_shards(tmp_path / "nowhere.pt")
+
+
+def test_the_fused_gelu_is_told(theirs: nn.Module, tmp_path: Path) -> None:
+    source, content = tmp_path / "fused.pt", checkpoint(theirs)
+    content["args"].bias_gelu_fusion = True
+    source.write_bytes(saved(content))
+    assert read_model(source).notes == (
+        "GELU is computed exactly; bias_gelu_fusion approximated it by tanh, which differs by less than 0.0005",
+    )
+    points = torch.linspace(-8, 8, 100_001)
+    exact = torch.nn.functional.gelu(points)
+    assert 0.0004 < float((torch.nn.functional.gelu(points, approximate="tanh") - exact).abs().max()) < 0.0005
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (Path("trap-was-run"),))
+
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "trap.pt"
+    source.write_bytes(saved({"model": {}, "args": Trap()}))
+    with pytest.raises(ModelError, match="without running code"):
+        read_model(source)
+    assert not (tmp_path / "trap-was-run").exists()

@@ -1,0 +1,129 @@
+"""`domainlm.transfer`: from a program to scores, curves and a model, stopped and gone on with."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import domainlm
+from domainlm.api import StageInfo, StepInfo
+from domainlm.errors import ModelError, UserError
+from domainlm.model.files import read_config
+from domainlm.study.transfer import Budget, TransferResult
+
+SHIPS, CARGO = ("aurora", "borealis", "cormorant"), ("grain", "timber", "copper")
+SETTINGS: dict[str, Any] = {
+    "model.size": "core/tiny",
+    "pretraining.num_sequences_per_step": 4,
+    "pretraining.num_sequences_per_micro_batch": 4,
+    "pretraining.max_tokens": 16,
+    "finetuning.num_epochs": 1,
+    "finetuning.max_tokens": 16,
+    "runtime.num_threads": 1,
+    "corpus.held_out_share": 0.2,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    draw = random.Random(1)  # noqa: S311 - made-up ships
+    logs = [f"The {draw.choice(SHIPS)} left the harbour with {draw.choice(CARGO)}. Fair wind." for _ in range(80)]
+    (folder / "logs.txt").write_text("\n\n".join(logs), encoding="utf-8")
+    for split in ("train", "dev", "test"):
+        rows = [f"The\tO\n{draw.choice(SHIPS)}\tB-Ship\ncarried\tO\n{draw.choice(CARGO)}\tO\n" for _ in range(8)]
+        (folder / f"{split}.tsv").write_text("\n".join(rows), encoding="utf-8")
+    return folder
+
+
+def adapt(data: Path, out: Path, **changes: Any) -> TransferResult:  # noqa: ANN401
+    task = {"spec": "core/conll", "name": "ships", "folder": data}
+    arguments: dict[str, Any] = {
+        "base": None,
+        "corpus": data / "logs.txt",
+        "budget": 2,
+        "vocabulary": 80,
+        "tasks": [task],
+        "settings": SETTINGS,
+    }
+    return domainlm.transfer(out=out, **(arguments | changes))
+
+
+@pytest.fixture(scope="module")
+def first(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TransferResult, list[StepInfo | StageInfo]]:
+    told: list[StepInfo | StageInfo] = []
+    return adapt(data, tmp_path_factory.mktemp("first") / "ships", progress=told.append), told
+
+
+def test_it_gives_scores_curves_models_and_a_report(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], tmp_path: Path
+) -> None:
+    result, told = first
+    assert result.status == "complete"
+    assert 0.0 <= result.score("f1", "ships") <= 1.0
+    assert result.score("masked_lm_loss", "core/text", "held-out") > 0.0
+    with pytest.raises(UserError, match="f1 of ships, test"):
+        result.score("f2", "ships")
+    assert [line["step"] for line in result.curves["pretrain core/text"]] == [1, 2]
+    assert set(result.curves) == {"pretrain core/text", "finetune ships, seed 0"}
+    assert set(result.models) == {"language-model", "ships-seed-0"}
+    assert read_config(result.model).kind == "pretraining"
+    assert result.report().startswith("# ")
+    assert [each.step for each in told if isinstance(each, StepInfo) and each.phase == "pretrain"] == [1, 2]
+    assert {"corpus", "pretrain", "finetune"} <= {each.kind for each in told if isinstance(each, StageInfo)}
+    exported = result.to_huggingface(tmp_path / "tagger", model="ships-seed-0")
+    assert exported.architecture == "MegatronBertForTokenClassification"
+    assert "| ships | test | f1 |" in (tmp_path / "tagger" / "README.md").read_text("utf-8")
+    with pytest.raises(UserError, match="no such model"):
+        result.to_huggingface(tmp_path / "none", model="boats")
+
+
+def test_the_recipe_it_leaves_does_the_same(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], tmp_path: Path
+) -> None:
+    result, _ = first
+    store = result.out / "artifacts"
+    again = domainlm.run(result.out / "transfer.toml", out=tmp_path, store=store)
+    assert again.num_stages_cached == len([*store.glob("*/*/manifest.json")])
+    assert (tmp_path / "results.json").read_bytes() == (result.out / "results.json").read_bytes()
+
+
+def test_its_model_is_the_base_of_another_one(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
+) -> None:
+    changes = {"base": first[0].model, "vocabulary": None, "tasks": (), "general": data / "logs.txt"}
+    settings = {key: value for key, value in SETTINGS.items() if key != "model.size"}
+    result = adapt(data, tmp_path / "further", **changes, settings=settings, budget=Budget(tokens=3 * 64 + 5))
+    assert len(result.curves["pretrain core/text"]) == 3
+    losses = [score.protocol for score in result.scores if score.metric == "masked_lm_loss"]
+    assert sorted(protocol.endswith("before pretraining") for protocol in losses) == [False, False, True, True]
+
+
+def test_a_cancelled_one_goes_on(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
+) -> None:
+    steps: list[StepInfo] = []
+
+    def remember(told: StepInfo | StageInfo) -> None:
+        if isinstance(told, StepInfo):
+            steps.append(told)
+
+    stopped = adapt(data, tmp_path / "ships", progress=remember, cancelled=lambda: len(steps) == 1)
+    assert (stopped.status, stopped.scores, len(steps)) == ("cancelled", (), 1)
+    with pytest.raises(UserError, match="was cancelled"):
+        stopped.report()
+    whole = adapt(data, tmp_path / "ships")
+    for name in ("language-model", "ships-seed-0"):
+        assert (whole.models[name] / "model.safetensors").read_bytes() == (
+            first[0].models[name] / "model.safetensors"
+        ).read_bytes()
+
+
+def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="one of steps and tokens"):
+        adapt(data, tmp_path / "out", budget=Budget(steps=3, tokens=4))
+    with pytest.raises(ModelError, match="no such model"):
+        adapt(data, tmp_path / "out", base=tmp_path / "nowhere")

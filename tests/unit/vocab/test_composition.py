@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from domainlm.errors import VocabularyError
+from domainlm.vocab.composition import Part, compose, shared_entries
+from domainlm.vocab.grow import best_words, grow
+from domainlm.vocab.measure import count_runs, measure_text
+from domainlm.vocab.similarity import entry_vectors, similarity_mixtures, sparsemax
+from domainlm.vocab.vocabulary import Vocabulary
+
+MakeVocabulary = Callable[..., Vocabulary]
+OLD = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ship", "##s", "sail", "##ing", "a", "##b", "##bs"]
+NEW = ["[CLS]", "[PAD]", "[UNK]", "ships", "[MASK]", "[SEP]", "ship", "##sing", "##s", "sailings", "q", "##bsb", "as"]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> MakeVocabulary:
+    numbers = itertools.count()
+
+    def make(entries: list[str], *, cased: bool = False) -> Vocabulary:
+        path = tmp_path / f"{next(numbers)}.txt"
+        path.write_text("".join(f"{entry}\n" for entry in entries), encoding="utf-8")
+        return Vocabulary.load(path, cased=cased)
+
+    return make
+
+
+def test_new_entries_are_means_of_what_they_were_cut_into(make: MakeVocabulary) -> None:
+    """Gee et al. 2022: each row below is worked out by hand from OLD."""
+    old, new = make(OLD), make(NEW)
+    rows = np.eye(len(OLD), dtype=np.float32)
+    made = compose(old, new, start="mean")
+    expected = {
+        "[CLS]": {2: 1.0},
+        "[PAD]": {0: 1.0},
+        "[UNK]": {1: 1.0},
+        "[MASK]": {4: 1.0},
+        "[SEP]": {3: 1.0},
+        "ships": {5: 0.5, 6: 0.5},
+        "ship": {5: 1.0},
+        "##sing": {6: 0.5, 8: 0.5},
+        "##s": {6: 1.0},
+        "sailings": {7: 1 / 3, 8: 1 / 3, 6: 1 / 3},
+        "##bsb": {11: 0.5, 10: 0.5},
+        "as": {9: 0.5, 6: 0.5},
+    }
+    applied = made.apply(rows, seed=0)
+    for number, entry in enumerate(NEW):
+        if entry == "q":
+            assert made.parts[number] is None
+            continue
+        row = np.zeros(len(OLD), np.float32)
+        for place, weight in expected[entry].items():
+            row[place] = weight
+        np.testing.assert_array_equal(applied[number], row)
+    assert made.counts == {"num_special": 5, "num_copied": 2, "num_averaged": 5, "num_mixed": 0, "num_random": 1}
+    biases = made.apply(np.arange(len(OLD), dtype=np.float32), seed=0)
+    assert biases[:10].tolist() == [2.0, 0.0, 1.0, 5.5, 4.0, 3.0, 5.0, 7.0, 6.0, 7.0]
+
+
+def test_capitals_are_read_as_the_old_vocabulary_reads_them(make: MakeVocabulary) -> None:
+    old, new = make(OLD), make([*OLD[:5], "Ship", "SHIPS", "##S"], cased=True)
+    assert shared_entries(old, new) == {}
+    made = compose(old, new, start="mean")
+    assert [part.ids if part else None for part in made.parts[5:]] == [(5,), (5, 6), (6,)]
+
+
+def test_random_entries_have_the_moments_of_the_old_ones(make: MakeVocabulary) -> None:
+    old = make(OLD)
+    new = make([*OLD[:6], *(f"n{number}" for number in range(4000))])
+    values = np.random.Generator(np.random.PCG64(1)).normal(3.0, 2.0, (len(OLD), 2)).astype(np.float32)
+    made = compose(old, new, start="random")
+    rows = made.apply(values, seed=7)
+    np.testing.assert_array_equal(rows[:6], values[:6])
+    np.testing.assert_allclose(rows[6:].mean(axis=0), values.mean(axis=0), atol=0.15)
+    np.testing.assert_allclose(rows[6:].std(axis=0), values.std(axis=0), rtol=0.05)
+    np.testing.assert_array_equal(rows, made.apply(values, seed=7))
+    assert not np.array_equal(rows, made.apply(values, seed=8))
+    alone = compose(old, new, start="random", copies_shared=False)
+    assert alone.origins[5] == "random"
+    assert alone.counts["num_special"] == 5
+
+
+@pytest.mark.parametrize("kinds", [*itertools.product(["wordpiece", "bpe", "unigram"], repeat=2)], ids="-".join)
+def test_any_kind_goes_over_to_any_other(kinds: tuple[str, str], learned: Callable[[str], Vocabulary]) -> None:
+    old, new = map(learned, kinds)
+    made = compose(old, new, start="mean")
+    values = np.random.Generator(np.random.PCG64(1)).normal(size=(old.size, 3)).astype(np.float32)
+    rows = made.apply(values, seed=0)
+    for mine, theirs in shared_entries(old, new).items():
+        np.testing.assert_array_equal(rows[mine], values[theirs])
+    assert made.counts["num_copied"] > 80
+    special = set(old.special_ids)
+    alphabet = {letter for number, piece in enumerate(old.pieces) if number not in special for letter in piece.text}
+    unknown = [piece.text for piece, part in zip(new.pieces, made.parts, strict=True) if part is None]
+    assert all(not text or "\\x" in text or set(text) - alphabet for text in unknown)  # "\\x": bytes of no character
+    if kinds[0] == kinds[1]:
+        np.testing.assert_array_equal(rows, values)
+
+
+def test_sparsemax_is_the_nearest_point_of_the_simplex() -> None:
+    """Martins and Astudillo 2016: of two choices that differ by d < 1, (1 + d) / 2 and the rest; else all for one."""
+    scores = np.array([[0.5, 0.0], [2.0, 0.0], [0.1, 0.1]])
+    np.testing.assert_allclose(sparsemax(scores), [[0.75, 0.25], [1.0, 0.0], [0.5, 0.5]])
+
+
+@given(arrays(np.float64, (3, 5), elements=st.floats(-3, 3)), arrays(np.float64, 5, elements=st.floats(0, 1)))
+def test_no_other_point_of_the_simplex_is_nearer(scores: np.ndarray, other: np.ndarray) -> None:
+    weights = sparsemax(scores)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+    point = (other + 0.01) / (other + 0.01).sum()
+    assert (((weights - scores) ** 2).sum(axis=1) <= ((point - scores) ** 2).sum(axis=1) + 1e-9).all()
+
+
+def test_alike_entries_are_mixed_by_their_neighbours(make: MakeVocabulary) -> None:
+    words = ["ship", "cook", "left", "burnt", "early", "soup", "harbour", "bread"]
+    old = make([*OLD[:5], *words])
+    new = make([*OLD[:5], "vessel", *words, "never"])
+    draw = random.Random(3)  # noqa: S311 - test data
+    text = []
+    for _ in range(400):
+        text.append(f"{draw.choice(['ship', 'vessel'])} left harbour {draw.choice(['early', 'left'])}")
+        text.append(f"cook burnt {draw.choice(['soup', 'bread'])} {draw.choice(['early', 'burnt'])}")
+    shared = shared_entries(old, new)
+    mixtures = similarity_mixtures(new, shared, text, 100_000)
+    assert mixtures.keys() == {5}
+    weights = dict(zip(old.tokens(mixtures[5].ids), mixtures[5].weights, strict=True))
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert max(weights, key=weights.__getitem__) == "ship"
+    assert weights.get("cook", 0.0) == weights.get("soup", 0.0) == 0.0
+    assert similarity_mixtures(new, shared, text, 100_000) == mixtures
+    made = compose(old, new, start="similarity", mixtures=mixtures)
+    assert (made.origins[5], made.origins[14]) == ("mixed", "random")
+    _, occurrences = entry_vectors(new, text, 10)
+    assert occurrences.sum() == 10
+    assert similarity_mixtures(new, {}, text, 100) == {}
+
+
+def test_the_words_that_save_most_are_added(make: MakeVocabulary) -> None:
+    """By hand: "ships" 2 sub-tokens x 5, "sailings" 3 x 3, "as" 2 x 5, "absab" unknown: saved 5, 6, 5 and nothing."""
+    old = make(OLD)
+    text = ["ships ships ships ships ships", "sailings sailings sailings", "as as as as as ship absab"]
+    assert best_words(old, text, 3, 2) == ["sailings", "as", "ships"]
+    with pytest.raises(VocabularyError, match="fewer words"):
+        best_words(old, text, 4, 2)
+    grown = grow(old, best_words(old, text, 2, 2))
+    assert grown.tokens(range(grown.size)) == [*OLD, "sailings", "as"]
+    before, after = (measure_text(each, count_runs(text))[0].num_sub_tokens for each in (old, grown))
+    assert before - after == 6 + 5
+    made = compose(old, grown, start="mean")
+    assert made.counts["num_copied"] == len(OLD) - 5
+    assert made.parts[12] == Part((7, 8, 6), (1 / 3,) * 3)
+
+
+def test_only_wordpiece_grows(learned: Callable[[str], Vocabulary]) -> None:
+    with pytest.raises(VocabularyError, match="only a WordPiece"):
+        grow(learned("bpe"), ["harbourmaster"])

@@ -99,8 +99,8 @@ class MaskingSettings(Settings):
 
     rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     """Share of the sub-tokens to predict."""
-    unit: Literal["whole_word", "sub_token"] = "whole_word"
-    """Choose words with all their sub-tokens, or sub-tokens one by one."""
+    unit: Literal["whole_word", "sub_token", "span"] = "whole_word"
+    """Choose words with all their sub-tokens, sub-tokens one by one, or runs of words (Joshi et al. 2020)."""
     mask_share: Share = 0.8
     """Of the chosen: share replaced by [MASK]."""
     random_share: Share = 0.1
@@ -124,8 +124,11 @@ class PretrainingSettings(Settings):
     """Sequences per forward and backward pass; divides the global batch."""
     max_tokens: Annotated[int, Field(ge=16)] = 128
     """Longest sequence in sub-tokens, special tokens included."""
-    second_objective: Literal["sentence_order", "none"] = "sentence_order"
-    """Predict whether two consecutive segments were swapped (Lan et al. 2020), or nothing besides masked words."""
+    packing: bool = True
+    """Fill sequences with samples that do not see one another; false: one sample a sequence, and padding."""
+    second_objective: Literal["sentence_order", "next_sentence", "none"] = "sentence_order"
+    """Predict whether two consecutive segments were swapped (Lan et al. 2020), whether the second one is from another
+    document (Devlin et al. 2019), or nothing besides masked words."""
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
     """Which sub-tokens to predict."""
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)

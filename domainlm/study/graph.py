@@ -88,7 +88,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
         inputs={"vocabulary": vocabulary},
         size=cell.size,
         settings=recipe.model,
-        sentence_order=recipe.pretraining.second_objective == "sentence_order",
+        sentence_order=recipe.pretraining.second_objective != "none",
         seed=recipe.pretraining.seed,
         hardware=hardware,
     )

@@ -110,13 +110,13 @@ def _train(
     entries = Vocabulary.load(vocabulary)
     model, config = _read_model(start, settings, entries)
     source = PretrainingSource(
-        _batches(settings, tokens, entries, settings.seed),
+        _batches(settings, tokens, entries, settings.seed, packing=settings.packing),
         settings.num_sequences_per_step,
         settings.num_sequences_per_micro_batch,
     )
     train(
         model,
-        PretrainingObjective(),
+        PretrainingObjective(settings.second_objective),
         source,
         LoopSettings(
             phase="pretrain",
@@ -139,8 +139,8 @@ def score_language_model(
 ) -> dict[str, float]:
     """Score a language model on held-out text.
 
-    The masked-language-model scores have masks that are the same for every model of one vocabulary; bits per character
-    are about words that are the same for every model.
+    The masked-language-model scores are over samples and masks that are the same for every model of one vocabulary, one
+    sample a row whatever it was trained with; bits per character are about words that are the same for every model.
 
     Args:
         settings: length of a row, masks.
@@ -159,25 +159,28 @@ def score_language_model(
     module.to(device.torch_device)
     batches = _batches(settings, tokens, entries, _SCORE_SEED)
     num_rows = max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens)
-    scores = score_sequences(module, batches, device, num_rows)
-    pairs = settings.second_objective == "sentence_order"
+    scores = score_sequences(module, batches, device, num_rows, settings.second_objective)
+    pairs = settings.second_objective != "none"
     bits = bits_per_character(
         module, entries, text, device, max_tokens=settings.max_tokens, pairs=pairs, num_rows=num_rows
     )
     return {**scores, **bits}
 
 
-def _batches(settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int) -> PretrainingBatches:
+def _batches(
+    settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int, *, packing: bool = False
+) -> PretrainingBatches:
     masking = settings.masking
     return PretrainingBatches(
         open_dataset(tokens),
         _token_table(vocabulary),
         max_tokens=settings.max_tokens,
-        sentence_order=settings.second_objective == "sentence_order",
+        second_objective=settings.second_objective,
         masking=Masking(
             rate=masking.rate, unit=masking.unit, mask_share=masking.mask_share, random_share=masking.random_share
         ),
         seed=seed,
+        packing=packing,
     )
 
 
@@ -222,9 +225,9 @@ def _read_model(
     found = read_config(folder)
     _check_vocabulary(found.model, vocabulary, folder)
     sentence_order = bool(found.extra.get("sentence_order"))
-    if settings.second_objective == "sentence_order" and not sentence_order:
+    if settings.second_objective != "none" and not sentence_order:
         raise ModelError(
-            "this model has no head for sentence order",
+            "this model has no head for pairs of segments",
             where=folder,
             remedy='use pretraining.second_objective = "none", or start from a model that has it',
         )

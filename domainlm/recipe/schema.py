@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.mixture_settings import MixtureSettings
 
 
 class RequiresSettings(Settings):
@@ -248,6 +249,8 @@ class Recipe(Settings):
     """Fine-tuning is run once for each of these seeds."""
     corpus: CorpusSettings
     """The text."""
+    mixture: MixtureSettings = Field(default_factory=MixtureSettings)
+    """Other corpora that pretraining reads in turns with it."""
     vocabulary: VocabularySettings = Field(default_factory=VocabularySettings)
     """The subword vocabulary."""
     model: ModelSettings

@@ -14,6 +14,7 @@ Table = dict[str, Any]
 
 _PATH_KEYS = (
     ("corpus", "files", "*"),
+    ("mixture", "corpora", "*", "files", "*"),
     ("vocabulary", "file"),
     ("tasks", "*", "folder"),
     ("tasks", "*", "files", "*", "*"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.recipe.corpus_settings import SampleSettings
-from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedTask
+from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GUARDED_SPLITS
@@ -16,7 +16,7 @@ from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage, GuardedTask
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
-from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage
+from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage, mixed_role
 from domainlm.study.stages.sources import InputFile, SampleStage
 from domainlm.study.stages.vocabulary import LearnedVocabularyStage, ReadVocabularyStage
 
@@ -78,11 +78,10 @@ def build_graph(
 
 def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any]) -> CellStages:
     recipe = cell.cell.recipe
-    corpus = corpus_stage(cell, hashes)
+    corpus = corpus_stage(cell, cell.corpus, hashes)
     vocabulary = _vocabulary(cell, corpus, hashes)
-    tokens = EncodeStage(
-        label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=recipe.runtime
-    )
+    tokens = _tokens(corpus, vocabulary, recipe.runtime)
+    mixed = {each.name: _tokens(corpus_stage(cell, each, hashes), vocabulary, recipe.runtime) for each in cell.mixed}
     start = StartStage(
         label=cell.size.name,
         inputs={"vocabulary": vocabulary},
@@ -96,8 +95,15 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     if recipe.pretraining.num_steps > 0:
         pretraining = PretrainStage(
             label=f"{cell.size.name} for {recipe.pretraining.num_steps} steps",
-            inputs={"start": start, "tokens": tokens, "vocabulary": vocabulary},
+            inputs={
+                "start": start,
+                "tokens": tokens,
+                "vocabulary": vocabulary,
+                **{mixed_role(name): stage for name, stage in mixed.items()},
+            },
             settings=recipe.pretraining,
+            corpus=cell.corpus.name,
+            mixture=recipe.mixture,
             runtime=recipe.runtime,
             hardware=hardware,
         )
@@ -117,10 +123,14 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning)
 
 
-def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
-    """The stage that prepares a cell's corpus, guarded against the cell's tasks."""
-    settings = cell.corpus.settings
-    spec = cell.corpus.spec
+def _tokens(corpus: CorpusStage, vocabulary: Stage, runtime: RuntimeSettings) -> EncodeStage:
+    return EncodeStage(label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=runtime)
+
+
+def corpus_stage(cell: ResolvedCell, corpus: ResolvedCorpus, hashes: FileHashes) -> CorpusStage:
+    """The stage that prepares a corpus of a cell, guarded against the cell's tasks."""
+    settings = corpus.settings
+    spec = corpus.spec
     inputs: dict[str, Stage] = {}
     if settings.sample is not None:
         inputs["sample"] = _sample(spec, settings.sample)
@@ -133,11 +143,11 @@ def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
             inputs[role] = _sample(task.spec, task.sample)
         guarded.append(GuardedTask(spec=task.spec, name=task.name, files=files, sample=role))
     return CorpusStage(
-        label=spec.name,
+        label=corpus.name,
         inputs=inputs,
         spec=spec,
         settings=settings,
-        files=InputFile.all_of(cell.corpus.files, hashes),
+        files=InputFile.all_of(corpus.files, hashes),
         guarded=tuple(guarded),
         runtime=cell.cell.recipe.runtime,
     )

@@ -59,10 +59,6 @@ class MaskedBatch:
 class Batches(Protocol):
     """An endless sequence of sequences, from which batches are taken by position."""
 
-    @property
-    def num_sequences(self) -> int:
-        """Sequences of an epoch."""
-
     def batch(self, positions: Sequence[int]) -> MaskedBatch:
         """The sequences at some positions (at least one), in this order, padded to a common length."""
 

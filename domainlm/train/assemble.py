@@ -11,8 +11,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
 from domainlm.model.files import CONFIG, load_weights, read_config, save_model
@@ -20,11 +18,10 @@ from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
-from domainlm.text.batches import PretrainingBatches
-from domainlm.text.masking import Masking, TokenTable
-from domainlm.text.several import open_dataset
+from domainlm.text.batches import Batches
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.observer import Observer
 from domainlm.train.pretraining import PretrainingObjective, PretrainingSource, score_sequences
@@ -64,7 +61,8 @@ def pretrain(
     vocabulary: Path,
     work: Path,
     observer: Observer,
-) -> None:
+    mixture: Mixture | None = None,
+) -> dict[str, float]:
     """Pretrain a model, or go on with it from `work/checkpoints`; leaves `work/model/` and `work/metrics.jsonl`.
 
     A call that was killed goes on when it is made again, and ends with the same bytes; one that had ended returns.
@@ -77,23 +75,30 @@ def pretrain(
         vocabulary: folder of the vocabulary that encoded it.
         work: folder of this run.
         observer: told of steps and checkpoints.
+        mixture: train on several corpora in turns, in place of `tokens` alone.
+
+    Returns:
+        How often each corpus was read, by its name.
 
     Raises:
         UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
     """
-    run = _run_identity(settings)
+    mixture = mixture or Mixture([EncodedCorpus("corpus", tokens)])
+    batches = mixed_batches(settings, mixture, Vocabulary.load(vocabulary))
+    run = _run_identity(settings, mixture)
     if not _is_finished(work / _MODEL, run):
         _train(
             settings,
             open_device(runtime),
             start=start,
-            tokens=tokens,
+            batches=batches,
             vocabulary=vocabulary,
             work=work,
             observer=observer,
             run=run,
         )
     remove_checkpoints(work)
+    return batches.epochs(settings.num_steps * settings.num_sequences_per_step)
 
 
 def _train(
@@ -101,19 +106,14 @@ def _train(
     device: Device,
     *,
     start: Path,
-    tokens: Path,
+    batches: Batches,
     vocabulary: Path,
     work: Path,
     observer: Observer,
     run: str,
 ) -> None:
-    entries = Vocabulary.load(vocabulary)
-    model, config = _read_model(start, settings, entries)
-    source = PretrainingSource(
-        _batches(settings, tokens, entries, settings.seed, packing=settings.packing),
-        settings.num_sequences_per_step,
-        settings.num_sequences_per_micro_batch,
-    )
+    model, config = _read_model(start, settings, Vocabulary.load(vocabulary))
+    source = PretrainingSource(batches, settings.num_sequences_per_step, settings.num_sequences_per_micro_batch)
     train(
         model,
         PretrainingObjective(settings.second_objective),
@@ -157,7 +157,7 @@ def score_language_model(
     entries = Vocabulary.load(vocabulary)
     module, _ = _read_model(model, settings, entries)
     module.to(device.torch_device)
-    batches = _batches(settings, tokens, entries, _SCORE_SEED)
+    batches = corpus_batches(settings, tokens, entries, _SCORE_SEED)
     num_rows = max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens)
     scores = score_sequences(module, batches, device, num_rows, settings.second_objective)
     pairs = settings.second_objective != "none"
@@ -167,40 +167,11 @@ def score_language_model(
     return {**scores, **bits}
 
 
-def _batches(
-    settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int, *, packing: bool = False
-) -> PretrainingBatches:
-    masking = settings.masking
-    return PretrainingBatches(
-        open_dataset(tokens),
-        _token_table(vocabulary),
-        max_tokens=settings.max_tokens,
-        second_objective=settings.second_objective,
-        masking=Masking(
-            rate=masking.rate, unit=masking.unit, mask_share=masking.mask_share, random_share=masking.random_share
-        ),
-        seed=seed,
-        packing=packing,
-    )
-
-
-def _token_table(vocabulary: Vocabulary) -> TokenTable:
-    is_special = np.zeros(vocabulary.size, dtype=np.bool_)
-    is_special[list(vocabulary.special_ids)] = True
-    return TokenTable(
-        pad=vocabulary.pad_id,
-        cls=vocabulary.cls_id,
-        sep=vocabulary.sep_id,
-        mask=vocabulary.mask_id,
-        size=vocabulary.size,
-        is_continuation=np.array(vocabulary.is_continuation, dtype=np.bool_),
-        is_special=is_special,
-    )
-
-
-def _run_identity(settings: PretrainingSettings) -> str:
+def _run_identity(settings: PretrainingSettings, mixture: Mixture) -> str:
     """Says which settings a model was trained with; how often checkpoints are written does not matter."""
     kept = settings.model_dump(mode="json", exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
+    if len(mixture.corpora) > 1:
+        kept["mixture"] = [mixture.exponent, *((corpus.name, corpus.weight) for corpus in mixture.corpora)]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from domainlm.model.encoder import EncoderInputs
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
-from domainlm.text.batches import Batches, MaskedBatch
+from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
 
 MASKED_LM = "masked_lm"
 SENTENCE_ORDER = "sentence_order"
@@ -156,7 +156,7 @@ class PretrainingObjective:
 
 @torch.no_grad()
 def score_sequences(
-    model: PretrainingModel, batches: Batches, device: Device, num_rows: int, second: str = SENTENCE_ORDER
+    model: PretrainingModel, batches: PretrainingBatches, device: Device, num_rows: int, second: str = SENTENCE_ORDER
 ) -> dict[str, float]:
     """Loss and accuracy of a language model over every sequence of one epoch, dropout off.
 

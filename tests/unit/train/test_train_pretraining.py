@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from domainlm.errors import ModelError
@@ -24,9 +26,10 @@ from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import choose_device
 from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
-from domainlm.text.batches import MaskedBatch, PretrainingBatches
+from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
 from domainlm.text.indexed import IndexedDataset, IndexedWriter
 from domainlm.text.masking import Masking, TokenTable
+from domainlm.text.mixing import MixedBatches
 from domainlm.text.pairs import SecondObjective
 from domainlm.train.assemble import create_start, pretrain
 from domainlm.train.objective import Objective
@@ -162,6 +165,17 @@ def test_a_start_with_a_head_trains_without_it(world: World, tmp_path: Path) -> 
     assert all(line["loss"] == line["masked_lm"] and "sentence_order" not in line for line in lines)
 
 
+@pytest.mark.parametrize("packing", [True, False])
+def test_pairs_may_be_of_the_other_kind(world: World, tmp_path: Path, packing: bool) -> None:
+    epochs = pretrain(**world.arguments(tmp_path, num_steps=2, second_objective="next_sentence", packing=packing))
+
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["next_sentence"] for line in lines] == pytest.approx([np.log(2)] * 2, abs=0.1)
+    assert all(line["loss"] == pytest.approx(line["masked_lm"] + line["next_sentence"]) for line in lines)
+    batches = _batches(world, second_objective="next_sentence", packing=packing, seed=3)
+    assert epochs == {"corpus": 12 / batches.num_sequences}
+
+
 def test_settings_the_model_cannot_follow_are_refused(world: World, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"(?s)max_tokens is above.*given:   64.*at most 32"):
         pretrain(**world.arguments(tmp_path, max_tokens=64))
@@ -188,6 +202,7 @@ def _batches(
     sentence_order: bool = True,
     second_objective: SecondObjective = "sentence_order",
     packing: bool = False,
+    seed: int = 1,
 ) -> PretrainingBatches:
     ids = np.arange(len(ENTRIES))
     table = TokenTable(0, 2, 3, 4, len(ENTRIES), ids >= 25, ids < 5)
@@ -197,7 +212,7 @@ def _batches(
         max_tokens=24,
         second_objective=second_objective if sentence_order else "none",
         masking=Masking(),
-        seed=1,
+        seed=seed,
         packing=packing,
     )
 
@@ -213,20 +228,39 @@ def test_steps_take_the_sequences_in_order_and_each_once(world: World) -> None:
     assert sum(batch.num_tokens for step in steps for batch in step) == sum(expected)
 
 
-@pytest.mark.parametrize(("data_degree", "micro_batch"), [(1, 5), (2, 5), (3, 2), (4, 3), (11, 1)])
-def test_the_parts_of_the_data_ranks_are_the_step(world: World, data_degree: int, micro_batch: int) -> None:
-    batches = _batches(world)
-    whole = PretrainingSource(batches, 11, 11).micro_batches(2)[0]
-    parts = [PretrainingSource(batches, 11, micro_batch, rank, data_degree) for rank in range(data_degree)]
-    rows = [
-        row[:length].tolist()
-        for part in parts
-        for batch in part.micro_batches(2)
-        for row, length in zip(batch.tokens, batch.lengths.tolist(), strict=True)
-    ]
+@settings(max_examples=30)
+@given(
+    step=st.integers(0, 40),
+    step_size=st.integers(1, 12),
+    micro_batch=st.integers(1, 13),
+    data=st.data(),
+    packing=st.booleans(),
+    is_mixed=st.booleans(),
+)
+def test_the_parts_of_the_data_ranks_are_the_step(
+    world: World, *, step: int, step_size: int, micro_batch: int, data: st.DataObject, packing: bool, is_mixed: bool
+) -> None:
+    def source(size: int, rank: int, degree: int) -> PretrainingSource:
+        """Made anew each time: as after a restart, or on another machine."""
+        batches: Batches = _batches(world, packing=packing)
+        if is_mixed:
+            others = {"a": _batches(world, packing=packing), "b": _batches(world, packing=packing, seed=2)}
+            batches = MixedBatches(others, [3.0, 1.0], seed=1, pad=0)
+        return PretrainingSource(batches, step_size, size, rank, degree)
 
-    lengths = whole.lengths.tolist()
-    assert rows == [row[:length].tolist() for row, length in zip(whole.tokens, lengths, strict=True)]
+    def rows(part: PretrainingSource) -> list[tuple[list[int], list[int]]]:
+        """The tokens of each row, and what is to be predicted."""
+        found = []
+        for batch in part.micro_batches(step):
+            masked_rows = batch.masked_positions // batch.tokens.shape[1]
+            for row, length in enumerate(batch.lengths.tolist()):
+                found.append((batch.tokens[row, :length].tolist(), batch.masked_labels[masked_rows == row].tolist()))
+        return found
+
+    degree = data.draw(st.integers(1, step_size))
+    parts = [rows(source(micro_batch, rank, degree)) for rank in range(degree)]
+    assert all(parts)
+    assert [row for part in parts for row in part] == rows(source(step_size, 0, 1))
 
 
 @pytest.mark.parametrize(("rank", "degree"), [(1, 1), (-1, 2), (0, 12), (0, 0)])

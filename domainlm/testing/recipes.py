@@ -30,6 +30,8 @@ def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
     loaded = load_recipe(spec.path, (), lambda name: registry.recipe(name, where=where).path)
     for cell in loaded.cells:
         registry.corpus(cell.recipe.corpus.spec, where=f"{where}: corpus.spec")
+        for place, corpus in enumerate(cell.recipe.mixture.corpora):
+            registry.corpus(corpus.spec, where=f"{where}: mixture.corpora.{place}.spec")
         registry.vocabulary(cell.recipe.vocabulary.spec, where=f"{where}: vocabulary.spec")
         registry.model_size(cell.recipe.model.size, where=f"{where}: model.size")
         for place, task in enumerate(cell.recipe.tasks):

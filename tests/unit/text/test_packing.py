@@ -155,9 +155,9 @@ def test_a_million_samples_take_seconds(make_dataset: MakeDataset, table: TokenT
     ends = np.cumsum(random.integers(20, 100, 400_000))
     everything = np.append(0, ends)
     text = Text(np.full(ends[-1], _WORD, np.uint16), everything, everything[::2].copy(), table.is_continuation)
-    begin = time.perf_counter()
+    begin = time.process_time()
     rows = PackedRows(text, RowShape(128, 2), 0)
-    assert time.perf_counter() - begin < 5.0
+    assert time.process_time() - begin < 5.0
     assert rows.num_samples > 250_000
 
 

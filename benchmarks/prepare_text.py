@@ -3,6 +3,8 @@
     python benchmarks/prepare_text.py                      # synthetic text, 60 MB
     python benchmarks/prepare_text.py --text a.txt.gz --vocabulary vocab.txt --sizes 60 600
 
+Whether memory grows with the text: `--sizes 60 600 --contenders domainlm domainlm-near`, the last column.
+
 Contenders, on the same cores:
 
 - `bare`: nothing but `encode_batch` of the tokenizers library over lines in memory. The mark to reach.

@@ -10,7 +10,7 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.decoder_loss import decoder_loss_sum
 
 NUM_ORDERS = 2
-"""In order, swapped."""
+"""As in the text, changed."""
 
 
 class MaskedLanguageModelHead(nn.Module):
@@ -52,7 +52,10 @@ class MaskedLanguageModelHead(nn.Module):
 
 
 class SentenceOrderHead(nn.Module):
-    """Tells whether two segments were swapped (Lan et al. 2020), from the first position: dense, tanh, dense."""
+    """Tells whether two segments are as in the text, from the first position: dense, tanh, dense (Devlin et al. 2019).
+
+    If they are not, they were swapped (Lan et al. 2020), or the second one is from elsewhere: as the objective says.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

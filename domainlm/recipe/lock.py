@@ -80,7 +80,7 @@ def _specs(resolved: Resolved, registry: Registry) -> dict[str, dict[str, Any]]:
 
 
 def _cell_specs(cell: ResolvedCell) -> Iterator[Spec]:
-    yield cell.corpus.spec
+    yield from (corpus.spec for corpus in cell.corpora)
     if cell.general is not None:
         yield cell.general.spec
     yield cell.vocabulary.spec
@@ -93,7 +93,8 @@ def _cell_specs(cell: ResolvedCell) -> Iterator[Spec]:
 def _files(resolved: Resolved) -> Iterator[Path]:
     yield from resolved.loaded.source.files
     for cell in resolved.cells:
-        yield from cell.corpus.files
+        for corpus in cell.corpora:
+            yield from corpus.files
         if cell.vocabulary.file is not None:
             yield cell.vocabulary.file
         if cell.general is not None:

@@ -30,11 +30,12 @@ from domainlm.text.files import expand_files, files_named
 
 @dataclass(frozen=True, slots=True)
 class ResolvedCorpus:
-    """A corpus with its reader and its files (none where a sample is written)."""
+    """A corpus with its reader and its files (none where a sample is written), and what reports call it."""
 
     spec: CorpusSpec
     settings: CorpusSettings
     files: tuple[Path, ...]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,12 @@ class ResolvedCell:
     start: ResolvedStart | None = None
     size_is_declared: bool = True
     general: ResolvedCorpus | None = None
+    mixed: tuple[ResolvedCorpus, ...] = ()
+
+    @property
+    def corpora(self) -> tuple[ResolvedCorpus, ...]:
+        """All that pretraining reads."""
+        return (self.corpus, *self.mixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +120,28 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     def where(key: str) -> str:
         return f"{loaded.source.origin(key)}: {key}"
 
-    corpus_spec = registry.corpus(recipe.corpus.spec, where=where("corpus.spec"))
-    corpus = ResolvedCorpus(
-        corpus_spec, recipe.corpus, _corpus_files(recipe.corpus, corpus_spec, where("corpus.files"))
+    corpus = _corpus(recipe.corpus, None, registry, where("corpus"))
+    mixed = tuple(
+        _corpus(settings, settings.name, registry, where(f"mixture.corpora.{index}"))
+        for index, settings in enumerate(recipe.mixture.corpora)
     )
     start = resolve_start(recipe.start, where("start"))
     size, is_declared = start_size(start, recipe.model, registry, where("model.size"))
     vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
-    _check_task_names(tasks, where("tasks"))
+    _check_names("tasks", [task.name for task in tasks], where("tasks"))
+    _check_names("corpora", [each.name for each in (corpus, *mixed)], where("mixture.corpora"))
     check_order({task.name: task.after for task in tasks}, where("tasks"))
-    general = _general(recipe.general, registry, where("general"))
-    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared, general)
+    general = None if recipe.general is None else _corpus(recipe.general, None, registry, where("general"))
+    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared, general, mixed)
     _check_numbers(resolved, loaded)
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
     return resolved
 
 
-def _general(settings: CorpusSettings | None, registry: Registry, where: str) -> ResolvedCorpus | None:
-    if settings is None:
-        return None
+def _corpus(settings: CorpusSettings, name: str | None, registry: Registry, where: str) -> ResolvedCorpus:
     spec = registry.corpus(settings.spec, where=f"{where}.spec")
-    return ResolvedCorpus(spec, settings, _corpus_files(settings, spec, f"{where}.files"))
+    return ResolvedCorpus(spec, settings, _corpus_files(settings, spec, f"{where}.files"), name or spec.name)
 
 
 def _corpus_files(settings: CorpusSettings, spec: CorpusSpec, where: str) -> tuple[Path, ...]:
@@ -253,11 +260,10 @@ def _lay_over(below: Table, above: Table) -> None:
             below[key] = value
 
 
-def _check_task_names(tasks: tuple[ResolvedTask, ...], where: str) -> None:
-    names = [task.name for task in tasks]
+def _check_names(kind: str, names: list[str], where: str) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise RecipeError("two tasks have one name", where=where, given=name, remedy="give each a name = ...")
+            raise RecipeError(f"two {kind} have one name", where=where, given=name, remedy="give each a name = ...")
 
 
 def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.loss_settings import LossSettings
+from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.sequence_settings import SequenceSettings
 from domainlm.recipe.span_settings import SpanSettings
 
@@ -126,8 +127,8 @@ class MaskingSettings(Settings):
 
     rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     """Share of the sub-tokens to predict."""
-    unit: Literal["whole_word", "sub_token"] = "whole_word"
-    """Choose words with all their sub-tokens, or sub-tokens one by one."""
+    unit: Literal["whole_word", "sub_token", "span"] = "whole_word"
+    """Choose words with all their sub-tokens, sub-tokens one by one, or runs of words (Joshi et al. 2020)."""
     mask_share: Share = 0.8
     """Of the chosen: share replaced by [MASK]."""
     random_share: Share = 0.1
@@ -151,8 +152,11 @@ class PretrainingSettings(Settings):
     """Sequences per forward and backward pass; divides the global batch."""
     max_tokens: Annotated[int, Field(ge=16)] = 128
     """Longest sequence in sub-tokens, special tokens included."""
-    second_objective: Literal["sentence_order", "none"] = "sentence_order"
-    """Predict whether two consecutive segments were swapped (Lan et al. 2020), or nothing besides masked words."""
+    packing: bool = True
+    """Fill sequences with samples that do not see one another; false: one sample a sequence, and padding."""
+    second_objective: Literal["sentence_order", "next_sentence", "none"] = "sentence_order"
+    """Predict whether two consecutive segments were swapped (Lan et al. 2020), whether the second one is from another
+    document (Devlin et al. 2019), or nothing besides masked words."""
     masking: MaskingSettings = Field(default_factory=MaskingSettings)
     """Which sub-tokens to predict."""
     optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
@@ -322,6 +326,8 @@ class Recipe(Settings):
     general: CorpusSettings | None = None
     """Text of no particular domain: language models are scored on its held-out documents too, and where the start is a
     model, on both before pretraining, which shows what was gained and what forgotten. Nothing is learned from it."""
+    mixture: MixtureSettings = Field(default_factory=MixtureSettings)
+    """Other corpora that pretraining reads in turns with it."""
     vocabulary: VocabularySettings = Field(default_factory=VocabularySettings)
     """The subword vocabulary."""
     model: ModelSettings = Field(default_factory=ModelSettings)

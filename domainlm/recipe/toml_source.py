@@ -15,6 +15,7 @@ Table = dict[str, Any]
 _PATH_KEYS = (
     ("corpus", "files", "*"),
     ("general", "files", "*"),
+    ("mixture", "corpora", "*", "files", "*"),
     ("vocabulary", "file"),
     ("start", "path"),
     ("start", "vocabulary"),

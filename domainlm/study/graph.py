@@ -17,7 +17,7 @@ from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage, GuardedTask
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
-from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage
+from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage, mixed_role
 from domainlm.study.stages.sources import InputFile, SampleStage
 from domainlm.study.stages.start import CarryStage, ImportedStartStage
 from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabularyStage, ReadVocabularyStage
@@ -99,18 +99,24 @@ def build_graph(
 
 def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any]) -> CellStages:
     recipe = cell.cell.recipe
-    corpus = corpus_stage(cell, hashes)
+    corpus = corpus_stage(cell, cell.corpus, hashes)
     vocabulary = _vocabulary(cell, corpus, hashes)
-    tokens = EncodeStage(
-        label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=recipe.runtime
-    )
+    tokens = _tokens(corpus, vocabulary, recipe.runtime)
+    mixed = {each.name: _tokens(corpus_stage(cell, each, hashes), vocabulary, recipe.runtime) for each in cell.mixed}
     start = _start(cell, vocabulary, corpus, hashes, hardware)
     pretraining = None
     if recipe.pretraining.num_steps > 0:
         pretraining = PretrainStage(
             label=f"{cell.size.name} for {recipe.pretraining.num_steps} steps",
-            inputs={"start": start, "tokens": tokens, "vocabulary": vocabulary},
+            inputs={
+                "start": start,
+                "tokens": tokens,
+                "vocabulary": vocabulary,
+                **{mixed_role(name): stage for name, stage in mixed.items()},
+            },
             settings=recipe.pretraining,
+            corpus=cell.corpus.name,
+            mixture=recipe.mixture,
             runtime=recipe.runtime,
             hardware=hardware,
         )
@@ -130,10 +136,8 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     if cell.start is not None and pretraining is not None:
         further.append(FurtherScore(scored(start, corpus, tokens), cell.corpus.spec.name, False, True))
     if cell.general is not None:
-        text = _corpus(cell, cell.general, (), hashes)
-        encoded = EncodeStage(
-            label=text.label, inputs={"corpus": text, "vocabulary": vocabulary}, runtime=recipe.runtime
-        )
+        text = corpus_stage(cell, cell.general, hashes, guarded_tasks=())
+        encoded = _tokens(text, vocabulary, recipe.runtime)
         before = [start] if cell.start is not None and pretraining is not None else []
         for each in (*before, model):
             is_before = each is not model
@@ -146,7 +150,7 @@ def _start(
     cell: ResolvedCell, vocabulary: Stage, corpus: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
 ) -> Stage:
     recipe, found = cell.cell.recipe, cell.start
-    sentence_order, seed = recipe.pretraining.second_objective == "sentence_order", recipe.pretraining.seed
+    sentence_order, seed = recipe.pretraining.second_objective != "none", recipe.pretraining.seed
     if found is None:
         return StartStage(
             label=cell.size.name,
@@ -195,19 +199,24 @@ def start_vocabulary_stage(cell: ResolvedCell, start: ResolvedStart, hashes: Fil
     )
 
 
-def corpus_stage(cell: ResolvedCell, hashes: FileHashes) -> CorpusStage:
-    """The stage that prepares a cell's corpus, guarded against the cell's tasks."""
-    return _corpus(cell, cell.corpus, cell.tasks, hashes)
+def _tokens(corpus: CorpusStage, vocabulary: Stage, runtime: RuntimeSettings) -> EncodeStage:
+    return EncodeStage(label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=runtime)
 
 
-def _corpus(
-    cell: ResolvedCell, found: ResolvedCorpus, tasks: Sequence[ResolvedTask], hashes: FileHashes
+def corpus_stage(
+    cell: ResolvedCell,
+    corpus: ResolvedCorpus,
+    hashes: FileHashes,
+    guarded_tasks: Sequence[ResolvedTask] | None = None,
 ) -> CorpusStage:
-    settings, spec = found.settings, found.spec
+    """The stage that prepares a corpus of a cell, guarded against the cell's tasks, or those that are given."""
+    settings = corpus.settings
+    spec = corpus.spec
     inputs: dict[str, Stage] = {}
     if settings.sample is not None:
         inputs["sample"] = _sample(spec, settings.sample)
     guarded: list[GuardedTask] = []
+    tasks = cell.tasks if guarded_tasks is None else guarded_tasks
     for task in tasks if settings.leak_guard.enabled else ():
         files = {split: InputFile.all_of(task.files.get(split, ()), hashes) for split in GUARDED_SPLITS}
         role = None
@@ -216,11 +225,11 @@ def _corpus(
             inputs[role] = _sample(task.spec, task.sample)
         guarded.append(GuardedTask(spec=task.spec, name=task.name, files=files, sample=role))
     return CorpusStage(
-        label=spec.name,
+        label=corpus.name,
         inputs=inputs,
         spec=spec,
         settings=settings,
-        files=InputFile.all_of(found.files, hashes),
+        files=InputFile.all_of(corpus.files, hashes),
         guarded=tuple(guarded),
         runtime=cell.cell.recipe.runtime,
     )

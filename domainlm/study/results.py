@@ -115,6 +115,7 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
         "corpus": cell.cell.corpus.spec.name,
         "start": recipe.start.kind,
         "steps": recipe.pretraining.num_steps,
+        "epochs": {} if cell.pretraining is None else artifacts[cell.pretraining.key].manifest["facts"]["epochs"],
         "cell": dict(cell.cell.cell.axes),
     }
 

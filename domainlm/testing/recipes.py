@@ -34,6 +34,8 @@ def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
             registry.vocabulary(cell.recipe.vocabulary.spec, where=f"{where}: vocabulary.spec")
         if cell.recipe.model.size is not None:
             registry.model_size(cell.recipe.model.size, where=f"{where}: model.size")
+        for place, corpus in enumerate(cell.recipe.mixture.corpora):
+            registry.corpus(corpus.spec, where=f"{where}: mixture.corpora.{place}.spec")
         for place, task in enumerate(cell.recipe.tasks):
             registry.task(task.spec, where=f"{where}: tasks.{place}.spec")
     return len(loaded.cells)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domainlm.errors import DataError
+from domainlm.text.cuts import Text
 from domainlm.text.indexed import IndexedDataset
-from domainlm.text.masking import Masking, TokenTable, choose_masked, corrupt
+from domainlm.text.layout import Ids, lay_out, offsets
+from domainlm.text.masking import MaskDraws, Masking, TokenTable, mask
+from domainlm.text.packing import PackedRows, RowShape
+from domainlm.text.pairs import SecondObjective, num_special, segments
 from domainlm.text.randomness import permutation, uniforms
 from domainlm.text.samples import SampleMap
 
-Ids = NDArray[np.int64]
-_MULTIPLE = 8
-"""Rows are padded to a multiple of this many tokens, which matrix kernels like."""
-
-_NUM_ROW_DRAWS = 3
 _NUM_TOKEN_DRAWS = 3
+_NUM_SPAN_DRAWS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +33,11 @@ class MaskedBatch:
         lengths: number of real tokens of each row; they come first, int64 [batch].
         masked_positions: row * tokens + slot of each sub-token to predict, ascending, int64 [num_masked].
         masked_labels: what stood there, int64 [num_masked].
-        is_swapped: 1 where the segment that came second in the text stands first, int64 [batch]; None without pairs.
+        is_swapped: the label of each sample's pair, row by row, int64 [num_samples]: 0 where it is as in the text, 1
+            where its segments are swapped, or the second one is from another document; None without pairs.
+        positions: place of each token in its sample, int64 [batch, tokens]; None where each row is one sample.
+        samples: which sample of its row a token belongs to, int64 [batch, tokens]; None as above.
+        firsts: row * tokens + slot of each sample's [CLS], int64 [num_samples]; None as above.
     """
 
     tokens: Ids
@@ -41,6 +46,9 @@ class MaskedBatch:
     masked_positions: Ids
     masked_labels: Ids
     is_swapped: Ids | None
+    positions: Ids | None = None
+    samples: Ids | None = None
+    firsts: Ids | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -48,22 +56,35 @@ class MaskedBatch:
         return int(self.lengths.sum())
 
 
+class Batches(Protocol):
+    """An endless sequence of sequences, from which batches are taken by position."""
+
+    def batch(self, positions: Sequence[int]) -> MaskedBatch:
+        """The sequences at some positions (at least one), in this order, padded to a common length."""
+
+    def epochs(self, num_positions: int) -> dict[str, float]:
+        """How often each corpus has been read when so many positions have been taken."""
+
+
 class PretrainingBatches:
-    """An endless sequence of masked samples, from which batches are taken by position.
+    """The sequences of one corpus, in an order of its own in every epoch.
 
-    Position p lies in epoch `p // num_sequences`, each epoch having an order of its own. A sample (its segments, their
-    order, its masks) is a function of the seed, the epoch and its place in the text. So it does not matter how
-    positions are divided among ranks and micro-batches, nor where a run was interrupted.
+    Position p lies in epoch `p // num_sequences`. A sequence (its samples, their segments and order, its masks) is a
+    function of the seed, the epoch and its place in the text. So it does not matter how positions are divided among
+    ranks and micro-batches, nor where a run was interrupted.
 
-    Rows read `[CLS] A [SEP] B [SEP]`, or `[CLS] A [SEP]` without sentence order.
+    A row is one sample, `[CLS] A [SEP] B [SEP]` or without pairs `[CLS] A [SEP]`; or, with packing, as many samples as
+    fill it, each of one document.
 
     Args:
         dataset: the tokens.
         table: special ids, and which entries continue words.
         max_tokens: longest row, special tokens included.
-        sentence_order: make two segments of each sample and swap them half of the time (Lan et al. 2020).
+        second_objective: what is to be told of a sample's two segments.
         masking: which sub-tokens to predict.
         seed: of order, segments and masks.
+        packing: several samples in one row.
+        name: of the corpus.
     """
 
     def __init__(
@@ -72,39 +93,73 @@ class PretrainingBatches:
         table: TokenTable,
         *,
         max_tokens: int,
-        sentence_order: bool,
+        second_objective: SecondObjective,
         masking: Masking,
         seed: int,
+        packing: bool = False,
+        name: str = "corpus",
     ) -> None:
-        self._dataset = dataset
+        self._text = Text.of(dataset, table.is_continuation)
         self._table = table
-        self._max_tokens = max_tokens
-        self._sentence_order = sentence_order
+        self._shape = RowShape(max_tokens, num_special(second_objective))
+        self._second_objective: SecondObjective = second_objective
         self._masking = masking
         self._seed = seed
-        self._samples = SampleMap(dataset, max_tokens - (3 if sentence_order else 2), table.is_continuation)
+        self._name = name
+        self._is_packed = packing
+        self._rows: PackedRows | SampleMap
+        if packing:
+            self._rows = PackedRows(self._text, self._shape, seed)
+        else:
+            self._rows = SampleMap(self._text, self._shape.capacity)
         self._orders: dict[int, Ids] = {}
 
     @property
     def num_sequences(self) -> int:
+        """Rows of an epoch."""
+        return len(self._rows)
+
+    @property
+    def num_samples(self) -> int:
         """Samples of an epoch."""
-        return len(self._samples)
+        return self._rows.num_samples
+
+    def epochs(self, num_positions: int) -> dict[str, float]:
+        """How often the corpus has been read when so many positions have been taken, by its name."""
+        return {self._name: num_positions / self.num_sequences}
 
     def batch(self, positions: Sequence[int]) -> MaskedBatch:
-        """The samples at some positions (at least one), in this order, padded to a common length."""
+        """The rows at some positions (at least one), in this order, padded to a common length."""
         epochs, ranks = np.divmod(np.asarray(positions, dtype=np.int64), self.num_sequences)
         places = self._places(epochs, ranks)
-        num_draws = _NUM_ROW_DRAWS + _NUM_TOKEN_DRAWS * self._max_tokens
-        draws = uniforms(self._seed, epochs, places, num_draws)
-        tokens, token_types, lengths, is_swapped = self._segments(places, draws)
-        by_token = draws[:, _NUM_ROW_DRAWS:].reshape(len(places), _NUM_TOKEN_DRAWS, -1)[:, :, : tokens.shape[1]]
-        chosen = choose_masked(tokens, self._table, self._masking, draws[:, 2], by_token[:, 0])
-        labels = tokens[chosen]
-        tokens[chosen] = corrupt(labels, self._table, self._masking, by_token[:, 1][chosen], by_token[:, 2][chosen])
-        return MaskedBatch(tokens, token_types, lengths, np.flatnonzero(chosen), labels, is_swapped)
+        row_of, starts, stops = self._rows.samples(places)
+        crossing, draws = self._draws(epochs, places)
+        begins = offsets(row_of, stops - starts + self._shape.num_special)
+        # No [CLS] is ever masked: the draws of its slot decide about its sample.
+        found = segments(self._text, self._second_objective, starts, stops, draws[:3, row_of, begins])
+        rows = lay_out(found, row_of, self._table, self._shape.max_tokens, self._read)
+        by_token = [plane[:, : rows.tokens.shape[1]] for plane in draws]
+        masked_positions, labels = mask(rows.tokens, self._table, self._masking, MaskDraws(crossing, *by_token))
+        return MaskedBatch(
+            tokens=rows.tokens,
+            token_types=rows.token_types,
+            lengths=rows.lengths,
+            masked_positions=masked_positions,
+            masked_labels=labels,
+            is_swapped=found.is_changed,
+            positions=rows.positions if self._is_packed else None,
+            samples=rows.samples if self._is_packed else None,
+            firsts=rows.firsts if self._is_packed else None,
+        )
+
+    def _draws(self, epochs: Ids, places: Ids) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Numbers from 0 to 1 for each row, [batch], and for each of its slots, [planes, batch, max_tokens]."""
+        num_planes = _NUM_SPAN_DRAWS if self._masking.unit == "span" else _NUM_TOKEN_DRAWS
+        draws = uniforms(self._seed, epochs, places, 1 + num_planes * self._shape.max_tokens)
+        return draws[:, 0], draws[:, 1:].reshape(len(places), num_planes, -1).transpose(1, 0, 2)
 
     def _places(self, epochs: Ids, ranks: Ids) -> Ids:
-        """Place in the text of the samples at some ranks of some epochs' orders."""
+        """Number of the rows at some ranks of some epochs' orders."""
         places = np.empty_like(ranks)
         for epoch in np.unique(epochs).tolist():
             in_epoch = epochs == epoch
@@ -118,42 +173,8 @@ class PretrainingBatches:
             self._orders[epoch] = permutation(self._seed, epoch, self.num_sequences)
         return self._orders[epoch]
 
-    def _segments(self, places: Ids, draws: NDArray[np.float64]) -> tuple[Ids, Ids, Ids, Ids | None]:
-        """Unmasked tokens, token types, lengths, and which rows are swapped."""
-        starts, stops = self._samples.starts[places], self._samples.stops[places]
-        if not self._sentence_order:
-            tokens, token_types, lengths = self._lay_out(starts, stops - starts)
-            return tokens, token_types, lengths, None
-        pivots = self._samples.pivots(places, draws[:, 0])
-        swapped = (draws[:, 1] < 0.5) & (pivots < stops)
-        firsts, seconds = np.where(swapped, pivots, starts), np.where(swapped, starts, pivots)
-        num_first = np.where(swapped, stops - pivots, pivots - starts)
-        tokens, token_types, lengths = self._lay_out(firsts, num_first, seconds, stops - starts - num_first)
-        return tokens, token_types, lengths, swapped.astype(np.int64)
-
-    def _lay_out(
-        self, firsts: Ids, num_first: Ids, seconds: Ids | None = None, num_second: Ids | None = None
-    ) -> tuple[Ids, Ids, Ids]:
-        """Put segments, given by start and number of tokens [batch], into padded rows with special tokens."""
-        table = self._table
-        ends_first = num_first[:, None] + 1  # slot of the first [SEP]
-        ends = ends_first if num_second is None else ends_first + num_second[:, None] + 1
-        lengths = ends[:, 0] + 1
-        width = min(-(-int(lengths.max()) // _MULTIPLE) * _MULTIPLE, self._max_tokens)
-        slots = np.arange(width)[None, :]
-        sources = firsts[:, None] + slots - 1
-        if seconds is not None:
-            sources = np.where(slots > ends_first, seconds[:, None] + slots - ends_first - 1, sources)
-        is_text = (slots > 0) & (slots < ends) & (slots != ends_first)
-        tokens = np.where(slots < ends, table.sep, table.pad)
-        tokens[:, 0] = table.cls
-        np.put_along_axis(tokens, ends, table.sep, axis=1)
-        tokens[is_text] = self._read(sources[is_text])
-        token_types = ((slots > ends_first) & (slots <= ends)).astype(np.int64)
-        return tokens.astype(np.int64, copy=False), token_types, lengths
-
     def _read(self, sources: Ids) -> Ids:
-        tokens = self._dataset.tokens[sources].astype(np.int64)
+        tokens = self._text.tokens[sources].astype(np.int64)
         if int(tokens.max()) >= self._table.size or int(tokens.min()) < 0:
             raise DataError(
                 "the dataset holds token ids that the vocabulary does not have",

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-MaskingUnit = Literal["whole_word", "sub_token"]
+from domainlm.text.spans import cover, span_lengths
+
+MaskingUnit = Literal["whole_word", "sub_token", "span"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Masking:
 
     Attributes:
         rate: share of the sub-tokens (special tokens not counted) to predict.
-        unit: choose words with all their sub-tokens, or sub-tokens one by one.
+        unit: choose words with all their sub-tokens, sub-tokens one by one, or runs of whole words.
         mask_share: of the chosen sub-tokens, share replaced by [MASK].
         random_share: of the chosen sub-tokens, share replaced by a random entry; the rest stays as it is.
     """
@@ -63,9 +65,48 @@ class TokenTable:
         return np.flatnonzero(~self.is_special)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskDraws:
+    """Numbers from 0 (inclusive) to 1 (exclusive) that decide about the masks of some rows.
+
+    Attributes:
+        crossing: about the word that partly fits, [batch].
+        keys: a word's place in the order is that of its first sub-token's, [batch, tokens].
+        actions: replace by [MASK], by a random entry, or not at all, [batch, tokens].
+        choices: which random entry, [batch, tokens].
+        lengths: words of the span that begins at each word, [batch, tokens]; of no matter where no spans are chosen.
+    """
+
+    crossing: NDArray[Any]
+    keys: NDArray[Any]
+    actions: NDArray[Any]
+    choices: NDArray[Any]
+    lengths: NDArray[Any] | None = None
+
+
+def mask(
+    tokens: NDArray[np.int64], table: TokenTable, masking: Masking, draws: MaskDraws
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Choose sub-tokens to predict and replace them, in place.
+
+    Args:
+        tokens: ids with special tokens and padding, [batch, tokens]; corrupted by the call.
+        table: the vocabulary.
+        masking: the objective.
+        draws: what decides.
+
+    Returns:
+        Places of the chosen ones in the flattened `tokens`, ascending, and what stood there, both [num_masked].
+    """
+    chosen, actions = choose_masked(tokens, table, masking, draws)
+    labels = tokens[chosen]
+    tokens[chosen] = corrupt(labels, table, masking, actions[chosen], draws.choices[chosen])
+    return np.flatnonzero(chosen), labels
+
+
 def choose_masked(
-    tokens: NDArray[np.int64], table: TokenTable, masking: Masking, crossing: NDArray[Any], keys: NDArray[Any]
-) -> NDArray[np.bool_]:
+    tokens: NDArray[np.int64], table: TokenTable, masking: Masking, draws: MaskDraws
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Choose the sub-tokens to predict, row by row.
 
     A row's words are taken in random order while they fit into `rate` times its number of ordinary sub-tokens. The
@@ -73,36 +114,44 @@ def choose_masked(
     So the expected number of chosen sub-tokens is `rate` times the ordinary ones exactly, and each row's number is off
     by less than one word. The first word is always taken, so a row with any ordinary token has something to predict.
 
+    With spans it is the spans that come in random order, a word where the first one begins that covers it; the words of
+    a span come one after the other, and the last span may be cut short. All of a span are replaced in the same way.
+
     Args:
         tokens: ids with special tokens and padding, [batch, tokens].
         table: which ids are special and which continue a word. A sub-token after a special one always starts a word.
         masking: rate and unit.
-        crossing: from 0 to 1, [batch]: decides about the word that partly fits.
-        keys: from 0 to 1, [batch, tokens]: a word's place in the order is that of its first sub-token's key.
+        draws: what decides.
 
     Returns:
-        Which sub-tokens are chosen, [batch, tokens]. A row depends on its own tokens, crossing and keys only.
+        Which sub-tokens are chosen, and the actions' draws, [batch, tokens]. A row depends on its own tokens and draws.
     """
     ordinary = ~table.is_special[tokens]
     starts = _word_starts(tokens, ordinary, table, masking.unit)
     if not starts.any():
-        return np.zeros(tokens.shape, dtype=np.bool_)
+        return np.zeros(tokens.shape, dtype=np.bool_), draws.actions
     word_of = np.cumsum(starts).reshape(tokens.shape) - 1
     sizes = np.bincount(word_of[ordinary])
     rows = np.nonzero(starts)[0]
+    keys, actions = draws.keys[starts], draws.actions
+    if masking.unit == "span":
+        assert draws.lengths is not None
+        runs = np.cumsum(~ordinary)[starts.ravel()] + rows * tokens.shape[1]
+        keys, owners = cover(runs, keys, span_lengths(draws.lengths[starts]))
+        actions = draws.actions[starts][owners][word_of]
 
-    order = np.lexsort((keys[starts], rows))  # by row, and within a row by key; `rows` is ascending already
+    order = np.lexsort((keys, rows))  # by row, and within a row by key; `rows` is ascending already
     sizes = sizes[order]
     num_ordinary = ordinary.sum(axis=1)
     before_row = np.cumsum(num_ordinary) - num_ordinary
     before_word = np.cumsum(sizes) - sizes - before_row[rows]
     room = masking.rate * num_ordinary[rows] - before_word
-    taken = (crossing[rows] * sizes < room) | (before_word == 0)
+    taken = (draws.crossing[rows] * sizes < room) | (before_word == 0)
 
     is_taken = np.empty(len(taken), dtype=np.bool_)
     is_taken[order] = taken
     chosen: NDArray[np.bool_] = ordinary & is_taken[word_of]
-    return chosen
+    return chosen, actions
 
 
 def _word_starts(

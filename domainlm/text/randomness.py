@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WORD = 2**64
-_ORDER, _SAMPLE = 1, 2
+_ORDER, _SAMPLE, _PACKING, _MIXING = 1, 2, 3, 4
 
 
 def uniforms(seed: int, epochs: NDArray[np.int64], places: NDArray[np.int64], num_columns: int) -> NDArray[np.float64]:
@@ -26,14 +26,34 @@ def uniforms(seed: int, epochs: NDArray[np.int64], places: NDArray[np.int64], nu
         # Setting the state of one generator costs a quarter of making a new one.
         generator.state = _state(seed, _SAMPLE, epoch, place)
         words[row] = generator.random_raw(num_columns)
-    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return _fractions(words)
 
 
 def permutation(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
     """The numbers below `size` in random order, [size]."""
+    return _permutation(seed, _ORDER, epoch, size)
+
+
+def packing_order(seed: int, window: int, size: int) -> NDArray[np.int64]:
+    """The same for the documents of a window that is packed by itself; unlike any order of an epoch."""
+    return _permutation(seed, _PACKING, window, size)
+
+
+def mixing_uniforms(seed: int, corpus: int, size: int) -> NDArray[np.float64]:
+    """Numbers from 0 (inclusive) to 1 (exclusive), [size]: where in its turns a corpus of a mixture comes."""
     generator: Any = np.random.Philox(key=0)
-    generator.state = _state(seed, _ORDER, epoch, 0)
+    generator.state = _state(seed, _MIXING, corpus, 0)
+    return _fractions(generator.random_raw(size))
+
+
+def _permutation(seed: int, purpose: int, number: int, size: int) -> NDArray[np.int64]:
+    generator: Any = np.random.Philox(key=0)
+    generator.state = _state(seed, purpose, number, 0)
     return np.argsort(generator.random_raw(size), kind="stable")
+
+
+def _fractions(words: NDArray[np.uint64]) -> NDArray[np.float64]:
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _state(seed: int, purpose: int, epoch: int, place: int) -> dict[str, Any]:

@@ -11,8 +11,6 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
 from domainlm.model.files import CONFIG, load_weights, read_config, save_model
@@ -20,11 +18,10 @@ from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
-from domainlm.text.batches import PretrainingBatches
-from domainlm.text.masking import Masking, TokenTable
-from domainlm.text.several import open_dataset
+from domainlm.text.batches import Batches
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches
 from domainlm.train.freezing import EmbeddingsFirst, freeze
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.objective import BatchSource
@@ -66,7 +63,8 @@ def pretrain(
     vocabulary: Path,
     work: Path,
     observer: Observer,
-) -> None:
+    mixture: Mixture | None = None,
+) -> dict[str, float]:
     """Pretrain a model, or go on with it from `work/checkpoints`; leaves `work/model/` and `work/metrics.jsonl`.
 
     A call that was killed goes on when it is made again, and ends with the same bytes; one that had ended returns.
@@ -79,23 +77,30 @@ def pretrain(
         vocabulary: folder of the vocabulary that encoded it.
         work: folder of this run.
         observer: told of steps and checkpoints.
+        mixture: train on several corpora in turns, in place of `tokens` alone.
+
+    Returns:
+        How often each corpus was read, by its name.
 
     Raises:
         UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
     """
-    run = _run_identity(settings)
+    mixture = mixture or Mixture([EncodedCorpus("corpus", tokens)])
+    batches = mixed_batches(settings, mixture, Vocabulary.load(vocabulary))
+    run = _run_identity(settings, mixture)
     if not _is_finished(work / _MODEL, run):
         _train(
             settings,
             open_device(runtime),
             start=start,
-            tokens=tokens,
+            batches=batches,
             vocabulary=vocabulary,
             work=work,
             observer=observer,
             run=run,
         )
     remove_checkpoints(work)
+    return batches.epochs(settings.num_steps * settings.num_sequences_per_step)
 
 
 def _train(
@@ -103,25 +108,22 @@ def _train(
     device: Device,
     *,
     start: Path,
-    tokens: Path,
+    batches: Batches,
     vocabulary: Path,
     work: Path,
     observer: Observer,
     run: str,
 ) -> None:
-    entries = Vocabulary.load(vocabulary)
-    model, config = _read_model(start, settings, entries)
+    model, config = _read_model(start, settings, Vocabulary.load(vocabulary))
     freeze(model, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
     source: BatchSource[PretrainingBatch] = PretrainingSource(
-        _batches(settings, tokens, entries, settings.seed),
-        settings.num_sequences_per_step,
-        settings.num_sequences_per_micro_batch,
+        batches, settings.num_sequences_per_step, settings.num_sequences_per_micro_batch
     )
     if settings.num_embedding_steps:
         source = EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
     train(
         model,
-        PretrainingObjective(),
+        PretrainingObjective(settings.second_objective),
         source,
         LoopSettings(
             phase="pretrain",
@@ -144,8 +146,8 @@ def score_language_model(
 ) -> dict[str, float]:
     """Score a language model on held-out text.
 
-    The masked-language-model scores have masks that are the same for every model of one vocabulary; bits per character
-    are about words that are the same for every model.
+    The masked-language-model scores are over samples and masks that are the same for every model of one vocabulary, one
+    sample a row whatever it was trained with; bits per character are about words that are the same for every model.
 
     Args:
         settings: length of a row, masks.
@@ -162,47 +164,21 @@ def score_language_model(
     entries = Vocabulary.load(vocabulary)
     module, _ = _read_model(model, settings, entries)
     module.to(device.torch_device)
-    batches = _batches(settings, tokens, entries, _SCORE_SEED)
+    batches = corpus_batches(settings, tokens, entries, _SCORE_SEED)
     num_rows = max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens)
-    scores = score_sequences(module, batches, device, num_rows)
-    pairs = settings.second_objective == "sentence_order"
+    scores = score_sequences(module, batches, device, num_rows, settings.second_objective)
+    pairs = settings.second_objective != "none"
     bits = bits_per_character(
         module, entries, text, device, max_tokens=settings.max_tokens, pairs=pairs, num_rows=num_rows
     )
     return {**scores, **bits}
 
 
-def _batches(settings: PretrainingSettings, tokens: Path, vocabulary: Vocabulary, seed: int) -> PretrainingBatches:
-    masking = settings.masking
-    return PretrainingBatches(
-        open_dataset(tokens),
-        _token_table(vocabulary),
-        max_tokens=settings.max_tokens,
-        sentence_order=settings.second_objective == "sentence_order",
-        masking=Masking(
-            rate=masking.rate, unit=masking.unit, mask_share=masking.mask_share, random_share=masking.random_share
-        ),
-        seed=seed,
-    )
-
-
-def _token_table(vocabulary: Vocabulary) -> TokenTable:
-    is_special = np.zeros(vocabulary.size, dtype=np.bool_)
-    is_special[list(vocabulary.special_ids)] = True
-    return TokenTable(
-        pad=vocabulary.pad_id,
-        cls=vocabulary.cls_id,
-        sep=vocabulary.sep_id,
-        mask=vocabulary.mask_id,
-        size=vocabulary.size,
-        is_continuation=np.array(vocabulary.is_continuation, dtype=np.bool_),
-        is_special=is_special,
-    )
-
-
-def _run_identity(settings: PretrainingSettings) -> str:
+def _run_identity(settings: PretrainingSettings, mixture: Mixture) -> str:
     """Says which settings a model was trained with; how often checkpoints are written does not matter."""
     kept = settings.model_dump(mode="json", exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
+    if len(mixture.corpora) > 1:
+        kept["mixture"] = [mixture.exponent, *((corpus.name, corpus.weight) for corpus in mixture.corpora)]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
@@ -227,9 +203,9 @@ def _read_model(
     found = read_config(folder)
     _check_vocabulary(found.model, vocabulary, folder)
     sentence_order = bool(found.extra.get("sentence_order"))
-    if settings.second_objective == "sentence_order" and not sentence_order:
+    if settings.second_objective != "none" and not sentence_order:
         raise ModelError(
-            "this model has no head for sentence order",
+            "this model has no head for pairs of segments",
             where=folder,
             remedy='use pretraining.second_objective = "none", or start from a model that has it',
         )

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
 from domainlm.model.encoder import EncoderInputs
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
-from domainlm.text.batches import MaskedBatch, PretrainingBatches
+from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
 
 MASKED_LM = "masked_lm"
 SENTENCE_ORDER = "sentence_order"
@@ -33,18 +35,28 @@ class PretrainingBatch:
     masked_positions: torch.Tensor
     masked_labels: torch.Tensor
     is_swapped: torch.Tensor | None
+    positions: torch.Tensor | None
+    samples: torch.Tensor | None
+    firsts: torch.Tensor | None
     num_tokens: int
 
     @classmethod
     def of(cls, batch: MaskedBatch) -> Self:
         """The same numbers as tensors on the CPU."""
+
+        def optional(array: NDArray[np.int64] | None) -> torch.Tensor | None:
+            return None if array is None else torch.from_numpy(array)
+
         return cls(
             tokens=torch.from_numpy(batch.tokens),
             token_types=torch.from_numpy(batch.token_types),
             lengths=torch.from_numpy(batch.lengths),
             masked_positions=torch.from_numpy(batch.masked_positions),
             masked_labels=torch.from_numpy(batch.masked_labels),
-            is_swapped=None if batch.is_swapped is None else torch.from_numpy(batch.is_swapped),
+            is_swapped=optional(batch.is_swapped),
+            positions=optional(batch.positions),
+            samples=optional(batch.samples),
+            firsts=optional(batch.firsts),
             num_tokens=batch.num_tokens,
         )
 
@@ -56,6 +68,9 @@ class PretrainingBatch:
         def moved(tensor: torch.Tensor) -> torch.Tensor:
             return tensor.pin_memory().to(device, non_blocking=True)
 
+        def optional(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return None if tensor is None else moved(tensor)
+
         return replace(
             self,
             tokens=moved(self.tokens),
@@ -63,7 +78,10 @@ class PretrainingBatch:
             lengths=moved(self.lengths),
             masked_positions=moved(self.masked_positions),
             masked_labels=moved(self.masked_labels),
-            is_swapped=None if self.is_swapped is None else moved(self.is_swapped),
+            is_swapped=optional(self.is_swapped),
+            positions=optional(self.positions),
+            samples=optional(self.samples),
+            firsts=optional(self.firsts),
         )
 
 
@@ -75,30 +93,47 @@ class PretrainingSource:
         batches: the order.
         num_sequences_per_step: global batch.
         num_sequences_per_micro_batch: sequences at once; the last micro-batch may be smaller.
+        data_rank: whose part of each step to take: parts are contiguous, and together they are the step.
+        data_degree: number of parts; at most `num_sequences_per_step`.
     """
 
-    batches: PretrainingBatches
+    batches: Batches
     num_sequences_per_step: int
     num_sequences_per_micro_batch: int
+    data_rank: int = 0
+    data_degree: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.data_rank < self.data_degree <= self.num_sequences_per_step:
+            rank, degree = self.data_rank, self.data_degree
+            raise ValueError(f"data rank {rank} of {degree} has no part of {self.num_sequences_per_step} sequences")
 
     def micro_batches(self, step: int) -> Sequence[PretrainingBatch]:
-        """The micro-batches of the step that follows `step` done ones."""
-        first, size = step * self.num_sequences_per_step, self.num_sequences_per_micro_batch
-        positions = range(first, first + self.num_sequences_per_step)
+        """This data rank's micro-batches of the step that follows `step` done ones."""
+        size, total = self.num_sequences_per_micro_batch, self.num_sequences_per_step
+        start, stop = (total * rank // self.data_degree for rank in (self.data_rank, self.data_rank + 1))
+        positions = range(step * total + start, step * total + stop)
         return [
             PretrainingBatch.of(self.batches.batch(positions[start : start + size]))
             for start in range(0, len(positions), size)
         ]
 
 
+@dataclass(frozen=True, slots=True)
 class PretrainingObjective:
-    """Cross-entropy of the masked sub-tokens (Devlin et al. 2019) and of the sentence order (Lan et al. 2020)."""
+    """Cross-entropy of the masked sub-tokens (Devlin et al. 2019) and of what is told of the pairs.
+
+    Attributes:
+        second: name of the second part of the loss, where batches have pairs.
+    """
+
+    second: str = SENTENCE_ORDER
 
     def counts(self, batch: PretrainingBatch) -> Mapping[str, int]:
-        """Masked sub-tokens, and sequences where there is sentence order."""
+        """Masked sub-tokens, and samples where they are pairs."""
         counts = {MASKED_LM: len(batch.masked_labels)}
         if batch.is_swapped is not None:
-            counts[SENTENCE_ORDER] = len(batch.is_swapped)
+            counts[self.second] = len(batch.is_swapped)
         return counts
 
     def loss_sums(self, model: nn.Module, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
@@ -108,30 +143,33 @@ class PretrainingObjective:
 
     def inputs(self, batch: PretrainingBatch) -> EncoderInputs:
         """What the encoder reads."""
-        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths)
+        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths, batch.positions, batch.samples)
 
     def losses(self, model: nn.Module, states: torch.Tensor, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
         """Sums of both losses from the hidden states."""
         assert isinstance(model, PretrainingModel)
-        words, orders = model.losses(states, batch.masked_positions, batch.masked_labels, batch.is_swapped)
-        return {MASKED_LM: words} if orders is None else {MASKED_LM: words, SENTENCE_ORDER: orders}
+        words, orders = model.losses(
+            states, batch.masked_positions, batch.masked_labels, batch.is_swapped, batch.firsts
+        )
+        return {MASKED_LM: words} if orders is None else {MASKED_LM: words, self.second: orders}
 
 
 @torch.no_grad()
 def score_sequences(
-    model: PretrainingModel, batches: PretrainingBatches, device: Device, num_rows: int
+    model: PretrainingModel, batches: PretrainingBatches, device: Device, num_rows: int, second: str = SENTENCE_ORDER
 ) -> dict[str, float]:
     """Loss and accuracy of a language model over every sequence of one epoch, dropout off.
 
     Args:
         model: on the device.
-        batches: the sequences, masked.
+        batches: the sequences, masked, a sample each.
         device: where to compute, and in which precision.
         num_rows: sequences at once.
+        second: the objective of the pairs, where there are any.
 
     Returns:
-        "masked_lm_loss" in nats per masked sub-token, "masked_lm_accuracy", "num_masked" and, with sentence order,
-        "sentence_order_accuracy".
+        "masked_lm_loss" in nats per masked sub-token, "masked_lm_accuracy", "num_masked" and, with pairs,
+        "sentence_order_accuracy" or "next_sentence_accuracy".
     """
     model.eval()
     loss, num_right, num_masked, num_in_order, num_pairs = 0.0, 0, 0, 0, 0
@@ -152,5 +190,5 @@ def score_sequences(
         "num_masked": float(num_masked),
     }
     if num_pairs:
-        scores["sentence_order_accuracy"] = num_in_order / num_pairs
+        scores[f"{second}_accuracy"] = num_in_order / num_pairs
     return scores

@@ -65,6 +65,7 @@ class Row(_Record):
     corpus: Fact = None
     start: Fact = None
     steps: Fact = None
+    epochs: Annotated[Mapping[Label, float], Field(default_factory=dict)]
     cell: Cell
 
 

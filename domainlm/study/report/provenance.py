@@ -10,7 +10,7 @@ from domainlm.study.report.arms import Arms
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.load import Row, clean
 
-_FACTS = ("size", "parameters", "architecture", "vocabulary", "vocabulary_size", "corpus", "start", "steps")
+_FACTS = ("size", "parameters", "architecture", "vocabulary", "vocabulary_size", "corpus", "start", "steps", "epochs")
 _HEX_SHOWN = 12
 _LONG_HEX = re.compile(r"\b[0-9a-f]{32,}\b")
 _MAX_ROWS = 60
@@ -31,7 +31,7 @@ def model_facts(rows: Sequence[Row], arms: Arms) -> tuple[str, Table | None]:
     if not varied:
         return sentence, None
     table = Table(
-        caption="In what the models differ. Parameters: of the encoder. Steps: of pretraining.",
+        caption="In what the models differ. Parameters: of the encoder. Steps: of pretraining, and epochs by corpus.",
         head=("model", *(names[place] for place in varied)),
         rows=tuple(
             (Cell(arm.label), *(Cell(values[place] or NOTHING) for place in varied)) for arm, values in there.items()
@@ -65,7 +65,7 @@ def _facts(rows: Iterable[Row]) -> list[str]:
     for row in rows:
         for place, name in enumerate(_FACTS):
             value = getattr(row, name)
-            if value is not None and value != "":
+            if value is not None and value not in ("", {}):
                 known[place][_shown(value)] = None
     return [", ".join(values) for values in known]
 
@@ -101,6 +101,8 @@ def _shown(value: object) -> str:
         return _LONG_HEX.sub(lambda found: f"{found.group()[:_HEX_SHOWN]}…", clean(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, Mapping) and all(isinstance(entry, float) for entry in value.values()):
+        return ", ".join(f"{clean(key)} {entry:.2f}" for key, entry in value.items()) or NOTHING
     if isinstance(value, list) and not any(isinstance(entry, Mapping | list) for entry in value):
         return ", ".join(map(_shown, value)) or NOTHING
     return _LONG_HEX.sub(lambda found: f"{found.group()[:_HEX_SHOWN]}…", clean(json.dumps(value, ensure_ascii=False)))

@@ -8,12 +8,21 @@ from typing import Any, ClassVar
 
 from domainlm.api import ModelSizeSpec
 from domainlm.model.config import ModelConfig
+from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.schema import ModelSettings, PretrainingSettings, RuntimeSettings
 from domainlm.study.files import write_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import empty_folder
 from domainlm.train.assemble import create_start, pretrain, score_language_model
+from domainlm.train.corpora import EncodedCorpus, Mixture
 from domainlm.vocab.vocabulary import Vocabulary
+
+_MIXED = "tokens of "
+
+
+def mixed_role(name: str) -> str:
+    """The role of a mixed-in corpus among the inputs of pretraining."""
+    return f"{_MIXED}{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,19 +72,24 @@ class PretrainStage(Stage):
     """Masked-language-model pretraining; goes on from its last checkpoint when it was stopped."""
 
     kind: ClassVar[str] = "pretrain"
+    version: ClassVar[int] = 2
 
     settings: PretrainingSettings
     runtime: RuntimeSettings
     hardware: Mapping[str, Any]
+    corpus: str
+    mixture: MixtureSettings
 
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
         kept = self.settings.model_dump(exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
-        return {"settings": kept, "hardware": dict(self.hardware)}
+        facts = {"settings": kept, "hardware": dict(self.hardware)}
+        weights = [self.mixture.weight, *(corpus.weight for corpus in self.mixture.corpora)]
+        return facts | ({"weights": weights, "exponent": self.mixture.exponent} if self.mixture.corpora else {})
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Train; leaves model/ and metrics.jsonl."""
-        pretrain(
+        epochs = pretrain(
             settings=self.settings,
             runtime=self.runtime,
             start=context.inputs["start"] / "model",
@@ -83,8 +97,19 @@ class PretrainStage(Stage):
             vocabulary=context.inputs["vocabulary"] / "vocabulary",
             work=context.folder,
             observer=context.observer,
+            mixture=self._mixture(context),
         )
-        return {"steps": self.settings.num_steps}
+        return {"steps": self.settings.num_steps, "epochs": epochs}
+
+    def _mixture(self, context: StageContext) -> Mixture:
+        names = [role.removeprefix(_MIXED) for role in self.inputs if role.startswith(_MIXED)]
+        weights = [corpus.weight for corpus in self.mixture.corpora]
+        first = EncodedCorpus(self.corpus, context.inputs["tokens"] / "tokens" / "train", self.mixture.weight)
+        others = [
+            EncodedCorpus(name, context.inputs[mixed_role(name)] / "tokens" / "train", weight)
+            for name, weight in zip(names, weights, strict=True)
+        ]
+        return Mixture([first, *others], self.mixture.exponent)
 
 
 @dataclass(frozen=True, kw_only=True)

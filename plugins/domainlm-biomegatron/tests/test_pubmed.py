@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,6 +173,37 @@ def test_update_files_replace_and_remove_across_files(tmp_path: Path) -> None:
     assert "An older version" not in text
     counts = {key: prepared.documents[f"num_{key}"] for key in ("documents", "kept", "replaced", "removed", "empty")}
     assert counts == {"documents": 42, "kept": 36, "replaced": 3, "removed": 3, "empty": 0}
+
+
+def test_a_folder_of_bad_files_is_prepared_as_far_as_it_can_be_read(tmp_path: Path) -> None:
+    spec = next(spec for spec in CORPORA if spec.name == "biomegatron/pubmed")
+    records = [citation(str(number), f"Title {number}.", plain(f"Text {number} is whole.")) for number in range(1, 60)]
+    whole = article_set(*records[:30]).encode()
+    contents = {
+        "a.xml": article_set(*records[30:40], "<PubmedArticle></x>", *records[40:]).encode(),
+        "b.xml": BOMB.encode(),
+        "c.xml.gz": gzip.compress(whole, mtime=0)[:-9],
+        "d.xml": bytes(range(256)) * 100,
+        "e.xml": article_set(citation("60", "Title 60.", plain("The last text is whole."))).encode(),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    files = tuple(tmp_path / name for name in contents)
+    options = ["corpus.held_out_share=0.3", "corpus.on_bad_input=skip"]
+    settings = corpus_settings(spec.name, [str(tmp_path)], options)
+    order = CorpusOrder(spec=spec, settings=settings, files=files)
+    refusing = replace(order, settings=settings.model_copy(update={"on_bad_input": "refuse"}))
+    with pytest.raises(DataError, match="broken XML"):
+        build_corpus(refusing, tmp_path / "refused")
+    build_corpus(order, tmp_path / "out")
+    text = "".join((tmp_path / "out" / "text" / f"{side}.txt").read_text() for side in ("train", "held_out"))
+    # The truncated file ends within its check sum: all its records are there. Of the broken one the first ten are.
+    assert [number for number in range(1, 60) if f"Text {number} is whole." not in text] == list(range(41, 60))
+    assert "The last text is whole." in text
+    problems = json.loads((tmp_path / "out" / "manifest.json").read_text())["problems"]
+    places = {Path(example["where"].partition(":")[0]).name for example in problems["examples"]}
+    assert places == {"a.xml", "b.xml", "c.xml.gz", "d.xml"}
+    assert sum(problems["counts"].values()) == 4
 
 
 def test_book_articles_are_read(write: Write, problems: ProblemLog) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -65,8 +66,7 @@ def test_a_corpus_is_built_and_looked_at(call: Call, arguments: list[str], tmp_p
 
 def test_shards_are_merged(call: Call, arguments: list[str], tmp_path: Path, text: Path) -> None:
     arguments[arguments.index(str(text))] = str(tmp_path / "*.txt.gz")
-    import gzip  # files of a size that makes groups of their own are not needed: a shard may be empty
-
+    # Files of a size that makes groups of their own are not needed: a shard may be empty.
     (tmp_path / "logs.txt.gz").write_bytes(gzip.compress(text.read_bytes()))
     whole, merged = tmp_path / "whole", tmp_path / "merged"
     _done(call("corpus", "build", *arguments, "--out", str(whole)))
@@ -137,3 +137,38 @@ def test_only_the_corpus_can_be_set_without_a_recipe(call: Call, text: Path, tmp
     unknown = call(*base, "corpus.deduplicate=true").exception
     assert isinstance(unknown, RecipeError)
     assert unknown.nearest == "deduplication"
+
+
+def test_bad_input_is_counted_in_the_manifest_and_costs_nothing_else(
+    call: Call, arguments: list[str], tmp_path: Path, text: Path
+) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    lines = [f"Log {number} of the Vega is whole." for number in range(40)]
+    good = "\n\n".join(lines)
+    packed = gzip.compress("\n\n".join(f"Page {number**9}." for number in range(5_000)).encode())
+    (folder / "a.txt.gz").write_bytes(packed[: len(packed) // 2])  # cut short
+    (folder / "b.txt").write_bytes(good.encode())
+    (folder / "c.txt").write_bytes(
+        "Käse an Bord.\n\n".encode() + "Gemüse an Bord.\n\n".encode("latin-1") + b"Salt on board."
+    )
+    (folder / "d.txt").write_bytes(b"Before the long line.\n\n" + b"x" * 50_000_000 + b"\n\nBehind the long line.\n")
+    (folder / "e.txt").write_bytes(bytes(range(128, 256)) * 40)
+    arguments[arguments.index(str(text))] = str(folder / "*")
+
+    refused = call("corpus", "build", *arguments, "--out", str(tmp_path / "refused"))
+    assert isinstance(refused.exception, DataError)
+    assert str(folder / "a.txt.gz") in str(refused.exception)
+
+    skip = ("--set", "corpus.on_bad_input=skip", "--set", "corpus.deduplication.exact=false")
+    _done(call("corpus", "build", *arguments, *skip, "--out", str(tmp_path / "out")))
+    kept = "".join((tmp_path / "out" / "text" / f"{side}.txt").read_text() for side in ("train", "held_out"))
+    expected = [*lines, "Käse an Bord.", "Salt on board.", "Before the long line.", "Behind the long line."]
+    assert not [line for line in expected if f"{line}\n" not in kept]
+    assert "Gem" not in kept
+    problems = json.loads((tmp_path / "out" / "manifest.json").read_text())["problems"]
+    assert problems["counts"]["the line is too long (left out)"] == 1
+    assert problems["counts"]["not UTF-8 (left out)"] >= 2
+    places = [example["where"].removeprefix(f"{folder}/") for example in problems["examples"]]
+    assert {place.partition(":")[0] for place in places} == {"a.txt.gz", "c.txt", "d.txt", "e.txt"}
+    assert {"c.txt:3", "d.txt:3"} <= set(places)

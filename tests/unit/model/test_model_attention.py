@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from domainlm.model import attention
 from domainlm.model.attention import attend
+from domainlm.model.encoder import sample_bias
 
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -64,6 +65,36 @@ def test_plain_products_agree_with_torchs_kernel(
     torch.testing.assert_close(plain, kernel, atol=1e-5, rtol=1e-5)
     for ours, theirs in zip(plain_gradients, _gradients(kernel, qkv), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def _sample_bias(batch: int, tokens: int, dtype: torch.dtype) -> torch.Tensor:
+    """Rows of several samples and some padding."""
+    samples = torch.randint(0, 2, (batch, tokens), generator=torch.Generator().manual_seed(1)).cumsum(1)
+    return sample_bias(torch.arange(tokens - batch + 1, tokens + 1), samples).to(dtype)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 5])
+@pytest.mark.parametrize("tokens", [9, 128])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
+def test_rows_of_several_samples_are_those_of_each_sample_alone(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tolerance: float, tokens: int, rows_at_once: int
+) -> None:
+    qkv = _qkv(5, 2, tokens, 8, dtype)
+    bias = _sample_bias(5, tokens, dtype)
+    monkeypatch.setattr(attention, "_SCORES_BYTES_AT_ONCE", rows_at_once * 2 * tokens * tokens * 4)
+    exact = [tensor.detach().double().requires_grad_() for tensor in qkv]
+    expected = torch.zeros(exact[0].shape, dtype=torch.float64)
+    for row in range(5):
+        for slot in range(tokens):  # each token attends to the tokens with the same bias, written out
+            inside = torch.isfinite(bias[row, 0, slot])
+            scores = exact[0][row, :, slot : slot + 1] @ exact[1][row, :, inside].transpose(1, 2) / math.sqrt(8)
+            expected[row, :, slot] = (scores.softmax(-1) @ exact[2][row, :, inside])[:, 0]
+    expected_gradients = _gradients(expected, (exact[0], exact[1], exact[2]))
+
+    for ours in (_plain(qkv, bias), functional.scaled_dot_product_attention(*qkv, attn_mask=bias)):
+        torch.testing.assert_close(ours.double(), expected, atol=tolerance, rtol=tolerance)
+        for gradient, theirs in zip(_gradients(ours, qkv), expected_gradients, strict=True):
+            assert ((gradient - theirs).norm() / theirs.norm()).item() < tolerance
 
 
 def test_gradients_under_dropout_are_those_of_the_weights_that_were_kept() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from domainlm.errors import DataError
 from domainlm.text.batches import MaskedBatch, PretrainingBatches
 from domainlm.text.indexed import IndexedDataset
-from domainlm.text.masking import Masking, TokenTable
+from domainlm.text.masking import Masking, MaskingUnit, TokenTable
+from domainlm.text.pairs import SecondObjective
 
 if TYPE_CHECKING:
     from conftest import MakeDataset
@@ -38,9 +39,33 @@ def _batches(
     masking: Masking | None = None,
     seed: int = 5,
 ) -> PretrainingBatches:
-    masking = masking or Masking()
     return PretrainingBatches(
-        dataset, table, max_tokens=max_tokens, sentence_order=sentence_order, masking=masking, seed=seed
+        dataset,
+        table,
+        max_tokens=max_tokens,
+        second_objective="sentence_order" if sentence_order else "none",
+        masking=masking or Masking(),
+        seed=seed,
+    )
+
+
+def _packed(
+    dataset: IndexedDataset,
+    table: TokenTable,
+    *,
+    second_objective: SecondObjective,
+    max_tokens: int = 32,
+    masking: Masking | None = None,
+    seed: int = 5,
+) -> PretrainingBatches:
+    return PretrainingBatches(
+        dataset,
+        table,
+        max_tokens=max_tokens,
+        second_objective=second_objective,
+        masking=masking or Masking(),
+        seed=seed,
+        packing=True,
     )
 
 
@@ -123,6 +148,93 @@ def test_a_sample_does_not_depend_on_its_batch(
         assert np.array_equal(together.masked_labels[in_row], alone.masked_labels)
         if together.is_swapped is not None and alone.is_swapped is not None:
             assert together.is_swapped[row] == alone.is_swapped[0]
+
+
+def _samples(batch: MaskedBatch) -> list[tuple[tuple[int, ...], ...]]:
+    """Of each sample of each row: its tokens before masking, token types, places, and the label of its pair."""
+    assert batch.positions is not None
+    assert batch.samples is not None
+    assert batch.firsts is not None
+    found = []
+    restored, width = _restored(batch), batch.tokens.shape[1]
+    for row, length in enumerate(batch.lengths.tolist()):
+        numbers = batch.samples[row, :length]
+        assert np.unique(numbers).tolist() == list(range(numbers.max() + 1))
+        assert (np.diff(numbers) >= 0).all()
+        for number in range(numbers.max() + 1):
+            inside = np.flatnonzero(numbers == number)
+            assert row * width + inside[0] == batch.firsts[len(found)]
+            label = () if batch.is_swapped is None else (int(batch.is_swapped[len(found)]),)
+            grids = (restored, batch.token_types, batch.positions)
+            found.append((*(tuple(grid[row, inside].tolist()) for grid in grids), label))
+    assert len(found) == len(batch.firsts)
+    return found
+
+
+@pytest.mark.parametrize("objective", get_args(SecondObjective))
+@pytest.mark.parametrize("max_tokens", [16, 20, 32, 128])
+def test_packed_rows_hold_whole_samples(
+    dataset: IndexedDataset, table: TokenTable, max_tokens: int, objective: SecondObjective
+) -> None:
+    batches = _packed(dataset, table, max_tokens=max_tokens, second_objective=objective)
+    batch = batches.batch(range(batches.num_sequences))
+    assert batch.tokens.shape == (batches.num_sequences, max_tokens)
+    samples = _samples(batch)
+    assert len(samples) == batches.num_samples > batches.num_sequences
+    for tokens, types, positions, _ in samples:
+        separators = [slot for slot, token in enumerate(tokens) if token == _SEP]
+        assert (tokens[0], tokens[-1]) == (_CLS, _SEP)
+        assert tokens.count(_CLS) == 1
+        assert len(separators) == 1 + (objective != "none")
+        assert positions == tuple(range(len(tokens)))
+        assert types == tuple(int(slot > separators[0]) for slot in range(len(tokens)))
+    padding = np.arange(max_tokens) >= batch.lengths[:, None]
+    assert (batch.tokens[padding] == _PAD).all()
+    assert (batch.tokens[~padding] != _PAD).all()
+    assert np.mean(batch.lengths) > 0.9 * max_tokens  # it is a small text
+
+
+@pytest.mark.parametrize("objective", ["sentence_order", "none"])
+def test_an_epoch_of_packed_rows_holds_every_token_once(
+    dataset: IndexedDataset, table: TokenTable, objective: SecondObjective
+) -> None:
+    batches = _packed(dataset, table, second_objective=objective)
+    num = batches.num_sequences
+    counts = []
+    for epoch in range(2):
+        samples = _samples(batches.batch(range(epoch * num, (epoch + 1) * num)))
+        text = [token for tokens, _, _, _ in samples for token in tokens if token not in {_CLS, _SEP}]
+        counts.append(np.bincount(text, minlength=100).tolist())
+    assert counts[0] == counts[1] == np.bincount(dataset.tokens, minlength=100).tolist()
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.integers(0, 10_000), min_size=1, max_size=12),
+    st.integers(0, 2**70),
+    st.sampled_from(get_args(SecondObjective)),
+    st.sampled_from(get_args(MaskingUnit)),
+)
+def test_a_packed_row_does_not_depend_on_its_batch(
+    dataset: IndexedDataset,
+    table: TokenTable,
+    positions: list[int],
+    seed: int,
+    objective: SecondObjective,
+    unit: MaskingUnit,
+) -> None:
+    def make() -> PretrainingBatches:
+        return _packed(dataset, table, seed=seed, second_objective=objective, masking=Masking(0.3, unit))
+
+    together = make().batch(positions)
+    alone = [make().batch([position]) for position in positions]
+    assert _samples(together) == [sample for batch in alone for sample in _samples(batch)]
+    width = together.tokens.shape[1]
+    rows = together.masked_positions // width
+    for row, batch in enumerate(alone):
+        assert np.array_equal(together.masked_positions[rows == row] % width, batch.masked_positions)
+        assert np.array_equal(together.masked_labels[rows == row], batch.masked_labels)
+        assert np.array_equal(together.tokens[row, : batch.lengths[0]], batch.tokens[0, : batch.lengths[0]])
 
 
 def test_masks_segments_and_order_change_with_the_epoch_and_the_seed(

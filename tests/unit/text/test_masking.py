@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from domainlm.text.masking import Masking, TokenTable, choose_masked, corrupt
+from domainlm.text.masking import MaskDraws, Masking, MaskingUnit, TokenTable, choose_masked, corrupt
 from domainlm.text.randomness import uniforms
 
 _CLS, _SEP, _PAD, _UNK, _MASK = 2, 3, 0, 1, 4
@@ -17,8 +19,14 @@ def _draws(num_rows: int, num_columns: int, seed: int = 0) -> NDArray[np.float64
 
 
 def _choose(tokens: NDArray[np.int64], table: TokenTable, masking: Masking, seed: int = 0) -> NDArray[np.bool_]:
-    draws = _draws(len(tokens), 1 + tokens.shape[1], seed)
-    return choose_masked(tokens, table, masking, draws[:, 0], draws[:, 1:])
+    draws = _mask_draws(_draws(len(tokens), 1 + 2 * tokens.shape[1], seed))
+    return choose_masked(tokens, table, masking, draws)[0]
+
+
+def _mask_draws(draws: NDArray[np.float64]) -> MaskDraws:
+    """One for each row, one for each slot, and again one for each slot."""
+    keys, lengths = np.split(draws[:, 1:], 2, axis=1)
+    return MaskDraws(draws[:, 0], keys, keys, keys, lengths)
 
 
 def _words(row: NDArray[np.int64], table: TokenTable) -> list[list[int]]:
@@ -62,17 +70,22 @@ def test_sub_tokens_are_chosen_one_by_one(table: TokenTable, row: list[int], rat
         assert rate * ordinary.sum() - 1 < chosen.sum() < rate * ordinary.sum() + 1
 
 
-@given(st.lists(_ROWS, min_size=2, max_size=4), st.integers(0, 2**32))
-def test_a_row_does_not_depend_on_its_batch(table: TokenTable, rows: list[list[int]], seed: int) -> None:
+@given(st.lists(_ROWS, min_size=2, max_size=4), st.integers(0, 2**32), st.sampled_from(get_args(MaskingUnit)))
+def test_a_row_does_not_depend_on_its_batch(
+    table: TokenTable, rows: list[list[int]], seed: int, unit: MaskingUnit
+) -> None:
     width = max(len(row) for row in rows) + 3
     tokens = np.full((len(rows), width), _PAD)
     for number, row in enumerate(rows):
         tokens[number, : len(row)] = row
-    draws = _draws(len(rows), 1 + width, seed)
-    together = choose_masked(tokens, table, Masking(rate=0.3), draws[:, 0], draws[:, 1:])
+    draws = _mask_draws(_draws(len(rows), 1 + 2 * width, seed))
+    masking = Masking(rate=0.3, unit=unit)
+    together = choose_masked(tokens, table, masking, draws)[0]
     for number, row in enumerate(rows):
-        keys = draws[number : number + 1, 1 : 1 + len(row)]
-        alone = choose_masked(np.array([row]), table, Masking(rate=0.3), draws[number : number + 1, 0], keys)
+        own = [plane[number : number + 1, : len(row)] for plane in (draws.keys, draws.actions, draws.choices)]
+        lengths = draws.lengths[number : number + 1, : len(row)]
+        of_row = MaskDraws(draws.crossing[number : number + 1], *own, lengths)
+        alone = choose_masked(np.array([row]), table, masking, of_row)[0]
         assert np.array_equal(alone[0], together[number, : len(row)])
 
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domainlm.text.cuts import Text
 from domainlm.text.masking import TokenTable
+from domainlm.text.pairs import divide
 from domainlm.text.samples import SampleMap
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ def _spans(samples: SampleMap) -> list[tuple[int, int]]:
 def _lengths(
     make_dataset: MakeDataset, table: TokenTable, documents: list[list[list[int]]], capacity: int
 ) -> list[int]:
-    return [stop - start for start, stop in _spans(SampleMap(make_dataset(documents), capacity, table.is_continuation))]
+    return [
+        stop - start
+        for start, stop in _spans(SampleMap(Text.of(make_dataset(documents), table.is_continuation), capacity))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +81,7 @@ def test_every_token_is_in_one_sample_of_its_document(
 ) -> None:
     documents.append([[_WORD]])
     dataset = make_dataset(documents)
-    spans = _spans(SampleMap(dataset, capacity, table.is_continuation))
+    spans = _spans(SampleMap(Text.of(dataset, table.is_continuation), capacity))
     assert spans[0][0] == 0
     assert spans[-1][1] == len(dataset.tokens)
     assert all(before[1] == after[0] for before, after in pairwise(spans))
@@ -96,9 +101,9 @@ def test_samples_are_divided_at_sentences_else_words_else_anywhere(
 ) -> None:
     documents.append([[_WORD]])
     dataset = make_dataset(documents)
-    samples = SampleMap(dataset, capacity, table.is_continuation)
-    places = np.arange(len(samples))
-    pivots = samples.pivots(places, np.full(len(places), draw)).tolist()
+    text = Text.of(dataset, table.is_continuation)
+    samples = SampleMap(text, capacity)
+    pivots = divide(text, samples.starts, samples.stops, np.full(len(samples), draw)).tolist()
     sentence_starts = set(dataset.starts[dataset.lengths > 0].tolist())
     for (start, stop), pivot in zip(_spans(samples), pivots, strict=True):
         inner = range(start + 1, stop)
@@ -108,16 +113,17 @@ def test_samples_are_divided_at_sentences_else_words_else_anywhere(
 
 
 def test_pivots_are_spread_evenly(make_dataset: MakeDataset, table: TokenTable) -> None:
-    samples = SampleMap(make_dataset([[[_WORD] * 2] * 5]), 100, table.is_continuation)
+    text = Text.of(make_dataset([[[_WORD] * 2] * 5]), table.is_continuation)
+    samples = SampleMap(text, 100)
     draws = (np.arange(1000) + 0.5) / 1000
-    pivots = samples.pivots(np.zeros(1000, dtype=np.int64), draws)
+    pivots = divide(text, samples.starts.repeat(1000), samples.stops.repeat(1000), draws)
     assert np.unique(pivots, return_counts=True)[0].tolist() == [2, 4, 6, 8]
     assert np.unique(pivots, return_counts=True)[1].tolist() == [250] * 4
 
 
 def test_a_sample_must_have_room(make_dataset: MakeDataset, table: TokenTable) -> None:
     with pytest.raises(ValueError, match="must hold a token"):
-        SampleMap(make_dataset([[[_WORD]]]), 0, table.is_continuation)
+        SampleMap(Text.of(make_dataset([[[_WORD]]]), table.is_continuation), 0)
 
 
 def test_two_hundred_thousand_sentences_take_less_than_two_seconds(
@@ -127,6 +133,6 @@ def test_two_hundred_thousand_sentences_take_less_than_two_seconds(
     flat = [[_WORD] * length for length in lengths.tolist()]
     dataset = make_dataset([flat[start : start + 10] for start in range(0, len(flat), 10)])
     begin = time.perf_counter()
-    samples = SampleMap(dataset, 125, table.is_continuation)
+    samples = SampleMap(Text.of(dataset, table.is_continuation), 125)
     assert time.perf_counter() - begin < 2.0
     assert len(samples) > 50_000

@@ -7,14 +7,16 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from domainlm.errors import ModelError
@@ -24,13 +26,15 @@ from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import choose_device
 from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
-from domainlm.text.batches import PretrainingBatches
+from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
 from domainlm.text.indexed import IndexedDataset, IndexedWriter
 from domainlm.text.masking import Masking, TokenTable
+from domainlm.text.mixing import MixedBatches
+from domainlm.text.pairs import SecondObjective
 from domainlm.train.assemble import create_start, pretrain
 from domainlm.train.objective import Objective
 from domainlm.train.observer import NullObserver
-from domainlm.train.pretraining import PretrainingObjective, PretrainingSource, score_sequences
+from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, PretrainingSource, score_sequences
 from domainlm.vocab.vocabulary import Vocabulary
 
 ENTRIES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrst", *(f"##{each}" for each in "uvwxyz")]
@@ -161,12 +165,23 @@ def test_a_start_with_a_head_trains_without_it(world: World, tmp_path: Path) -> 
     assert all(line["loss"] == line["masked_lm"] and "sentence_order" not in line for line in lines)
 
 
+@pytest.mark.parametrize("packing", [True, False])
+def test_pairs_may_be_of_the_other_kind(world: World, tmp_path: Path, packing: bool) -> None:
+    epochs = pretrain(**world.arguments(tmp_path, num_steps=2, second_objective="next_sentence", packing=packing))
+
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["next_sentence"] for line in lines] == pytest.approx([np.log(2)] * 2, abs=0.1)
+    assert all(line["loss"] == pytest.approx(line["masked_lm"] + line["next_sentence"]) for line in lines)
+    batches = _batches(world, second_objective="next_sentence", packing=packing, seed=3)
+    assert epochs == {"corpus": 12 / batches.num_sequences}
+
+
 def test_settings_the_model_cannot_follow_are_refused(world: World, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"(?s)max_tokens is above.*given:   64.*at most 32"):
         pretrain(**world.arguments(tmp_path, max_tokens=64))
     create_start(CONFIG, sentence_order=False, seed=3, vocabulary=world.vocabulary, folder=tmp_path / "start")
     arguments = world.arguments(tmp_path) | {"start": tmp_path / "start"}
-    with pytest.raises(ModelError, match="no head for sentence order"):
+    with pytest.raises(ModelError, match="no head for pairs"):
         pretrain(**arguments)
 
 
@@ -181,16 +196,24 @@ def test_a_vocabulary_of_another_size_is_refused(world: World, tmp_path: Path) -
 # --- batches, losses, scores ---
 
 
-def _batches(world: World, *, sentence_order: bool = True) -> PretrainingBatches:
+def _batches(
+    world: World,
+    *,
+    sentence_order: bool = True,
+    second_objective: SecondObjective = "sentence_order",
+    packing: bool = False,
+    seed: int = 1,
+) -> PretrainingBatches:
     ids = np.arange(len(ENTRIES))
     table = TokenTable(0, 2, 3, 4, len(ENTRIES), ids >= 25, ids < 5)
     return PretrainingBatches(
         IndexedDataset(world.tokens),
         table,
         max_tokens=24,
-        sentence_order=sentence_order,
+        second_objective=second_objective if sentence_order else "none",
         masking=Masking(),
-        seed=1,
+        seed=seed,
+        packing=packing,
     )
 
 
@@ -203,6 +226,47 @@ def test_steps_take_the_sequences_in_order_and_each_once(world: World) -> None:
     expected = batches.batch(range(18)).lengths.tolist()
     assert [length for step in steps for batch in step for length in batch.lengths.tolist()] == expected
     assert sum(batch.num_tokens for step in steps for batch in step) == sum(expected)
+
+
+@settings(max_examples=30)
+@given(
+    step=st.integers(0, 40),
+    step_size=st.integers(1, 12),
+    micro_batch=st.integers(1, 13),
+    data=st.data(),
+    packing=st.booleans(),
+    is_mixed=st.booleans(),
+)
+def test_the_parts_of_the_data_ranks_are_the_step(
+    world: World, *, step: int, step_size: int, micro_batch: int, data: st.DataObject, packing: bool, is_mixed: bool
+) -> None:
+    def source(size: int, rank: int, degree: int) -> PretrainingSource:
+        """Made anew each time: as after a restart, or on another machine."""
+        batches: Batches = _batches(world, packing=packing)
+        if is_mixed:
+            others = {"a": _batches(world, packing=packing), "b": _batches(world, packing=packing, seed=2)}
+            batches = MixedBatches(others, [3.0, 1.0], seed=1, pad=0)
+        return PretrainingSource(batches, step_size, size, rank, degree)
+
+    def rows(part: PretrainingSource) -> list[tuple[list[int], list[int]]]:
+        """The tokens of each row, and what is to be predicted."""
+        found = []
+        for batch in part.micro_batches(step):
+            masked_rows = batch.masked_positions // batch.tokens.shape[1]
+            for row, length in enumerate(batch.lengths.tolist()):
+                found.append((batch.tokens[row, :length].tolist(), batch.masked_labels[masked_rows == row].tolist()))
+        return found
+
+    degree = data.draw(st.integers(1, step_size))
+    parts = [rows(source(micro_batch, rank, degree)) for rank in range(degree)]
+    assert all(parts)
+    assert [row for part in parts for row in part] == rows(source(step_size, 0, 1))
+
+
+@pytest.mark.parametrize(("rank", "degree"), [(1, 1), (-1, 2), (0, 12), (0, 0)])
+def test_a_data_rank_without_a_part_is_refused(world: World, rank: int, degree: int) -> None:
+    with pytest.raises(ValueError, match="has no part of 11 sequences"):
+        PretrainingSource(_batches(world), 11, 4, rank, degree)
 
 
 @pytest.mark.parametrize("sentence_order", [True, False])
@@ -226,6 +290,52 @@ def test_loss_sums_over_micro_batches_are_those_of_the_whole(world: World, sente
     assert (
         set(totals[0][0]) == set(totals[0][1]) == ({"masked_lm", "sentence_order"} if sentence_order else {"masked_lm"})
     )
+
+
+@pytest.mark.parametrize("objective", get_args(SecondObjective))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_packed_sample_learns_as_if_it_had_a_row_of_its_own(
+    world: World, objective: SecondObjective, precision: Literal["fp32", "bf16"]
+) -> None:
+    # Without dropout: fp32 goes through torch's attention, bf16 through plain products.
+    model = PretrainingModel(replace(CONFIG, dropout=0.0), sentence_order=True).train()
+    initialise(model, 0)
+    device = choose_device("cpu", precision)
+    batch = _batches(world, second_objective=objective, packing=True).batch(range(7))
+    outcomes = []
+    for each in (batch, _apart(batch)):
+        model.zero_grad()
+        with device.autocast():
+            losses = PretrainingObjective(objective).loss_sums(model, PretrainingBatch.of(each))
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        gradient = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+        outcomes.append(({part: loss.item() for part, loss in losses.items()}, gradient))
+
+    tolerance = {"fp32": 1e-5, "bf16": 2e-2}[precision]
+    (packed, packed_gradient), (apart, gradient) = outcomes
+    assert set(packed) == {"masked_lm"} | ({objective} - {"none"})
+    assert packed == pytest.approx(apart, rel=tolerance)
+    assert ((packed_gradient - gradient).norm() / gradient.norm()).item() < tolerance
+
+
+def _apart(batch: MaskedBatch) -> MaskedBatch:
+    """The samples of a packed batch, each in a padded row of its own."""
+    assert batch.samples is not None
+    assert batch.firsts is not None
+    width = batch.tokens.shape[1]
+    ends = np.append(batch.firsts[1:], -1)
+    rows = batch.firsts // width
+    is_last = np.append(np.diff(rows) > 0, True)
+    lengths = np.where(is_last, batch.lengths[rows] + rows * width, ends) - batch.firsts
+    places = batch.firsts[:, None] + np.arange(width)
+    inside = np.arange(width) < lengths[:, None]
+    tokens, token_types = (
+        np.where(inside, grid.ravel()[np.minimum(places, grid.size - 1)], 0)
+        for grid in (batch.tokens, batch.token_types)
+    )
+    sample_of = np.searchsorted(batch.firsts, batch.masked_positions, side="right") - 1
+    masked = sample_of * width + batch.masked_positions - batch.firsts[sample_of]
+    return MaskedBatch(tokens, token_types, lengths, masked, batch.masked_labels, batch.is_swapped)
 
 
 @pytest.mark.parametrize("num_rows", [1, 7, 500])

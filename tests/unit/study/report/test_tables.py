@@ -129,6 +129,14 @@ def test_what_was_run(results: Json, write_run: WriteRun) -> None:
     assert "[pretraining.optimizer]" in section.code
 
 
+def test_epochs_are_told_for_each_corpus(results: Json, write_run: WriteRun) -> None:
+    for row in results["rows"]:
+        row["epochs"] = {"core/text": 6.479, "general": 0.12} if row["steps"] else {}
+    (models, *_) = sections_of(results, write_run)["What was run"].tables
+    assert models.head == ("model", "steps", "epochs")
+    assert texts(models) == [["num_steps=0", "0", "–"], ["num_steps=1500", "1500", "core/text 6.48, general 0.12"]]
+
+
 def test_a_long_lock_is_cut(results: Json, write_run: WriteRun) -> None:
     results["lock"] = {"files": {f"{place}.txt": {"sha256": "ab" * 32} for place in range(100)}}
     (_, files) = sections_of(results, write_run)["What was run"].tables

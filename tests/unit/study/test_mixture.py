@@ -1,0 +1,103 @@
+"""A recipe with several corpora, from its text to what reports say of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from domainlm.errors import UserError
+from domainlm.plugin import load_plugins
+from domainlm.recipe.load import load_recipe
+from domainlm.recipe.resolve import resolve
+from domainlm.study.run import run_recipe
+
+RECIPE = """
+name = "harbour"
+[corpus]
+spec = "core/text"
+files = ["logs.txt"]
+held_out_share = 0.2
+[mixture]
+weight = 3.0
+[[mixture.corpora]]
+spec = "core/text"
+name = "general"
+files = ["letters.txt"]
+held_out_share = 0.2
+weight = 1.0
+[vocabulary]
+size = 60
+[model]
+size = "core/tiny"
+[pretraining]
+num_steps = 2
+num_sequences_per_step = 8
+num_sequences_per_micro_batch = 4
+max_tokens = 32
+[runtime]
+num_threads = 1
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    for name, ship in (("logs", "Aurora"), ("letters", "Mother")):
+        lines = [f"{ship} number {number} wrote of salt and wool.\n" for number in range(60)]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
+    path = tmp_path / "harbour.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def _run(recipe: Path, out: Path, *overrides: str) -> dict[str, float]:
+    run_recipe(recipe, out=out, store=recipe.parent / "store", overrides=overrides, plugins=load_plugins())
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert set(results["lock"]["files"]) >= {recipe.name, "logs.txt"}
+    epochs: dict[str, float] = results["rows"][0]["epochs"]
+    return epochs
+
+
+def test_corpora_are_read_in_their_shares(recipe: Path, tmp_path: Path) -> None:
+    epochs = _run(recipe, tmp_path / "weighted")
+    text = RECIPE.replace("weight = 3.0", "exponent = 0.0").replace("weight = 1.0\n", "")
+    recipe.with_name("equal.toml").write_text(text, encoding="utf-8")
+    equal = _run(recipe.with_name("equal.toml"), tmp_path / "equal")
+    alone = _run(recipe, tmp_path / "alone", "mixture={}")
+
+    assert list(epochs) == list(equal) == ["core/text", "general"]
+    assert list(alone) == ["core/text"]
+    # Of 16 sequences the main corpus has about 12 where weights are 3 to 1, about 8 in equal shares, and all alone.
+    sizes = {"core/text": 16 / alone["core/text"]}
+    assert 10.5 <= epochs["core/text"] * sizes["core/text"] <= 13.5
+    assert 6.5 <= equal["core/text"] * sizes["core/text"] <= 9.5
+    assert epochs["general"] < equal["general"]
+    stages = sorted(path.name for path in (tmp_path / "store").iterdir() if path.is_dir())
+    assert {"corpus", "encode", "pretrain"} <= set(stages)
+    corpora = [path for path in (tmp_path / "store" / "corpus").iterdir() if (path / "manifest.json").is_file()]
+    assert len(corpora) == 2  # what runs have in common is made once
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("mixture.weight=3.0", None),
+        ("mixture.corpora.0.weight=0.0", "greater than 0"),
+        ('mixture.corpora.0.name="core/text"', "two corpora have one name"),
+        ("mixture={weight = 2.0}", "needs other corpora"),
+        ('mixture={corpora = [{spec = "core/text", files = ["letters.txt"], weight = 1.0}]}', "or to none"),
+        ('mixture={corpora = [{spec = "core/text", files = ["gone.txt"]}]}', "gone.txt"),
+        ('mixture={corpora = [{spec = "core/txt", files = ["letters.txt"]}]}', "core/txt"),
+    ],
+)
+def test_mixtures_that_cannot_be_are_refused(
+    recipe: Path, change: str, message: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(recipe.parent)
+    registry = load_plugins().registry
+    if message is None:
+        resolve(load_recipe(recipe, [change]), registry)
+        return
+    with pytest.raises(UserError, match=message):
+        resolve(load_recipe(recipe, [change]), registry)

@@ -131,7 +131,7 @@ class LoadedModel:
         """Embed the text of each record."""
         pairs = self._beside(records, lambda each: each.text(), lambda texts: self.embed(texts, pooling=pooling))
         for record, vector in pairs:
-            yield {"id": record.id, "embedding": [float(value) for value in vector]}
+            yield {"id": record.id, "embedding": [float(f"{value:.7g}") for value in vector]}
 
     def tag(self, texts: Iterable[str]) -> Iterator[TaggedText]:
         """Find the entities of texts; models of kind "token" do."""

@@ -18,7 +18,6 @@ from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
-from domainlm.text.batches import Batches
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints import remove_checkpoints
 from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches
@@ -64,7 +63,7 @@ def pretrain(
     work: Path,
     observer: Observer,
     mixture: Mixture | None = None,
-) -> dict[str, float]:
+) -> None:
     """Pretrain a model, or go on with it from `work/checkpoints`; leaves `work/model/` and `work/metrics.jsonl`.
 
     A call that was killed goes on when it is made again, and ends with the same bytes; one that had ended returns.
@@ -79,28 +78,23 @@ def pretrain(
         observer: told of steps and checkpoints.
         mixture: train on several corpora in turns, in place of `tokens` alone.
 
-    Returns:
-        How often each corpus was read, by its name.
-
     Raises:
         UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
     """
     mixture = mixture or Mixture([EncodedCorpus("corpus", tokens)])
-    batches = mixed_batches(settings, mixture, Vocabulary.load(vocabulary))
     run = _run_identity(settings, mixture)
     if not _is_finished(work / _MODEL, run):
         _train(
             settings,
             open_device(runtime),
             start=start,
-            batches=batches,
+            mixture=mixture,
             vocabulary=vocabulary,
             work=work,
             observer=observer,
             run=run,
         )
     remove_checkpoints(work)
-    return batches.epochs(settings.num_steps * settings.num_sequences_per_step)
 
 
 def _train(
@@ -108,16 +102,19 @@ def _train(
     device: Device,
     *,
     start: Path,
-    batches: Batches,
+    mixture: Mixture,
     vocabulary: Path,
     work: Path,
     observer: Observer,
     run: str,
 ) -> None:
-    model, config = _read_model(start, settings, Vocabulary.load(vocabulary))
+    entries = Vocabulary.load(vocabulary)
+    model, config = _read_model(start, settings, entries)
     freeze(model, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
     source: BatchSource[PretrainingBatch] = PretrainingSource(
-        batches, settings.num_sequences_per_step, settings.num_sequences_per_micro_batch
+        mixed_batches(settings, mixture, entries),
+        settings.num_sequences_per_step,
+        settings.num_sequences_per_micro_batch,
     )
     if settings.num_embedding_steps:
         source = EmbeddingsFirst.of(source, model, settings.num_embedding_steps)

@@ -71,6 +71,18 @@ def mixed_batches(settings: PretrainingSettings, mixture: Mixture, vocabulary: V
     return MixedBatches(parts, weights, seed=settings.seed, pad=vocabulary.pad_id)
 
 
+def epochs_read(settings: PretrainingSettings, mixture: Mixture, vocabulary: Path) -> dict[str, float]:
+    """How often a whole pretraining reads each corpus, by its name.
+
+    Args:
+        settings: its steps and all that decides its sequences.
+        mixture: what it reads.
+        vocabulary: folder of the vocabulary.
+    """
+    batches = mixed_batches(settings, mixture, Vocabulary.load(vocabulary))
+    return batches.epochs(settings.num_steps * settings.num_sequences_per_step)
+
+
 def corpus_batches(
     settings: PretrainingSettings,
     tokens: Path,

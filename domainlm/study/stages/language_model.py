@@ -14,7 +14,7 @@ from domainlm.study.files import write_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import empty_folder
 from domainlm.train.assemble import create_start, pretrain, score_language_model
-from domainlm.train.corpora import EncodedCorpus, Mixture
+from domainlm.train.corpora import EncodedCorpus, Mixture, epochs_read
 from domainlm.vocab.vocabulary import Vocabulary
 
 _MIXED = "tokens of "
@@ -89,17 +89,18 @@ class PretrainStage(Stage):
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Train; leaves model/ and metrics.jsonl."""
-        epochs = pretrain(
+        mixture, vocabulary = self._mixture(context), context.inputs["vocabulary"] / "vocabulary"
+        pretrain(
             settings=self.settings,
             runtime=self.runtime,
             start=context.inputs["start"] / "model",
             tokens=context.inputs["tokens"] / "tokens" / "train",
-            vocabulary=context.inputs["vocabulary"] / "vocabulary",
+            vocabulary=vocabulary,
             work=context.folder,
             observer=context.observer,
-            mixture=self._mixture(context),
+            mixture=mixture,
         )
-        return {"steps": self.settings.num_steps, "epochs": epochs}
+        return {"steps": self.settings.num_steps, "epochs": epochs_read(self.settings, mixture, vocabulary)}
 
     def _mixture(self, context: StageContext) -> Mixture:
         names = [role.removeprefix(_MIXED) for role in self.inputs if role.startswith(_MIXED)]

@@ -110,7 +110,7 @@ def test_rows_are_the_same_however_they_are_asked_for(
 @pytest.mark.parametrize("num_special", [2, 3])
 @pytest.mark.parametrize("max_tokens", [128, 512])
 @pytest.mark.parametrize(
-    ("num_documents", "mean", "deviation"), [(4_000, 300, 110), (8_000, 60, 30), (150, 6_000, 3_000), (4_000, 290, 10)]
+    ("num_documents", "mean", "deviation"), [(3_000, 300, 110), (6_000, 60, 30), (120, 6_000, 3_000), (2_500, 290, 10)]
 )
 def test_98_percent_of_the_slots_are_filled(
     make_text: MakeText, num_documents: int, mean: float, deviation: float, max_tokens: int, num_special: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainlm.text.cuts import Text
@@ -28,6 +28,7 @@ def _many(text: Text, starts: list[int], stops: list[int], number: int) -> Segme
     return segments(text, "next_sentence", np.array(starts * number), np.array(stops * number), draws)
 
 
+@settings(max_examples=40)
 @given(_DOCUMENTS, st.integers(3, 30), st.integers(0, 2**32))
 def test_a_second_segment_is_the_next_one_or_from_another_document(
     make_dataset: MakeDataset, table: TokenTable, documents: list[list[list[int]]], capacity: int, seed: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_damaged_files_are_refused_or_read_with_sound_answers(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -152,18 +153,37 @@ def test_damaged_files_are_refused_or_read_with_sound_answers(
     content: Any = {"questions": [_question(), _question(id="q2")]}
     for _ in range(data.draw(st.integers(1, 3))):
         content = _damaged(content, data)
-    path = tmp_path_factory.getbasetemp() / "damaged.json"
-    path.write_text(json.dumps(content))
+    _check_reading(json.dumps(content), tmp_path_factory.getbasetemp() / "damaged.json")
+
+
+def test_thousands_of_damaged_files_are_refused_or_read(tmp_path: Path) -> None:
+    whole = json.dumps({"questions": [_question(), _question(id="q2", exact_answer="aspirin")]})
+    kinds = ["", "]", "}", '"', "\\", "\x00", "\u00e9", "null", "-1", "[]", "{}", '"aspirin"', '["ASA"]', '"factoid"']
+    num_read = 0
+    for seed in range(2_000):
+        draw = random.Random(seed)  # noqa: S311 - test data
+        text = whole
+        for _ in range(draw.randint(1, 3)):
+            start = draw.randrange(len(text))
+            text = text[:start] + draw.choice(kinds) + text[start + draw.choice([0, 1, 1, 5, 40]) :]
+        num_read += _check_reading(text, tmp_path / "damaged.json")
+    assert 100 < num_read < 1_900
+
+
+def _check_reading(text: str, path: Path) -> bool:
+    """Read a damaged file; whether anything of it could be read."""
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
     try:
         examples = list(read_bioasq(path, ProblemLog()))
     except DataError as error:
         assert error.where is not None  # noqa: PT017 - any other error fails the test
-        return
+        return False
     assert len({each.id for each in examples}) == len(examples) > 0
     for each in examples:
         assert all(each.context[answer.start : answer.end] == answer.text for answer in each.answers)
         assert each.group
     assert all(each.gold for each in examples) or not any(each.gold for each in examples)
+    return True
 
 
 def _damaged(value: Any, data: st.DataObject) -> Any:  # noqa: ANN401

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,12 @@ def test_missing_files_and_damaged_archives_are_refused(tmp_path: Path) -> None:
         list(read_squad(tmp_path / "other.json", ProblemLog()))
 
 
+WHOLE = {
+    "data": [
+        {"paragraphs": [{"context": CONTEXT, "qas": [_question(("Oslo", 14)), _question(("oil", 9), id="q2")]}]},
+        {"paragraphs": [{"context": CONTEXT, "qas": [_question(id="q3", is_impossible=True)]}]},
+    ]
+}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["Oslo", "\ud800"]),
     lambda inner: (
@@ -150,33 +157,46 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=1500)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_read_with_sound_answers(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    content: Any = {
-        "data": [{"paragraphs": [{"context": CONTEXT, "qas": [_question(("Oslo", 14)), _question(("oil", 9))]}]}]
-    }
+    content: Any = WHOLE
     for _ in range(data.draw(st.integers(1, 3))):
         content = _damaged(content, data)
-    text = json.dumps(content)
-    if data.draw(st.booleans()):
-        place = data.draw(st.integers(0, len(text)))
-        text = text[:place] + data.draw(st.sampled_from(["", "]", "}", '"', "\\", "\x00", "é"])) + text[place + 1 :]
-    path = tmp_path_factory.getbasetemp() / "fuzzed.json"
-    path.write_text(text, encoding="utf-8")
+    _check_reading(json.dumps(content), tmp_path_factory.getbasetemp() / "fuzzed.json")
+
+
+def test_thousands_of_damaged_files_are_refused_or_read(tmp_path: Path) -> None:
+    whole = json.dumps(WHOLE)
+    kinds = ["", "]", "}", '"', "\\", "\x00", "\u00e9", "null", "-1", "[]", "{}", "1e999", "99999999999", '"Oslo"']
+    num_read = 0
+    for seed in range(2_000):
+        draw = random.Random(seed)  # noqa: S311 - test data
+        text = whole
+        for _ in range(draw.randint(1, 3)):
+            start = draw.randrange(len(text))
+            text = text[:start] + draw.choice(kinds) + text[start + draw.choice([0, 1, 1, 5, 40]) :]
+        num_read += _check_reading(text, tmp_path / "fuzzed.json")
+    assert 100 < num_read < 1_900
+
+
+def _check_reading(text: str, path: Path) -> bool:
+    """Read a damaged file; whether anything of it could be read."""
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
     try:
         examples = list(read_squad(path, ProblemLog()))
     except DataError as error:
         assert error.where is not None  # noqa: PT017 - any other error fails the test
-        return
+        return False
     assert examples
     assert len({each.id for each in examples}) == len(examples)
     for example in examples:
         assert all(example.context[each.start : each.end] == each.text for each in example.answers)
         assert bool(example.gold) != example.is_impossible
         json.dumps([example.id, example.question, example.context, example.gold], ensure_ascii=False).encode()
+    return True
 
 
 def _damaged(value: Any, data: st.DataObject) -> Any:  # noqa: ANN401 - any JSON value

@@ -9,7 +9,7 @@ _TABLE = (
     ("run", "domainlm.cli.run:run", "Run a recipe from corpus to report."),
     ("recipe", "domainlm.cli.recipe:recipe", "List, show and check recipes."),
     ("report", "domainlm.cli.report:report", "Write the report of a finished run again."),
-    ("predict", "domainlm.cli.predict:predict", "Tag text with a fine-tuned model."),
+    ("predict", "domainlm.cli.predict:predict", "Tag, classify, answer, fill masks or embed texts with a model."),
     ("corpus", "domainlm.cli.corpus:corpus", "Get and prepare corpora."),
     ("task", "domainlm.cli.task:task", "Look at tasks, get and count their data, compare models."),
     ("vocab", "domainlm.cli.vocab:vocab", "Learn, measure and compare vocabularies."),

@@ -24,6 +24,9 @@ WINDOW_TOKENS = 2**25
 _NUM_AT_HAND = 32
 """Pieces to choose from; more of them spare few cuts and cost time."""
 
+_MIN_PIECE = 4
+"""Of fewer tokens there is next to nothing to learn."""
+
 _ROWS_PER_LANE = 256
 """Rows of a stretch are filled in so many turns, in each turn one row of every lane."""
 
@@ -50,7 +53,7 @@ class RowShape:
     @property
     def min_piece(self) -> int:
         """No cut is looked for that leaves fewer tokens than this on either side."""
-        return max(1, self.max_tokens // 32)
+        return max(1, min(max(_MIN_PIECE, self.max_tokens // 32), self.capacity // 2))
 
     @property
     def tolerance(self) -> int:

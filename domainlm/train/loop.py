@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints import Checkpoint, Checkpoints
-from domainlm.train.metrics import MetricsLog
+from domainlm.train.metrics import MetricsLog, NullLog
 from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource, Objective
-from domainlm.train.observer import Observer
-from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
+from domainlm.train.observer import NullObserver, Observer
+from domainlm.train.optimizer import optimizer_tensors, restore_optimizer
 from domainlm.train.schedule import learning_rate
 from domainlm.train.signals import DeferredSignal, deferred_signals
+from domainlm.train.worker import OneProcess, Worker, loop_values
 
 BatchT = TypeVar("BatchT", bound=Batch)
 
@@ -79,6 +79,7 @@ def train(
     work: Path,
     observer: Observer,
     milestones: Sequence[Milestone] = (),
+    worker: Worker[BatchT] | None = None,
 ) -> None:
     """Train `model` in place until `settings.num_steps` steps are done, going on from `work/checkpoints` if there.
 
@@ -98,18 +99,20 @@ def train(
         work: folder of this run; made where it is not there.
         observer: told after each step and each checkpoint.
         milestones: work after certain steps (`KeepBest`, ...).
+        worker: what computes; this process by itself where None. On a grid every rank calls this with a worker of its
+            own, and the first one writes.
 
     Raises:
         ModelError: the loss or the gradient is not finite, or a checkpoint belongs to another run.
         KeyboardInterrupt: after the current step and a checkpoint, when interrupted (a second time: at once).
     """
-    model.to(device.torch_device)
-    run = _Run(model, objective, source, settings, device=device, work=work, observer=observer, milestones=milestones)
+    worker = worker or OneProcess(model, objective, settings.optimizer, device, settings.seed)
+    run = _Run(worker, source, settings, work=work, observer=observer, milestones=milestones)
     found = run.restore()
     first, unsettled = (0, None) if found is None else (found.step, found.unsettled)
     with (
-        MetricsLog(work / _METRICS, first - (unsettled is not None)) as log,
-        _progress(settings, first) as bar,
+        _metrics(worker, work / _METRICS, first - (unsettled is not None)) as log,
+        _progress(settings, first, is_shown=worker.is_first) as bar,
         deferred_signals() as signals,
         _own_random_state(device),
     ):
@@ -145,41 +148,37 @@ class _Run(Generic[BatchT]):
 
     def __init__(
         self,
-        model: nn.Module,
-        objective: Objective[BatchT],
+        worker: Worker[BatchT],
         source: BatchSource[BatchT],
         settings: LoopSettings,
         *,
-        device: Device,
         work: Path,
         observer: Observer,
         milestones: Sequence[Milestone],
     ) -> None:
-        self._model = model
-        self._objective = objective
+        self._worker = worker
         self._source = source
         self._settings = settings
-        self._device = device
-        self._observer = observer
+        self._observer = observer if worker.is_first else NullObserver()
         self._milestones = milestones
-        self._optimizer = build_optimizer(model, settings.optimizer)
-        self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         run = "/".join([settings.identity(), *(milestone.name for milestone in milestones)])
         self._checkpoints = Checkpoints(work, run, settings.num_checkpoints_kept)
 
     def restore(self) -> Checkpoint | None:
         """Go back to the last good checkpoint, if there is one."""
+        if not isinstance(self._worker, OneProcess):
+            return None
         found = self._checkpoints.latest()
         if found is not None:
-            self._load_weights(found)
-            restore_optimizer(self._optimizer, self._model, found.optimizer())
+            self._load_weights(self._worker.model, found)
+            restore_optimizer(self._worker.optimizer, self._worker.model, found.optimizer())
             for milestone in self._milestones:
                 milestone.restore(found.state[milestone.name], found.files(milestone.name))
         return found
 
-    def _load_weights(self, found: Checkpoint) -> None:
+    def _load_weights(self, model: nn.Module, found: Checkpoint) -> None:
         try:
-            self._model.load_state_dict(found.weights())
+            model.load_state_dict(found.weights())
         except RuntimeError as error:
             raise ModelError(
                 "this checkpoint holds the weights of another model",
@@ -190,11 +189,13 @@ class _Run(Generic[BatchT]):
 
     def save(self, step: int, log: MetricsLog, unsettled: Mapping[str, float] | None = None) -> None:
         """Write a checkpoint after `step` steps; `unsettled` holds the last one's values if it has milestones to do."""
+        if not isinstance(self._worker, OneProcess):
+            return
         log.sync()
         folder = self._checkpoints.save(
             step,
-            weights=self._model.state_dict(),
-            optimizer=optimizer_tensors(self._optimizer, self._model),
+            weights=self._worker.model.state_dict(),
+            optimizer=optimizer_tensors(self._worker.optimizer, self._worker.model),
             state={milestone.name: milestone.state() for milestone in self._milestones},
             files={milestone.name: milestone.files() for milestone in self._milestones},
             unsettled=unsettled,
@@ -206,14 +207,12 @@ class _Run(Generic[BatchT]):
         settings = self._settings
         started = time.perf_counter()
         rate = learning_rate(step, settings.num_steps, settings.optimizer.learning_rate, settings.schedule)
-        micro_batches = self._source.micro_batches(step)
-        parts, norm = self._gradients(step, micro_batches)
-        values = {"loss": math.fsum(parts.values()), **parts, "learning_rate": rate, "gradient_norm": norm}
+        gradients = self._worker.gradients(step, self._source.micro_batches(step))
+        values = loop_values(gradients, rate)
         self._check_finite(step + 1, values)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.step()
-        values["num_tokens"] = sum(batch.num_tokens for batch in micro_batches)
+        if gradients.is_usable:
+            self._worker.update(rate)
+        values["num_tokens"] = gradients.num_tokens
         return _Advance(step + 1, values, time.perf_counter() - started)
 
     def settle(self, advance: _Advance, log: MetricsLog, signals: DeferredSignal) -> None:
@@ -243,26 +242,6 @@ class _Run(Generic[BatchT]):
             )
         )
 
-    def _gradients(self, step: int, micro_batches: Sequence[BatchT]) -> tuple[dict[str, float], float]:
-        """Accumulate the gradients of a step and clip them; returns the parts of the loss and the norm."""
-        self._model.train()
-        self._optimizer.zero_grad(set_to_none=True)
-        totals: Counter[str] = Counter()
-        for batch in micro_batches:
-            totals.update(self._objective.counts(batch))
-        sums: dict[str, torch.Tensor] = {}
-        for index, batch in enumerate(micro_batches):
-            torch.manual_seed(_dropout_seed(self._settings.seed, step, index))
-            with self._device.autocast():
-                losses = self._objective.loss_sums(self._model, batch.to(self._device.torch_device))
-            means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}
-            torch.autograd.backward(torch.stack(list(means.values())).sum())
-            for part, mean in means.items():
-                sums[part] = sums[part] + mean.detach() if part in sums else mean.detach()
-        limit = self._settings.optimizer.max_gradient_norm or math.inf
-        norm = nn.utils.clip_grad_norm_(self._parameters, limit)
-        return {part: float(value) for part, value in sums.items()}, float(norm)
-
     def _check_finite(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
             if not math.isfinite(value):
@@ -274,19 +253,19 @@ class _Run(Generic[BatchT]):
                 )
 
 
-def _dropout_seed(seed: int, step: int, micro_batch: int) -> int:
-    """A seed for the dropout of one micro-batch, unlike all others."""
-    digest = hashlib.sha256(f"{seed}/{step}/{micro_batch}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
-
-
 def _own_random_state(device: Device) -> AbstractContextManager[None]:
     """Gives the caller's random state back at the end."""
     return torch.random.fork_rng([device.torch_device] if device.torch_device.type == "cuda" else [])
 
 
-def _progress(settings: LoopSettings, first: int) -> tqdm[NoReturn]:
-    return tqdm(total=settings.num_steps, initial=first, desc=settings.phase, unit=" steps", disable=None)
+def _metrics(worker: Worker[BatchT], path: Path, num_lines: int) -> MetricsLog:
+    """The metrics, or nothing where another rank writes them."""
+    return MetricsLog(path, num_lines) if worker.is_first else NullLog()
+
+
+def _progress(settings: LoopSettings, first: int, *, is_shown: bool) -> tqdm[NoReturn]:
+    disable = None if is_shown else True  # None: where stderr is no terminal
+    return tqdm(total=settings.num_steps, initial=first, desc=settings.phase, unit=" steps", disable=disable)
 
 
 def _show(bar: tqdm[NoReturn], advance: _Advance) -> None:

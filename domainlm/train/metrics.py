@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from domainlm.errors import StorageError
 
@@ -26,7 +27,7 @@ class MetricsLog:
     def __init__(self, path: Path, num_lines: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _cut_back(path, num_lines)
-        self._stream = path.open("a", encoding="utf-8")
+        self._stream: TextIO = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float | int]) -> None:
         """Append the line of one step."""
@@ -44,6 +45,19 @@ class MetricsLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stream.close()
+
+
+class NullLog(MetricsLog):
+    """Writes nothing: of several ranks one writes."""
+
+    def __init__(self) -> None:
+        self._stream = io.StringIO()
+
+    def write(self, step: int, values: Mapping[str, float | int]) -> None:
+        """Nothing."""
+
+    def sync(self) -> None:
+        """Nothing."""
 
 
 def _cut_back(path: Path, num_lines: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from domainlm.api import ModelSizeSpec
 from domainlm.model.config import ModelConfig
-from domainlm.recipe.schema import ModelSettings, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.schema import CHECKPOINT_SETTINGS, ModelSettings, PretrainingSettings, RuntimeSettings
 from domainlm.study.files import write_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import empty_folder
@@ -70,7 +70,7 @@ class PretrainStage(Stage):
 
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
-        kept = self.settings.model_dump(exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
+        kept = self.settings.model_dump(exclude=set(CHECKPOINT_SETTINGS))
         return {"settings": kept, "hardware": dict(self.hardware)}
 
     def make(self, context: StageContext) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from domainlm.plugin.registry import Registry
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.memory import check_memory
+from domainlm.recipe.pending import check_parallel, precision_in_use
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.schema import (
     FinetuningSettings,
@@ -100,6 +101,8 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     vocabulary = _vocabulary(recipe, registry, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_task_names(tasks, where("tasks"))
+    check_parallel(recipe.parallel, where("parallel"))
+    precision_in_use(recipe.runtime, where("runtime"))
     resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
     _check_numbers(resolved, loaded)
     check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Share, Strings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.parallel_settings import ParallelSettings
 
 
 class RequiresSettings(Settings):
@@ -225,8 +226,9 @@ class RuntimeSettings(Settings):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """"auto" takes a GPU where there is one."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """"bf16" computes matrix products in bfloat16 and keeps fp32 weights."""
+    precision: Literal["fp32", "bf16", "bf16_weights", "fp16"] = "fp32"
+    """Format of matrix products. "bf16" keeps fp32 weights (autocast); "bf16_weights" keeps bf16 weights, with fp32
+    master copies in the optimizer; "fp16" keeps fp32 weights and scales the loss (Micikevicius et al. 2018)."""
     num_threads: Positive | None = None
     """CPU threads; all cores where not given."""
 
@@ -267,6 +269,8 @@ class Recipe(Settings):
     """Fine-tuning, for every task."""
     tasks: Annotated[tuple[TaskSettings, ...], Field(strict=False)] = ()
     """The tasks the model is measured on."""
+    parallel: ParallelSettings = Field(default_factory=ParallelSettings)
+    """The grid of ranks."""
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     """The machine."""
     study: StudySettings = Field(default_factory=StudySettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domainlm.parallel.device import Device, choose_device
+from domainlm.recipe.pending import precision_in_use
 from domainlm.recipe.schema import RuntimeSettings
 
 
@@ -11,5 +12,6 @@ def open_device(settings: RuntimeSettings) -> Device:
 
     Raises:
         MachineError: the device or the precision asked for is not to be had.
+        RecipeError: training does not follow this precision yet.
     """
-    return choose_device(settings.device, settings.precision, settings.num_threads)
+    return choose_device(settings.device, precision_in_use(settings), settings.num_threads)

@@ -19,6 +19,7 @@ from torch import nn
 from domainlm.api import StepInfo
 from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
+from domainlm.parallel.liveness import note_part, note_step, patience
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.world import current_world
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
@@ -113,14 +114,15 @@ def train(
         ModelError: the loss or the gradient was not finite too often, or a checkpoint belongs to another run.
         KeyboardInterrupt: after the current step and a checkpoint, when interrupted (a second time: at once).
     """
+    world = current_world()
     model.to(device.torch_device)
     run = _Run(model, objective, source, settings, device=device, work=work, observer=observer, milestones=milestones)
     found = run.restore()
     first, unsettled = (0, None) if found is None else (found.step, found.unsettled)
     with (
-        MetricsLog(work / _METRICS, first - (unsettled is not None)) as log,
-        progress_bar(settings.phase, settings.num_steps, first) as bar,
-        deferred_signals(is_alone=current_world().size == 1) as signals,
+        MetricsLog(work / _METRICS, first - (unsettled is not None), is_writer=world.is_first) as log,
+        progress_bar(settings.phase, settings.num_steps, first, is_shown=world.is_first) as bar,
+        deferred_signals(is_alone=world.size == 1) as signals,
         _own_random_state(device),
         run.saving(),
     ):
@@ -131,6 +133,7 @@ def train(
             run.settle(advance, log, signals)
             show_step(bar, advance.values, advance.seconds)
             run.save_where_due(advance.step, log, signals)
+            note_step(advance.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +263,7 @@ class _Run(Generic[BatchT]):
         values = dict(advance.values)
         due = [milestone for milestone in self._milestones if milestone.due(advance.step)]
         try:
-            with signals.immediate() if due else nullcontext():
+            with signals.immediate() if due else nullcontext(), patience() if due else nullcontext():
                 for milestone in due:
                     values |= milestone.run(advance.step)
         except KeyboardInterrupt:
@@ -295,6 +298,7 @@ class _Run(Generic[BatchT]):
             totals.update(self._objective.counts(batch))
         sums: dict[str, torch.Tensor] = {}
         for index, batch in enumerate(micro_batches):
+            note_part()
             torch.manual_seed(_dropout_seed(self._settings.seed, step, index))
             with self._device.autocast():
                 losses = self._objective.loss_sums(self._model, batch.to(self._device.torch_device))

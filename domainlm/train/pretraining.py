@@ -88,7 +88,8 @@ class PretrainingSource:
     def __post_init__(self) -> None:
         if not 0 <= self.data_rank < self.data_degree <= self.num_sequences_per_step:
             raise ValueError(
-                f"data rank {self.data_rank} of {self.data_degree} has no part of {self.num_sequences_per_step} sequences"
+                f"data rank {self.data_rank} of {self.data_degree} has no part of "
+                f"{self.num_sequences_per_step} sequences"
             )
 
     def micro_batches(self, step: int) -> Sequence[PretrainingBatch]:

@@ -8,15 +8,17 @@ from typing import NoReturn
 from tqdm import tqdm
 
 
-def progress_bar(phase: str, num_steps: int, first: int) -> tqdm[NoReturn]:
+def progress_bar(phase: str, num_steps: int, first: int, *, is_shown: bool = True) -> tqdm[NoReturn]:
     """A bar that shows where somebody may see it.
 
     Args:
         phase: its title.
         num_steps: steps of the phase.
         first: of which are done.
+        is_shown: whether this rank is the one to show it.
     """
-    return tqdm(total=num_steps, initial=first, desc=phase, unit=" steps", disable=None)
+    disable = None if is_shown else True
+    return tqdm(total=num_steps, initial=first, desc=phase, unit=" steps", disable=disable)
 
 
 def show_step(bar: tqdm[NoReturn], values: Mapping[str, float], seconds: float) -> None:

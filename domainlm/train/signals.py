@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from domainlm.errors import Terminated
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM. Whoever cleans up after Ctrl-C cleans up after it too."""
 
 
 class DeferredSignal:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from domainlm.train.signals import Terminated, deferred_signals
+from domainlm.errors import Terminated
+from domainlm.train.signals import deferred_signals
 
 
 @pytest.fixture

@@ -70,10 +70,11 @@ class LossScale:
     num_steps_to_double: int = 1_000
 
     def judge(self, norm: float) -> bool:
-        """Whether a gradient of this norm can be used; adapts the factor."""
+        """Whether a gradient of this norm can be used; adapts the factor. What overflows without one is no overflow."""
         if not math.isfinite(norm):
+            was_scaled = self.value > 1.0
             self.value, self.num_good = max(1.0, self.value / 2), 0
-            return False
+            return not was_scaled
         self.num_good += 1
         if self.num_good >= self.num_steps_to_double:
             self.value, self.num_good = self.value * 2, 0

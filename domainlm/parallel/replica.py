@@ -99,6 +99,22 @@ class Replica:
             max_norm: the gradient is shortened to this norm; None leaves it as it is.
             is_stand_in: the micro-batches are not to count: there are fewer than data ranks, and this one has none.
         """
+        counts, num_tokens = self.accumulate(step, micro_batches, is_stand_in=is_stand_in)
+        parts, square = self._share_numbers(list(counts))
+        scale = 1.0 if self.loss_scale is None else self.loss_scale.value
+        norm = math.sqrt(square) / scale if math.isfinite(square) else square
+        usable = self.loss_scale is None or self.loss_scale.judge(norm)
+        self._rescale(norm, scale, max_norm)
+        return StepGradients(parts, norm, num_tokens, usable)
+
+    def accumulate(
+        self, step: int, micro_batches: Sequence[Any], *, is_stand_in: bool = False
+    ) -> tuple[Mapping[str, float], int]:
+        """Leave the gradient of a step in the masters, times the loss scale and not clipped.
+
+        Returns:
+            Items of each part of the loss, and sub-tokens, in the whole step.
+        """
         self.held.module.train()
         counts, num_tokens = self._count(micro_batches, 0 if is_stand_in else 1)
         batches = [batch.to(self._device.torch_device) for batch in micro_batches]
@@ -112,11 +128,7 @@ class Replica:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             self.world.sum_tensor(parameter.grad, "embedding")
-        parts, square = self._share_numbers(list(counts))
-        norm = math.sqrt(square) / scale if math.isfinite(square) else square
-        usable = self.loss_scale is None or self.loss_scale.judge(norm)
-        self._rescale(norm, scale, max_norm)
-        return StepGradients(parts, norm, num_tokens, usable)
+        return counts, num_tokens
 
     def close(self) -> None:
         """Give back what the engine holds."""

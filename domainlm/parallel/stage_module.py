@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from domainlm.model.encoder import EncoderInputs, attention_bias
 from domainlm.parallel.device import Device
+from domainlm.parallel.liveness import note_part
 from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.recompute import recomputed
 from domainlm.parallel.seeds import Seeds
@@ -116,6 +117,7 @@ class StageModule(nn.Module):
         Returns:
             Flat hidden states, of the length of `wire`; the last stage's loss [1].
         """
+        note_part()
         inputs = self._inputs[index]
         with self._device.autocast():
             states = self._compute(index, inputs, received)

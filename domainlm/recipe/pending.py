@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Literal
 
 from domainlm.errors import RecipeError
+from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 
-_GRID = ("data", "pipeline", "tensor")
 _AT_DEFAULT = (
     "engine",
     "schedule",
@@ -25,13 +25,16 @@ _DEFAULTS = ParallelSettings()
 
 
 def check_parallel(settings: ParallelSettings, where: str = "parallel") -> None:
-    """Raise `RecipeError` for what the trainer does not follow yet ("auto" degrees are judged once they are chosen)."""
-    for key in _GRID:
-        if getattr(settings, key) not in (1, "auto"):
-            raise _refusal(f"{where}.{key}", getattr(settings, key), "1")
+    """Raise `RecipeError` for what the trainer does not follow yet, degrees aside."""
     for key in _AT_DEFAULT:
         if getattr(settings, key) != getattr(_DEFAULTS, key):
             raise _refusal(f"{where}.{key}", getattr(settings, key), str(getattr(_DEFAULTS, key)))
+
+
+def check_degrees(degrees: Degrees, where: str = "parallel") -> None:
+    """Raise `RecipeError` for a grid of several ranks, given or chosen."""
+    if degrees.world_size != 1:
+        raise _refusal(where, str(degrees), str(Degrees()))
 
 
 def precision_in_use(settings: RuntimeSettings, where: str = "runtime") -> Literal["fp32", "bf16"]:

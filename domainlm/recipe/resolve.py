@@ -9,11 +9,14 @@ from pathlib import Path
 from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
+from domainlm.model.config import ModelConfig
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.devices import devices_at_hand
+from domainlm.recipe.grid import ResolvedGrid, resolve_grid
 from domainlm.recipe.load import Cell, LoadedRecipe
-from domainlm.recipe.memory import check_memory
-from domainlm.recipe.pending import check_parallel, precision_in_use
+from domainlm.recipe.memory import check_memory, count_entries
+from domainlm.recipe.pending import check_degrees, check_parallel, precision_in_use
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.schema import (
     FinetuningSettings,
@@ -23,6 +26,7 @@ from domainlm.recipe.schema import (
 )
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
+from domainlm.recipe.work import work_of
 from domainlm.text.files import expand_files
 
 
@@ -58,13 +62,14 @@ class ResolvedTask:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedCell:
-    """One cell of the study, everything named in it looked up."""
+    """One cell of the study, everything named in it looked up, and the grid that trains it."""
 
     cell: Cell
     corpus: ResolvedCorpus
     vocabulary: ResolvedVocabulary
     size: ModelSizeSpec
     tasks: tuple[ResolvedTask, ...]
+    grid: ResolvedGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +108,40 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     _check_task_names(tasks, where("tasks"))
     check_parallel(recipe.parallel, where("parallel"))
     precision_in_use(recipe.runtime, where("runtime"))
-    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks)
-    _check_numbers(resolved, loaded)
-    check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
-    return resolved
+    _check_numbers(recipe, tasks, size, loaded)
+    grid = _grid(recipe, size, vocabulary, tasks, where("model.size"))
+    return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid)
+
+
+def _grid(
+    recipe: Recipe, size: ModelSizeSpec, vocabulary: ResolvedVocabulary, tasks: tuple[ResolvedTask, ...], where: str
+) -> ResolvedGrid:
+    """The grid, checked for every phase; and whether training fits into this machine's memory."""
+    config = model_config(recipe, size, vocabulary)
+    devices = devices_at_hand(recipe.runtime.device)
+    phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
+    phases += [(f"finetuning of {task.name}", task.finetuning) for task in tasks]
+    works = [
+        (label, work_of(config, phase, recipe.parallel, recipe.runtime, on_gpu=devices.kind == "cuda"))
+        for label, phase in phases
+    ]
+    grid = resolve_grid(recipe.parallel, works, devices)
+    check_degrees(grid.degrees)
+    if devices.kind == "cpu" and not devices.is_launched:  # GPUs' memory shows when the model is built
+        check_memory(works[0][1], grid.degrees, where, size.name)
+    return grid
+
+
+def model_config(recipe: Recipe, size: ModelSizeSpec, vocabulary: ResolvedVocabulary) -> ModelConfig:
+    """The encoder's shape; with a vocabulary yet to be learned, of the size that was asked for."""
+    learned = vocabulary.learn
+    return ModelConfig.from_spec(
+        size,
+        vocabulary_size=max(1, learned.size if learned is not None else count_entries(vocabulary.file)),
+        vocabulary_multiple=recipe.model.vocabulary_multiple,
+        architecture=recipe.model.architecture,
+        dropout=recipe.model.dropout,
+    )
 
 
 def _corpus_files(settings: CorpusSettings, spec: CorpusSpec, where: str) -> tuple[Path, ...]:
@@ -215,10 +250,9 @@ def _check_task_names(tasks: tuple[ResolvedTask, ...], where: str) -> None:
             raise RecipeError("two tasks have one name", where=where, given=name, remedy="give each a name = ...")
 
 
-def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:
-    recipe = resolved.cell.recipe
+def _check_numbers(recipe: Recipe, tasks: tuple[ResolvedTask, ...], size: ModelSizeSpec, loaded: LoadedRecipe) -> None:
     phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
-    phases += [(f"finetuning of {task.name}", task.finetuning) for task in resolved.tasks]
+    phases += [(f"finetuning of {task.name}", task.finetuning) for task in tasks]
     for label, phase in phases:
         key = label.split(" ")[0]
         where = f"{loaded.source.origin(key)}: {label}"
@@ -229,10 +263,10 @@ def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:
                 given=f"{phase.num_sequences_per_step} / {phase.num_sequences_per_micro_batch}",
                 remedy="choose a divisor of the global batch",
             )
-        if phase.max_tokens > resolved.size.max_positions:
+        if phase.max_tokens > size.max_positions:
             raise RecipeError(
-                f"max_tokens is above the {resolved.size.max_positions} positions of {resolved.size.name}",
+                f"max_tokens is above the {size.max_positions} positions of {size.name}",
                 where=where,
                 given=phase.max_tokens,
-                allowed=f"16 to {resolved.size.max_positions}",
+                allowed=f"16 to {size.max_positions}",
             )

@@ -26,7 +26,7 @@ from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.task import TokenTask
-from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.milestones import KeepBest
 from domainlm.train.observer import Observer
@@ -148,6 +148,7 @@ class _Run:
                 schedule=self._settings.schedule,
                 seed=self._seed,
                 num_steps_per_checkpoint=_num_steps_per_checkpoint(num_steps_per_epoch),
+                num_bad_steps_until_stop=self._settings.num_bad_steps_until_stop,
             ),
             device=self._device,
             work=self._work,

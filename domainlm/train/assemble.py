@@ -19,12 +19,12 @@ from domainlm.model.files import CONFIG, load_weights, read_config, save_model
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
-from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
+from domainlm.recipe.schema import CHECKPOINT_SETTINGS, PretrainingSettings, RuntimeSettings
 from domainlm.text.batches import PretrainingBatches
 from domainlm.text.masking import Masking, TokenTable
 from domainlm.text.several import open_dataset
 from domainlm.train.bits import bits_per_character
-from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.observer import Observer
 from domainlm.train.pretraining import PretrainingObjective, PretrainingSource, score_sequences
@@ -93,7 +93,7 @@ def pretrain(
             observer=observer,
             run=run,
         )
-    remove_checkpoints(work)
+    remove_checkpoints(work, settings.num_steps_per_kept_checkpoint)
 
 
 def _train(
@@ -126,6 +126,8 @@ def _train(
             seed=settings.seed,
             num_steps_per_checkpoint=settings.num_steps_per_checkpoint,
             num_checkpoints_kept=settings.num_checkpoints_kept,
+            num_steps_per_kept_checkpoint=settings.num_steps_per_kept_checkpoint,
+            num_bad_steps_until_stop=settings.num_bad_steps_until_stop,
         ),
         device=device,
         work=work,
@@ -197,7 +199,7 @@ def _token_table(vocabulary: Vocabulary) -> TokenTable:
 
 def _run_identity(settings: PretrainingSettings) -> str:
     """Says which settings a model was trained with; how often checkpoints are written does not matter."""
-    kept = settings.model_dump(mode="json", exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
+    kept = settings.model_dump(mode="json", exclude=set(CHECKPOINT_SETTINGS))
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from domainlm.parallel.data import divided_optimizer, owned_parameters, owned_state
 from domainlm.parallel.device import Device
@@ -55,21 +56,27 @@ class GridWorker:
             self.optimizer = torch.optim.AdamW(groups, **defaults)
 
     @property
-    def is_first(self) -> bool:
-        """Whether this is world rank 0."""
-        return self.held.world.is_first
+    def module(self) -> nn.Module:
+        """This rank's part of the model."""
+        return self.held.module
+
+    def accumulate(self, step: int, micro_batches: Sequence[Any]) -> None:
+        """Compute the gradient of a step, together with all ranks."""
+        own, is_stand_in = self._own(micro_batches)
+        self.replica.accumulate(step, own, is_stand_in=is_stand_in)
 
     def gradients(self, step: int, micro_batches: Sequence[Any]) -> StepGradients:
         """Compute and clip the gradient of a step, together with all ranks."""
-        own, grid = micro_batches, self.held.world.grid
-        if self._shares_batches:
-            start, stop = (
-                len(micro_batches) * rank // grid.data_degree for rank in (grid.data_rank, grid.data_rank + 1)
-            )
-            own = micro_batches[start:stop]
-        return self.replica.gradients(
-            step, own or micro_batches[:1], self._settings.max_gradient_norm, is_stand_in=not own
-        )
+        own, is_stand_in = self._own(micro_batches)
+        return self.replica.gradients(step, own, self._settings.max_gradient_norm, is_stand_in=is_stand_in)
+
+    def _own(self, micro_batches: Sequence[Any]) -> tuple[Sequence[Any], bool]:
+        """This data rank's micro-batches; where it has none, one that is not to count."""
+        if not self._shares_batches:
+            return micro_batches, False
+        rank, degree = self.held.world.grid.data_rank, self.held.world.grid.data_degree
+        own = micro_batches[len(micro_batches) * rank // degree : len(micro_batches) * (rank + 1) // degree]
+        return own or micro_batches[:1], not own
 
     def update(self, rate: float) -> None:
         """Update the weights; every data rank does so alike, or its own and passes them on."""
@@ -77,6 +84,10 @@ class GridWorker:
             group["lr"] = rate
         self.optimizer.step()
         self._masters.publish()
+
+    def names(self) -> Iterable[str]:
+        """The names of all weights of the model."""
+        return self.held.shapes
 
     def weights(self) -> list[Shard]:
         """This rank's parts of the weights (of the fp32 masters)."""
@@ -92,12 +103,23 @@ class GridWorker:
             for key, tensor in sorted(state[parameter].items())
         ]
 
+    def load_optimizer(self, tensors: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Put back pieces of moments and step counts; other data ranks' are passed over."""
+        state = self._allocated_state()
+        owned = {id(parameter) for parameter in owned_parameters(self.optimizer)}
+        for full_name, tensor in tensors:
+            name, _, key = full_name.rpartition("|")
+            parameter = self._masters.by_name[name]
+            if id(parameter) in owned:
+                held = state[parameter][key]
+                (held if held.ndim == 0 else self.held.places[name].view(held)).copy_(tensor)
+
     def scalars(self) -> dict[str, float]:
         """The loss scale of fp16."""
         scale = self.replica.loss_scale
         return {} if scale is None else {_SCALE: scale.value, _NUM_GOOD: float(scale.num_good)}
 
-    def restored(self, scalars: dict[str, float]) -> None:
+    def restored(self, scalars: Mapping[str, Any]) -> None:
         """Take over what was written to the weights."""
         scale = self.replica.loss_scale
         if scale is not None and _SCALE in scalars:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -53,14 +53,16 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dic
     return tensors
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave.
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Iterable[tuple[str, torch.Tensor]]
+) -> None:
+    """Put back what `optimizer_tensors` gave; each tensor is copied before the next one is asked for.
 
     Raises:
         ModelError: a tensor belongs to no parameter of the model.
     """
     parameters = dict(model.named_parameters())
-    for full_name, tensor in tensors.items():
+    for full_name, tensor in tensors:
         name, _, key = full_name.rpartition(_SEPARATOR)
         if name not in parameters:
             raise ModelError("the optimizer's state belongs to another model", given=name, allowed=list(parameters))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from domainlm.errors import RecipeError
+from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.pending import check_parallel, precision_in_use
+from domainlm.recipe.pending import check_degrees, check_parallel, precision_in_use
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.validate import validate_settings
 
@@ -55,7 +56,6 @@ def test_contradictions_are_refused(values: dict[str, object], message: str) -> 
 @pytest.mark.parametrize(
     ("values", "key"),
     [
-        ({"data": 2}, "parallel.data"),
         ({"engine": "torch"}, "parallel.engine"),
         ({"activation_checkpointing": "every_layer"}, "parallel.activation_checkpointing"),
         ({"shard_optimizer": True}, "parallel.shard_optimizer"),
@@ -64,6 +64,12 @@ def test_contradictions_are_refused(values: dict[str, object], message: str) -> 
 def test_what_is_not_followed_yet_is_refused_not_ignored(values: dict[str, object], key: str) -> None:
     with pytest.raises(RecipeError, match=f"{key}: training does not follow this setting yet"):
         check_parallel(settings(**values))
+
+
+def test_several_ranks_are_refused_until_the_trainer_starts_them() -> None:
+    check_degrees(Degrees())
+    with pytest.raises(RecipeError, match=r"parallel: training does not follow this setting yet(.|\n)*data 2"):
+        check_degrees(Degrees(data=2))
 
 
 def test_precisions_that_are_not_followed_yet_are_refused() -> None:

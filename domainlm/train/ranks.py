@@ -41,7 +41,7 @@ from domainlm.train.observer import NullObserver, Observer
 _PATIENT_SECONDS = 30 * 86_400.0
 """Exchanges may wait for long: whoever hangs is found by its signs of life, not by an exchange that fails."""
 _SIGNS = "ranks"
-_PRELOAD = ("domainlm.train.ranks", "domainlm.train.assemble", "domainlm.tasks.finetune")
+_PRELOAD = ("domainlm.parallel.preload", "domainlm.train.ranks", "domainlm.train.assemble", "domainlm.tasks.finetune")
 _ROOT_LOGGER = "domainlm"
 
 

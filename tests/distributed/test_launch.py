@@ -91,7 +91,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run the program on two ranks."""
     (tmp_path / "toy_ranks.py").write_text(_PROGRAM)
     monkeypatch.syspath_prepend(tmp_path)
-    import toy_ranks  # type: ignore[import-not-found] # noqa: PLC0415 - written above
+    import toy_ranks  # type: ignore[import-not-found]
 
     def call(
         acts: dict[tuple[int, int], str] | None = None,

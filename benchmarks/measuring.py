@@ -44,6 +44,13 @@ class Measured:
 
 def run_apart(script: Path, contender: str, arguments: Sequence[str]) -> Measured:
     """Run `script --run CONTENDER ARGUMENTS` as a process of its own; its last line is JSON with its figures."""
+    facts, peak_bytes = run_facts(script, contender, arguments)
+    megabytes, seconds, cpu_seconds = (facts.pop(key) for key in ("megabytes", "seconds", "cpu_seconds"))
+    return Measured(contender, megabytes, seconds, cpu_seconds, peak_bytes / 1e6, facts)
+
+
+def run_facts(script: Path, contender: str, arguments: Sequence[str]) -> tuple[dict[str, Any], int]:
+    """The figures on the last line of `script --run CONTENDER ARGUMENTS`, and the peak memory of its processes."""
     command = [sys.executable, str(script), "--run", contender, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     peak = _Peak(process.pid)
@@ -51,9 +58,7 @@ def run_apart(script: Path, contender: str, arguments: Sequence[str]) -> Measure
     peak_bytes = peak.stop()
     if process.returncode != 0:
         raise SystemExit(f"{contender} failed: {' '.join(command)}")
-    facts = json.loads(output.strip().splitlines()[-1])
-    megabytes, seconds, cpu_seconds = (facts.pop(key) for key in ("megabytes", "seconds", "cpu_seconds"))
-    return Measured(contender, megabytes, seconds, cpu_seconds, peak_bytes / 1e6, facts)
+    return json.loads(output.strip().splitlines()[-1]), peak_bytes
 
 
 class _Peak(threading.Thread):
@@ -127,6 +132,11 @@ def summary(runs: Sequence[Measured]) -> dict[str, Any]:
         "peak_megabytes": round(max(run.peak_megabytes for run in runs)),
         "facts": runs[-1].facts,
     }
+
+
+def middle(values: Sequence[float]) -> dict[str, float]:
+    """Median, lowest and highest."""
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
 
 
 def write_results(name: str, content: dict[str, Any], report: str) -> Path:

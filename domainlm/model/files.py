@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
+from domainlm.model.origin import Stored, note_origin
 from domainlm.model.tensor_file import write_tensors
 
 _FORMAT = 1
@@ -84,7 +85,7 @@ def read_config(folder: Path) -> FolderConfig:
 
 
 def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
-    """Put a model folder's weights into `module`.
+    """Put a model folder's weights into `module`; without memory (meta), note where to read them.
 
     Args:
         module: takes the weights.
@@ -95,15 +96,30 @@ def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
         ModelError: the file is missing or damaged, or weights are missing, unexpected or of another shape.
     """
     path = folder / _WEIGHTS
+    is_meta = any(parameter.is_meta for parameter in module.parameters())
     try:
-        stored = load_file(path)
+        if is_meta:
+            shapes = _stored_shapes(path, prefix)
+        else:
+            stored = load_file(path)
+            found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
+            shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     except FileNotFoundError:
         raise ModelError(f"there is no {_WEIGHTS}", where=folder) from None
     except SafetensorError as error:
         raise ModelError(f"damaged: {error}", where=path) from None
-    found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
-    _check(module.state_dict(), found, path)
-    module.load_state_dict(found)
+    _check(module.state_dict(), shapes, path)
+    if is_meta:
+        for name, parameter in module.named_parameters():
+            note_origin(parameter, Stored(path, prefix + name))
+    else:
+        module.load_state_dict(found)
+
+
+def _stored_shapes(path: Path, prefix: str) -> dict[str, tuple[int, ...]]:
+    with safe_open(path, framework="pt", device="cpu") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - it is no mapping
+        return {name.removeprefix(prefix): tuple(file.get_slice(name).get_shape()) for name in names}
 
 
 def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:
@@ -113,7 +129,7 @@ def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:
         raise ModelError(error.problem, where=path, given=error.given, allowed=error.allowed) from None
 
 
-def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path) -> None:
+def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, tuple[int, ...]], path: Path) -> None:
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     if missing or unexpected:
@@ -122,12 +138,12 @@ def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
             where=path,
             given=f"missing: {_named(missing)}; unexpected: {_named(unexpected)}",
         )
-    for name, tensor in found.items():
-        if tensor.shape != wanted[name].shape:
+    for name, shape in found.items():
+        if shape != tuple(wanted[name].shape):
             raise ModelError(
                 f"{name} has another shape",
                 where=path,
-                given=tuple(tensor.shape),
+                given=shape,
                 allowed=str(tuple(wanted[name].shape)),
             )
 

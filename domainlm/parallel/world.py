@@ -37,11 +37,13 @@ class World:
         grid: degrees, and this rank's place.
         device: where this rank computes.
         groups: the process group of each scope; empty in a world of one that was not joined.
+        rpc_rendezvous: where ranks find each other a second time, for torch's RPC.
     """
 
     grid: Grid
     device: torch.device
     groups: dict[str, Any]
+    rpc_rendezvous: str = "env://"
 
     @property
     def rank(self) -> int:
@@ -167,7 +169,8 @@ def join_world(
         world_size=grid.world_size,
         timeout=timedelta(seconds=timeout_seconds),
     )
-    world = World(grid, torch_device, _make_groups(grid))
+    second = "env://" if store is None else store.absolute().with_name(f"{store.name}-rpc").as_uri()
+    world = World(grid, torch_device, _make_groups(grid), second)
     _joined.append(world)
     return world
 

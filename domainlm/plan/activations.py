@@ -50,6 +50,8 @@ def head_bytes(work: Work, tensor_degree: int) -> int:
     kept = work.num_masked_per_micro_batch * per_masked
     if config.architecture == "megatron":
         kept += work.num_slots_per_micro_batch * (config.hidden * work.state_bytes + _NORM_STATISTICS)
+    if work.sentence_order and value == work.state_bytes:  # its head reads a part of all states, and so holds them all
+        kept += work.num_slots_per_micro_batch * config.hidden * value
     return kept
 
 

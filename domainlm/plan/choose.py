@@ -81,6 +81,7 @@ def _reason(
     work: Work, degrees: Degrees, num_devices: int, memory_bytes: float | None, too_large: list[Degrees]
 ) -> str:
     parts = []
+    limit = None if memory_bytes is None else memory_bytes * _MEMORY_SHARE
     unused = num_devices - degrees.world_size
     if degrees.pipeline == degrees.tensor == 1:
         parts.append(
@@ -97,6 +98,11 @@ def _reason(
         )
     else:
         parts.append("the cheapest grid in communication that these degrees and this batch allow")
+    if too_large and limit is not None and not work.checkpoint_every:
+        recomputing = replace(work, checkpoint_every=1)
+        fits = next((each for each in too_large if fullest(recomputing, each).total <= limit), None)
+        if fits is not None:
+            parts.append(f'with parallel.activation_checkpointing = "every_layer", {fits} would fit as well')
     if unused:
         parts.append(f"{unused} of {num_devices} devices stay idle: no grid of more ranks divides this batch and model")
     return "; ".join(parts)

@@ -11,23 +11,25 @@ def layers_per_stage(work: Work, num_stages: int) -> tuple[int, ...]:
     """Layers of each stage, first to last: as the work says, or so that the slowest stage is as fast as can be.
 
     A layer costs its operations and the last stage's head costs its own; looking up embeddings costs next to nothing.
-    Among equally fast divisions the most even one is taken, with the larger stages in the middle.
     """
     if work.layers_per_stage is not None:
         return work.layers_per_stage
-    if num_stages == 1:
-        return (work.config.layers,)
-    head = head_weight(work)
+    return divide_layers(work.config.layers, num_stages, head_weight(work))
 
-    def slowest(last: int) -> tuple[float, int]:
-        others = -(-(work.config.layers - last) // (num_stages - 1))
-        return max(float(others), last + head), abs(others - last)
 
-    last = min(range(work.config.layers + 1), key=slowest)
-    each, left_over = divmod(work.config.layers - last, num_stages - 1)
-    # The first stage has the embedding, so it is the last to get one more.
-    counts = [each + (place > num_stages - 2 - left_over) for place in range(num_stages - 1)]
-    return (*counts, last)
+def divide_layers(num_layers: int, num_stages: int, last_cost: float) -> tuple[int, ...]:
+    """Layers of each stage, so that the slowest is as fast as can be; of equal stages the earlier gets one more.
+
+    Args:
+        num_layers: in all.
+        num_stages: to divide them over.
+        last_cost: what the last stage computes besides, in layers.
+    """
+    counts = [0] * num_stages
+    for _ in range(num_layers):  # all layers cost the same, so each goes to where it hurts least
+        ends = [count + (last_cost if stage == num_stages - 1 else 0.0) for stage, count in enumerate(counts)]
+        counts[ends.index(min(ends))] += 1
+    return tuple(counts)
 
 
 def head_weight(work: Work) -> float:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from torch import nn
 from domainlm.api import StepInfo
 from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import note_part, note_step, patience
-from domainlm.parallel.shards import Shard
+from domainlm.parallel.liveness import note_step, patience
 from domainlm.parallel.world import current_world
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints.reading import Checkpoint
@@ -30,11 +28,11 @@ from domainlm.train.milestones import Milestone
 from domainlm.train.nonfinite import BadSteps, find_origin
 from domainlm.train.objective import Batch, BatchSource, Objective
 from domainlm.train.observer import Observer
-from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 from domainlm.train.progress import progress_bar, show_step
 from domainlm.train.saving import Saving
 from domainlm.train.schedule import learning_rate
 from domainlm.train.signals import DeferredSignal, deferred_signals
+from domainlm.train.worker import OneProcess, Worker
 
 BatchT = TypeVar("BatchT", bound=Batch)
 
@@ -90,6 +88,7 @@ def train(
     work: Path,
     observer: Observer,
     milestones: Sequence[Milestone] = (),
+    worker: Worker[BatchT] | None = None,
 ) -> None:
     """Train `model` in place until `settings.num_steps` steps are done, going on from `work/checkpoints` if there.
 
@@ -109,14 +108,15 @@ def train(
         work: folder of this run; made where it is not there.
         observer: told after each step and each checkpoint.
         milestones: work after certain steps (`KeepBest`, ...).
+        worker: what computes; this process by itself where None. On a grid every rank brings one of its own.
 
     Raises:
         ModelError: the loss or the gradient was not finite too often, or a checkpoint belongs to another run.
         KeyboardInterrupt: after the current step and a checkpoint, when interrupted (a second time: at once).
     """
     world = current_world()
-    model.to(device.torch_device)
-    run = _Run(model, objective, source, settings, device=device, work=work, observer=observer, milestones=milestones)
+    worker = worker or OneProcess(model, objective, settings.optimizer, device, settings.seed)
+    run = _Run(worker, source, settings, work=work, observer=observer, milestones=milestones)
     found = run.restore()
     first, unsettled = (0, None) if found is None else (found.step, found.unsettled)
     with (
@@ -156,25 +156,19 @@ class _Run(Generic[BatchT]):
 
     def __init__(
         self,
-        model: nn.Module,
-        objective: Objective[BatchT],
+        worker: Worker[BatchT],
         source: BatchSource[BatchT],
         settings: LoopSettings,
         *,
-        device: Device,
         work: Path,
         observer: Observer,
         milestones: Sequence[Milestone],
     ) -> None:
-        self._model = model
-        self._objective = objective
+        self._worker = worker
         self._source = source
         self._settings = settings
-        self._device = device
         self._observer = observer
         self._milestones = milestones
-        self._optimizer = build_optimizer(model, settings.optimizer)
-        self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         run = "/".join([settings.identity(), *(milestone.name for milestone in milestones)])
         world = current_world()
         kept = settings.num_steps_per_kept_checkpoint
@@ -196,10 +190,11 @@ class _Run(Generic[BatchT]):
         """Go back to the last good checkpoint, if there is one."""
         found = self._saving.latest()
         if found is not None:
-            weights = self._weights()
-            found.check_names(shard.name for shard in weights)
+            weights = self._worker.weights()
+            found.check_names(self._worker.names())
             found.load("weights", weights)
-            restore_optimizer(self._optimizer, self._model, found.optimizer(weights))
+            self._worker.load_optimizer(found.optimizer(weights))
+            self._worker.restored(found.manifest.training)
             self._bad_steps.restore(found.manifest.training)
             for milestone in self._milestones:
                 milestone.restore(found.state[milestone.name], found.files(milestone.name))
@@ -214,15 +209,11 @@ class _Run(Generic[BatchT]):
             self._saving.finish()
             signals.deliver(number)
 
-    def _weights(self) -> list[Shard]:
-        return [Shard.whole(name, tensor) for name, tensor in self._model.state_dict().items()]
-
     def _contents(self, unsettled: Mapping[str, float] | None) -> Contents:
-        state = optimizer_tensors(self._optimizer, self._model)
         return Contents(
-            weights=self._weights(),
-            optimizer=[Shard.whole(name, tensor) for name, tensor in state.items()],
-            training=self._bad_steps.state(),
+            weights=self._worker.weights(),
+            optimizer=self._worker.optimizer_state(),
+            training=self._bad_steps.state() | self._worker.scalars(),
             milestones={milestone.name: milestone.state() for milestone in self._milestones},
             files={milestone.name: milestone.files() for milestone in self._milestones},
             unsettled=unsettled,
@@ -234,20 +225,21 @@ class _Run(Generic[BatchT]):
         started = time.perf_counter()
         rate = learning_rate(step, settings.num_steps, settings.optimizer.learning_rate, settings.schedule)
         micro_batches = self._source.micro_batches(step)
-        num_tokens = sum(batch.num_tokens for batch in micro_batches)
-        parts, norm = self._gradients(step, micro_batches)
-        values = {"loss": math.fsum(parts.values()), **parts, "learning_rate": rate, "gradient_norm": norm}
-        if self._is_bad(step, values, micro_batches):
+        found = self._worker.gradients(step, micro_batches)
+        parts = {"loss": math.fsum(found.parts.values()), **found.parts}
+        values = {**parts, "learning_rate": rate, "gradient_norm": found.norm}
+        if not found.is_usable:
+            values = {"overflow": 1.0, "learning_rate": rate}
+        elif self._is_bad(step, values, micro_batches):
             values = {"skipped": 1.0, "learning_rate": rate}
         else:
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate
-            self._optimizer.step()
-        return _Advance(step + 1, {**values, "num_tokens": num_tokens}, time.perf_counter() - started)
+            self._worker.update(rate)
+        return _Advance(step + 1, {**values, "num_tokens": found.num_tokens}, time.perf_counter() - started)
 
     def _is_bad(self, step: int, values: Mapping[str, float], micro_batches: Sequence[BatchT]) -> bool:
         def origin() -> str:
-            return find_origin(self._model, lambda: self._accumulate(step, micro_batches), current_world())
+            worker = self._worker
+            return find_origin(worker.module, lambda: worker.accumulate(step, micro_batches), current_world())
 
         try:
             return self._bad_steps.is_bad(step + 1, values, origin)
@@ -281,38 +273,6 @@ class _Run(Generic[BatchT]):
                 seconds=advance.seconds,
             )
         )
-
-    def _gradients(self, step: int, micro_batches: Sequence[BatchT]) -> tuple[dict[str, float], float]:
-        """Accumulate the gradients of a step and clip them; returns the parts of the loss and the norm."""
-        sums = self._accumulate(step, micro_batches)
-        limit = self._settings.optimizer.max_gradient_norm or math.inf
-        norm = nn.utils.clip_grad_norm_(self._parameters, limit)
-        return {part: float(value) for part, value in sums.items()}, float(norm)
-
-    def _accumulate(self, step: int, micro_batches: Sequence[BatchT]) -> dict[str, torch.Tensor]:
-        """Leave the gradients of a step in the parameters; returns the parts of the loss."""
-        self._model.train()
-        self._optimizer.zero_grad(set_to_none=True)
-        totals: Counter[str] = Counter()
-        for batch in micro_batches:
-            totals.update(self._objective.counts(batch))
-        sums: dict[str, torch.Tensor] = {}
-        for index, batch in enumerate(micro_batches):
-            note_part()
-            torch.manual_seed(_dropout_seed(self._settings.seed, step, index))
-            with self._device.autocast():
-                losses = self._objective.loss_sums(self._model, batch.to(self._device.torch_device))
-            means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}
-            torch.autograd.backward(torch.stack(list(means.values())).sum())
-            for part, mean in means.items():
-                sums[part] = sums[part] + mean.detach() if part in sums else mean.detach()
-        return sums
-
-
-def _dropout_seed(seed: int, step: int, micro_batch: int) -> int:
-    """A seed for the dropout of one micro-batch, unlike all others."""
-    digest = hashlib.sha256(f"{seed}/{step}/{micro_batch}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
 
 
 def _own_random_state(device: Device) -> AbstractContextManager[None]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -47,49 +46,29 @@ class WrittenFile:
     num_bytes: int
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> WrittenFile:
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], *, read: Callable[[str], torch.Tensor] | None = None
+) -> WrittenFile:
     """Write tensors under their names; the same tensors give the same bytes.
 
     The file gets its name once everything is on disk; until then, what stood at `path` is left alone.
 
+    Args:
+        path: the file.
+        tensors: by their names; on the meta device where only `read` has their numbers.
+        read: gives a tensor when its turn comes, so that only one is in memory at a time; `tensors` does where None.
+
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
-    header, names = _lay_out(shapes, dtypes)
-    return _write(path, header, (tensors[name] for name in names))
-
-
-def write_tensor_stream(
-    path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterator[torch.Tensor]
-) -> WrittenFile:
-    """`write_tensors` of fp32 tensors that come one at a time, in the order of `file_order`.
-
-    Args:
-        path: the file.
-        shapes: of the tensors, by name.
-        tensors: what `file_order` names; all of it is taken.
-
-    Raises:
-        OSError: as `write_tensors`.
-    """
-    header, _ = _lay_out(shapes, dict.fromkeys(shapes, torch.float32))
-    return _write(path, header, tensors)
-
-
-def file_order(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """The order in which `write_tensor_stream` takes tensors."""
-    return sorted(shapes)
-
-
-def _write(path: Path, header: bytes, tensors: Iterator[torch.Tensor]) -> WrittenFile:
+    header, names = _lay_out(tensors)
+    ordered = map(read or tensors.__getitem__, names)
     digest = hashlib.sha256()
     num_bytes = 0
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as stream:
-            for part in chain([memoryview(header)], map(_as_bytes, tensors)):
+            for part in chain([memoryview(header)], map(_as_bytes, ordered)):
                 stream.write(part)
                 digest.update(part)
                 num_bytes += len(part)
@@ -102,14 +81,37 @@ def _write(path: Path, header: bytes, tensors: Iterator[torch.Tensor]) -> Writte
     return WrittenFile(digest.hexdigest(), num_bytes)
 
 
-def _lay_out(shapes: Mapping[str, tuple[int, ...]], dtypes: Mapping[str, torch.dtype]) -> tuple[bytes, list[str]]:
+def write_tensor_stream(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterator[torch.Tensor]
+) -> WrittenFile:
+    """`write_tensors` of fp32 tensors that come one at a time, in the order of `file_order`.
+
+    Args:
+        path: the file.
+        shapes: of the tensors, by name.
+        tensors: what `file_order` names.
+
+    Raises:
+        OSError: as `write_tensors`.
+    """
+    described = {name: torch.empty(shape, dtype=torch.float32, device="meta") for name, shape in shapes.items()}
+    return write_tensors(path, described, read=lambda _: next(tensors))
+
+
+def file_order(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The order in which `write_tensor_stream` takes tensors."""
+    return sorted(shapes)
+
+
+def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[bytes, list[str]]:
     """The header, and the names in the order of the file: widest dtype first, so that all are aligned."""
-    names = sorted(shapes, key=lambda name: (-dtypes[name].itemsize, name))
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     entries = {}
     end = 0
     for name in names:
-        start, end = end, end + math.prod(shapes[name]) * dtypes[name].itemsize
-        entries[name] = {"dtype": _DTYPES[dtypes[name]], "shape": list(shapes[name]), "data_offsets": [start, end]}
+        tensor = tensors[name]
+        start, end = end, end + tensor.numel() * tensor.element_size()
+        entries[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
     content = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     content += b" " * (-len(content) % _ALIGNMENT)
     return len(content).to_bytes(8, "little") + content, names

@@ -91,7 +91,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run the program on two ranks."""
     (tmp_path / "toy_ranks.py").write_text(_PROGRAM)
     monkeypatch.syspath_prepend(tmp_path)
-    import toy_ranks  # type: ignore[import-not-found]
+    import toy_ranks  # type: ignore[import-not-found] # written above
 
     def call(
         acts: dict[tuple[int, int], str] | None = None,
@@ -178,7 +178,7 @@ def test_a_rank_that_hangs_is_named_with_its_place(run: Run, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_frozen_rank_is_named(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="rank 0 of 2 .* gave no sign of life for 2. s: it is dead or frozen"):
+    with pytest.raises(MachineError, match=r"rank 0 of 2 .* gave no sign of life for 2. s: it is dead or frozen"):
         run({(0, 4): "freeze"})
     assert _are_gone(tmp_path)
 

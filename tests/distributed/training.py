@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,11 @@ from domainlm.parallel.gathering import gather_tensors
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stages import Division
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.grid_worker import GridWorker
+from domainlm.train.loop import LoopSettings
+from domainlm.train.loop import train as train_loop
+from domainlm.train.observer import NullObserver
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
 from domainlm.train.worker import OneProcess
 
@@ -119,3 +124,56 @@ def _write(world: World, worker: OneProcess[Any] | GridWorker, out: Path) -> Non
     whole = dict(zip(names, gather_tensors(world, shards, names), strict=True))
     if world.is_first:
         write_tensors(out, whole)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """This data rank's part of every step; the last rank is interrupted in the step that follows `stop_after` - 1."""
+
+    world: World
+    stop_after: int
+
+    def micro_batches(self, step: int) -> list[PretrainingBatch]:
+        if step == self.stop_after - 1 and self.world.rank == self.world.size - 1:
+            signal.raise_signal(signal.SIGINT)
+        grid = self.world.grid
+        return micro_batches(step, grid.data_rank, grid.data_degree, 4 // grid.data_degree)
+
+
+def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
+    """Train 20 steps by the loop itself, or go on to them; whether it was stopped before, as `stop_after` asks."""
+    device = choose_device("cpu", spec.get("precision", "fp32"))
+    worker: Any
+    if spec.get("plain"):
+        worker = OneProcess(build(), PretrainingObjective(), OPTIMIZER, device, 5)
+    else:
+        degree = world.grid.pipeline_degree
+        held = build_rank_model(build, Division((4 // degree,) * degree, degree), world)
+        options = GridOptions(**spec.get("options", {}))
+        worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
+    settings = LoopSettings(
+        phase="pretrain",
+        num_steps=20,
+        optimizer=OPTIMIZER,
+        schedule=ScheduleSettings(),
+        seed=5,
+        num_steps_per_checkpoint=7,
+    )
+    source = Steps(world, spec.get("stop_after", 0))
+    try:
+        train_loop(
+            worker.module,
+            PretrainingObjective(),
+            source,
+            settings,
+            device=device,
+            work=Path(work),
+            observer=NullObserver(),
+            worker=worker,
+        )
+    except KeyboardInterrupt:
+        return True
+    finally:
+        if not spec.get("plain"):
+            worker.replica.close()
+    return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from torch import nn
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
 from domainlm.model.origin import Stored, note_origin
-from domainlm.model.tensor_file import write_tensors
+from domainlm.model.tensor_file import write_tensor_stream, write_tensors
 
 _FORMAT = 1
 CONFIG = "config.json"
@@ -52,6 +52,31 @@ def save_model(folder: Path, module: nn.Module, config: ModelConfig, extra: Mapp
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
     write_tensors(folder / _WEIGHTS, tensors)
+    _write_config(folder, config, extra)
+
+
+def save_streamed_model(
+    folder: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    tensors: Iterator[torch.Tensor],
+    config: ModelConfig,
+    extra: Mapping[str, Any],
+) -> None:
+    """`save_model` of a model that is nowhere as a whole.
+
+    Args:
+        folder: made where it is not there.
+        shapes: of all weights, by name.
+        tensors: fp32, one at a time, in the order of `domainlm.model.tensor_file.file_order`.
+        config: shape of the encoder.
+        extra: as for `save_model`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensor_stream(folder / _WEIGHTS, shapes, tensors)
+    _write_config(folder, config, extra)
+
+
+def _write_config(folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:
     content = {"format": _FORMAT, **extra, "model": config.as_dict()}
     _write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
 

@@ -23,7 +23,7 @@ class Origin(Protocol):
     """Gives a part of a parameter's first values."""
 
     def read(self, slices: Slices) -> torch.Tensor:
-        """The values at `whole[slices]`, on the CPU."""
+        """The values at `whole[slices]`, on the CPU; all of them where there are no slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Drawn:
         """The values at `whole[slices]`."""
         whole = torch.empty(self.shape, device="cpu")
         self.fill(whole)
-        return whole[slices].clone()
+        return whole[slices].clone() if slices else whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Stored:
     def read(self, slices: Slices) -> torch.Tensor:
         """The values at `whole[slices]`."""
         with safe_open(self.path, framework="pt", device="cpu") as file:
-            values: torch.Tensor = file.get_slice(self.name)[slices]
+            values: torch.Tensor = file.get_slice(self.name)[slices] if slices else file.get_tensor(self.name)
         return values
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -79,6 +79,28 @@ def write_tensors(
         partial.unlink(missing_ok=True)
         raise
     return WrittenFile(digest.hexdigest(), num_bytes)
+
+
+def write_tensor_stream(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterator[torch.Tensor]
+) -> WrittenFile:
+    """`write_tensors` of fp32 tensors that come one at a time, in the order of `file_order`.
+
+    Args:
+        path: the file.
+        shapes: of the tensors, by name.
+        tensors: what `file_order` names.
+
+    Raises:
+        OSError: as `write_tensors`.
+    """
+    described = {name: torch.empty(shape, dtype=torch.float32, device="meta") for name, shape in shapes.items()}
+    return write_tensors(path, described, read=lambda _: next(tensors))
+
+
+def file_order(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The order in which `write_tensor_stream` takes tensors."""
+    return sorted(shapes)
 
 
 def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[bytes, list[str]]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
-from domainlm.errors import MachineError
 from domainlm.model.shard_plan import WORD_EMBEDDING, WORD_EMBEDDING_USERS
 
 
@@ -36,53 +34,6 @@ class Division:
     def stages_of(self, pipeline_rank: int) -> range:
         """The stages of a rank of the pipeline."""
         return range(pipeline_rank, self.num_stages, self.pipeline_degree)
-
-
-def divide_layers(
-    num_layers: int,
-    pipeline_degree: int,
-    *,
-    num_stages_per_rank: int = 1,
-    first_cost: float = 0.0,
-    last_cost: float = 0.0,
-    given: Sequence[int] | None = None,
-) -> Division:
-    """Divide the layers over stages so that the slowest stage is as fast as can be.
-
-    Args:
-        num_layers: of the encoder.
-        pipeline_degree: ranks of a pipeline.
-        num_stages_per_rank: above 1 for the interleaved schedule.
-        first_cost: what the first stage computes besides layers, in layers.
-        last_cost: what the last stage computes besides layers, in layers.
-        given: layers of each stage, where they are not to be chosen.
-
-    Raises:
-        MachineError: the given numbers do not add up.
-    """
-    num_stages = pipeline_degree * num_stages_per_rank
-    if given is not None:
-        if len(given) != num_stages or sum(given) != num_layers:
-            raise MachineError(
-                "the layers of the stages do not add up",
-                where="parallel.layers_per_stage",
-                given=f"{', '.join(map(str, given))} ({sum(given)} layers in {len(given)} stages)",
-                allowed=f"{num_stages} numbers whose sum is {num_layers}",
-            )
-        return Division(tuple(given), pipeline_degree)
-    return Division(_balanced(num_layers, num_stages, first_cost, last_cost), pipeline_degree)
-
-
-def _balanced(num_layers: int, num_stages: int, first_cost: float, last_cost: float) -> tuple[int, ...]:
-    """Of all divisions whose slowest stage is fastest, one with as even numbers as can be."""
-    extra = [0.0] * num_stages
-    extra[0] += first_cost
-    extra[-1] += last_cost
-    numbers = [0] * num_stages
-    for _ in range(num_layers):  # each layer to where it hurts least: optimal, since all layers cost the same
-        stage = min(range(num_stages), key=lambda each: (numbers[each] + extra[each], each))
-        numbers[stage] += 1
-    return tuple(numbers)
 
 
 class Elsewhere(nn.Module):

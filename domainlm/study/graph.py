@@ -102,6 +102,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
             runtime=recipe.runtime,
             hardware=hardware,
             ranks=ranks_of(cell),
+            parallel=recipe.parallel,
         )
     model = pretraining or start
     score = LanguageModelScoreStage(
@@ -185,4 +186,5 @@ def _finetune(
         seed=seed,
         hardware=hardware,
         ranks=ranks_of(cell),
+        parallel=cell.cell.recipe.parallel,
     )

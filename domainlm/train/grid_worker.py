@@ -70,6 +70,10 @@ class GridWorker:
         own, is_stand_in = self._own(micro_batches)
         return self.replica.gradients(step, own, self._settings.max_gradient_norm, is_stand_in=is_stand_in)
 
+    def close(self) -> None:
+        """Give back what the engine holds."""
+        self.replica.close()
+
     def _own(self, micro_batches: Sequence[Any]) -> tuple[Sequence[Any], bool]:
         """This data rank's micro-batches; where it has none, one that is not to count."""
         if not self._shares_batches:

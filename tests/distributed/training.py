@@ -19,7 +19,7 @@ from domainlm.parallel.device import choose_device
 from domainlm.parallel.gathering import gather_tensors
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
-from domainlm.parallel.stages import divide_layers
+from domainlm.parallel.stages import Division
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.grid_worker import GridWorker
 from domainlm.train.loop import LoopSettings
@@ -98,12 +98,9 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
     if spec.get("plain"):
         worker = OneProcess(build(dropout), PretrainingObjective(), OPTIMIZER, device, 5)
     else:
-        division = divide_layers(
-            4,
-            world.grid.pipeline_degree,
-            num_stages_per_rank=spec.get("num_stages_per_rank", 1),
-            last_cost=spec.get("last_cost", 0.0),
-        )
+        num_stages = world.grid.pipeline_degree * spec.get("num_stages_per_rank", 1)
+        num_layers = spec.get("layers", [4 // num_stages] * num_stages)
+        division = Division(tuple(num_layers), world.grid.pipeline_degree)
         held = build_rank_model(lambda: build(dropout), division, world)
         options = GridOptions(**spec.get("options", {}))
         worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
@@ -150,7 +147,8 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
     if spec.get("plain"):
         worker = OneProcess(build(), PretrainingObjective(), OPTIMIZER, device, 5)
     else:
-        held = build_rank_model(build, divide_layers(4, world.grid.pipeline_degree), world)
+        degree = world.grid.pipeline_degree
+        held = build_rank_model(build, Division((4 // degree,) * degree, degree), world)
         options = GridOptions(**spec.get("options", {}))
         worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
     settings = LoopSettings(

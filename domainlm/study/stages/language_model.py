@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from domainlm.api import ModelSizeSpec
 from domainlm.model.config import ModelConfig
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import CHECKPOINT_SETTINGS, ModelSettings, PretrainingSettings, RuntimeSettings
 from domainlm.study.files import write_json
+from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import empty_folder
 from domainlm.train.assemble import create_start, pretrain, score_language_model
@@ -69,11 +71,12 @@ class PretrainStage(Stage):
     runtime: RuntimeSettings
     hardware: Mapping[str, Any]
     ranks: Ranks = field(default_factory=Ranks)
+    parallel: ParallelSettings = field(default_factory=ParallelSettings)
 
     def identity(self) -> Mapping[str, Any]:
-        """The settings that decide the weights, and what computes them; on how many ranks is no part of it."""
+        """The settings that decide the weights, and what computes them."""
         kept = self.settings.model_dump(exclude=set(CHECKPOINT_SETTINGS))
-        return {"settings": kept, "hardware": dict(self.hardware)}
+        return {"settings": kept, "hardware": dict(self.hardware) | grid_identity(self.ranks)}
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Train; leaves model/ and metrics.jsonl."""
@@ -84,6 +87,7 @@ class PretrainStage(Stage):
             "tokens": context.inputs["tokens"] / "tokens" / "train",
             "vocabulary": context.inputs["vocabulary"] / "vocabulary",
             "work": context.folder,
+            "parallel": self.parallel,
         }
         on_ranks(pretrain, arguments, ranks=self.ranks, work=context.folder, observer=context.observer)
         return {"steps": self.settings.num_steps}

@@ -13,7 +13,8 @@ from domainlm.errors import ModelError, StorageError
 from domainlm.model.shard_plan import split_of
 from domainlm.model.tensor_file import write_tensors
 from domainlm.parallel.grid import Grid
-from domainlm.parallel.stages import divide_layers
+from domainlm.parallel.stages import Division
+from domainlm.plan.stages import divide_layers
 from domainlm.train.checkpoints.disk import link_or_copy, sync, write_synced
 from domainlm.train.checkpoints.manifest import MANIFEST, GridDegrees, Kind, Manifest, Piece, StoredFile, StoredTensor
 from domainlm.train.checkpoints.reading import Checkpoint
@@ -146,7 +147,8 @@ def _stages(manifest: Manifest, degrees: Grid) -> dict[str, int]:
     """The pipeline stage of each parameter."""
     names = [*manifest.weights, *(name.partition("|")[0] for name in manifest.optimizer)]
     layers = {int(name.removeprefix(_LAYERS).partition(".")[0]) for name in names if name.startswith(_LAYERS)}
-    division = divide_layers(max(layers, default=-1) + 1, degrees.pipeline_degree)
+    num_layers = divide_layers(max(layers, default=-1) + 1, degrees.pipeline_degree, 0.0)
+    division = Division(num_layers, degrees.pipeline_degree)
     stage_of = {layer: stage for stage in range(division.num_stages) for layer in division.layers(stage)}
 
     def place(name: str) -> int:

@@ -258,7 +258,7 @@ def _report(content: dict[str, Any]) -> str:
     lines = [
         "# SIGKILLs of ranks, each followed by a restart",
         "",
-        f"`python benchmarks/kill_ranks.py`, {machine['date']}, {machine['cpu']}, {machine['cores']} cores, {packages}.",
+        f"`python benchmarks/kill_ranks.py`, {machine['date']}, {machine['cpu']}, {packages}.",
         "",
         "| what | outcome |",
         "|---|---|",

@@ -66,6 +66,8 @@ num_threads = 1
 """
 _POLL_SECONDS = 0.002
 _MAX_SECONDS = 1.5
+_NUM_KILLS_PER_EARLY_ONE = 5
+"""Of so many kills one comes while ranks are still starting; the others wait for their first steps."""
 _MOMENTS = ("at random", "while a checkpoint is written", "at its manifest", "while an old one is removed")
 _PATTERNS = {_MOMENTS[1]: ".*.partial", _MOMENTS[2]: ".*.partial/manifest.json", _MOMENTS[3]: ".*.removed"}
 _USER_ERROR = 2
@@ -116,8 +118,8 @@ class Study:
         names = [path.name for path in (work / "checkpoints").glob("step-*")] if work else []
         return max((int(name.split("-")[1]) for name in names), default=0)
 
-    def ranks(self, out: str) -> dict[int, int]:
-        """The process of each rank that has given a sign of life."""
+    def ranks(self, out: str, first_step: int = 0) -> dict[int, int]:
+        """The process of each rank that has given a sign of life, since its first steps or before."""
         work = self.work(out)
         found = {}
         for path in (work / "ranks").glob("rank-*.json") if work else []:
@@ -125,7 +127,8 @@ class Study:
                 sign = json.loads(path.read_bytes())
             except (OSError, ValueError):
                 continue
-            found[sign["rank"]] = sign["process"]
+            if sign["step"] >= first_step:
+                found[sign["rank"]] = sign["process"]
         return found
 
     def outcome(self, out: str) -> dict[str, bytes]:
@@ -193,11 +196,13 @@ def kill_repeatedly(study: Study, num_kills: int, seed: int) -> Tally:
 
 def _kill_once(study: Study, process: subprocess.Popen[str], choose: random.Random, tally: Tally) -> tuple[str, int]:
     """Wait for the ranks and the moment, and kill one; ("", 0) where the run ended before."""
-    while len(study.ranks("killed")) < study.num_ranks:
+    num_done = sum(tally.moments.values())
+    first_step = 0 if num_done % _NUM_KILLS_PER_EARLY_ONE == _NUM_KILLS_PER_EARLY_ONE - 1 else 1
+    while len(study.ranks("killed", first_step)) < study.num_ranks:
         if process.poll() is not None:
             return "", 0
         time.sleep(_POLL_SECONDS)
-    moment = _wait_for(_MOMENTS[sum(tally.moments.values()) % len(_MOMENTS)], study, choose, process)
+    moment = _wait_for(_MOMENTS[num_done % len(_MOMENTS)], study, choose, process)
     ranks, newest = study.ranks("killed"), study.newest("killed")
     if not moment or len(ranks) < study.num_ranks:
         return "", 0
@@ -283,7 +288,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--grid", type=int, nargs=3, default=[1, 2, 2], metavar=("DATA", "PIPELINE", "TENSOR"))
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=3_000)
     parser.add_argument("--steps-per-checkpoint", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="write the result into benchmarks/results")

@@ -23,11 +23,12 @@ from domainlm.parallel.gathering import gather_tensors
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stages import Division
+from domainlm.parallel.world import current_world
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.grid_worker import GridWorker
 from domainlm.train.loop import LoopSettings
 from domainlm.train.loop import train as train_loop
-from domainlm.train.observer import NullObserver
+from domainlm.train.observer import NullObserver, Observer
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
 from domainlm.train.worker import OneProcess
 
@@ -169,7 +170,7 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
         optimizer=OPTIMIZER,
         schedule=ScheduleSettings(),
         seed=5,
-        num_steps_per_checkpoint=7,
+        num_steps_per_checkpoint=spec.get("num_steps_per_checkpoint", 7),
     )
     source = Steps(world, spec.get("stop_after", 0))
     try:
@@ -180,7 +181,7 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
             settings,
             device=device,
             work=Path(work),
-            observer=NullObserver(),
+            observer=spec.get("observer") or NullObserver(),
             worker=worker,
         )
     except KeyboardInterrupt:
@@ -218,3 +219,8 @@ def record_draws(world: World, spec: Mapping[str, Any]) -> dict[str, list[list[i
             module.register_forward_pre_hook(lambda _module, _inputs, name=name: look(name))
     worker.gradients(3, micro_batches(3, world.grid.data_rank, world.grid.data_degree, 8))
     return seen
+
+
+def launched(work: Path, observer: Observer) -> None:
+    """`loop`, as `domainlm.train.ranks` calls a training function."""
+    loop(current_world(), str(work), {"num_steps_per_checkpoint": 2, "observer": observer})

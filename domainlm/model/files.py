@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
-from domainlm.model.tensor_file import write_tensors
+from domainlm.model.origin import Stored, note_origin
+from domainlm.model.tensor_file import write_tensor_stream, write_tensors
 
 _FORMAT = 1
 CONFIG = "config.json"
@@ -51,6 +52,31 @@ def save_model(folder: Path, module: nn.Module, config: ModelConfig, extra: Mapp
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
     write_tensors(folder / _WEIGHTS, tensors)
+    _write_config(folder, config, extra)
+
+
+def save_streamed_model(
+    folder: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    tensors: Iterator[torch.Tensor],
+    config: ModelConfig,
+    extra: Mapping[str, Any],
+) -> None:
+    """`save_model` of a model that is nowhere as a whole.
+
+    Args:
+        folder: made where it is not there.
+        shapes: of all weights, by name.
+        tensors: fp32, one at a time, in the order of `domainlm.model.tensor_file.file_order`.
+        config: shape of the encoder.
+        extra: as for `save_model`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensor_stream(folder / _WEIGHTS, shapes, tensors)
+    _write_config(folder, config, extra)
+
+
+def _write_config(folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:
     content = {"format": _FORMAT, **extra, "model": config.as_dict()}
     _write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
 
@@ -84,7 +110,7 @@ def read_config(folder: Path) -> FolderConfig:
 
 
 def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
-    """Put a model folder's weights into `module`.
+    """Put a model folder's weights into `module`; without memory (meta), note where to read them.
 
     Args:
         module: takes the weights.
@@ -95,15 +121,30 @@ def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
         ModelError: the file is missing or damaged, or weights are missing, unexpected or of another shape.
     """
     path = folder / _WEIGHTS
+    is_meta = any(parameter.is_meta for parameter in module.parameters())
     try:
-        stored = load_file(path)
+        if is_meta:
+            shapes = _stored_shapes(path, prefix)
+        else:
+            stored = load_file(path)
+            found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
+            shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     except FileNotFoundError:
         raise ModelError(f"there is no {_WEIGHTS}", where=folder) from None
     except SafetensorError as error:
         raise ModelError(f"damaged: {error}", where=path) from None
-    found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
-    _check(module.state_dict(), found, path)
-    module.load_state_dict(found)
+    _check(module.state_dict(), shapes, path)
+    if is_meta:
+        for name, parameter in module.named_parameters():
+            note_origin(parameter, Stored(path, prefix + name))
+    else:
+        module.load_state_dict(found)
+
+
+def _stored_shapes(path: Path, prefix: str) -> dict[str, tuple[int, ...]]:
+    with safe_open(path, framework="pt", device="cpu") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - it is no mapping
+        return {name.removeprefix(prefix): tuple(file.get_slice(name).get_shape()) for name in names}
 
 
 def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:
@@ -113,7 +154,7 @@ def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:
         raise ModelError(error.problem, where=path, given=error.given, allowed=error.allowed) from None
 
 
-def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path) -> None:
+def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, tuple[int, ...]], path: Path) -> None:
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     if missing or unexpected:
@@ -122,12 +163,12 @@ def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
             where=path,
             given=f"missing: {_named(missing)}; unexpected: {_named(unexpected)}",
         )
-    for name, tensor in found.items():
-        if tensor.shape != wanted[name].shape:
+    for name, shape in found.items():
+        if shape != tuple(wanted[name].shape):
             raise ModelError(
                 f"{name} has another shape",
                 where=path,
-                given=tuple(tensor.shape),
+                given=shape,
                 allowed=str(tuple(wanted[name].shape)),
             )
 

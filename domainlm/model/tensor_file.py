@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -46,15 +46,23 @@ class WrittenFile:
     num_bytes: int
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> WrittenFile:
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], *, read: Callable[[str], torch.Tensor] | None = None
+) -> WrittenFile:
     """Write tensors under their names; the same tensors give the same bytes.
 
     The file gets its name once everything is on disk; until then, what stood at `path` is left alone.
 
+    Args:
+        path: the file.
+        tensors: by their names; on the meta device where only `read` has their numbers.
+        read: gives a tensor when its turn comes, so that only one is in memory at a time; `tensors` does where None.
+
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    header, ordered = _lay_out(tensors)
+    header, names = _lay_out(tensors)
+    ordered = map(read or tensors.__getitem__, names)
     digest = hashlib.sha256()
     num_bytes = 0
     partial = path.with_name(f".{path.name}.partial")
@@ -73,8 +81,30 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> WrittenFil
     return WrittenFile(digest.hexdigest(), num_bytes)
 
 
-def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[bytes, list[torch.Tensor]]:
-    """The header, and the tensors in the order of the file: widest dtype first, so that all are aligned."""
+def write_tensor_stream(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterator[torch.Tensor]
+) -> WrittenFile:
+    """`write_tensors` of fp32 tensors that come one at a time, in the order of `file_order`.
+
+    Args:
+        path: the file.
+        shapes: of the tensors, by name.
+        tensors: what `file_order` names.
+
+    Raises:
+        OSError: as `write_tensors`.
+    """
+    described = {name: torch.empty(shape, dtype=torch.float32, device="meta") for name, shape in shapes.items()}
+    return write_tensors(path, described, read=lambda _: next(tensors))
+
+
+def file_order(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The order in which `write_tensor_stream` takes tensors."""
+    return sorted(shapes)
+
+
+def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[bytes, list[str]]:
+    """The header, and the names in the order of the file: widest dtype first, so that all are aligned."""
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     entries = {}
     end = 0
@@ -84,7 +114,7 @@ def _lay_out(tensors: Mapping[str, torch.Tensor]) -> tuple[bytes, list[torch.Ten
         entries[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
     content = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     content += b" " * (-len(content) % _ALIGNMENT)
-    return len(content).to_bytes(8, "little") + content, [tensors[name] for name in names]
+    return len(content).to_bytes(8, "little") + content, names
 
 
 def _as_bytes(tensor: torch.Tensor) -> memoryview[int]:

@@ -36,6 +36,8 @@ class ParallelSettings(Settings):
     """Recompute activations in the backward pass instead of keeping them: of every layer, or of every nth."""
     shard_optimizer: bool = False
     """Divide the optimizer's state over the replicas (fairscale OSS, after Rajbhandari et al. 2020)."""
+    hang_seconds: Positive = 45
+    """Where no rank gets on for so long, and for ten times the longest step so far, the run ends and names the rank."""
 
     @model_validator(mode="after")
     def _one_pipeline(self) -> ParallelSettings:

@@ -16,7 +16,6 @@ from domainlm.recipe.devices import devices_at_hand
 from domainlm.recipe.grid import ResolvedGrid, resolve_grid
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.memory import check_memory, count_entries
-from domainlm.recipe.pending import check_degrees, check_parallel, precision_in_use
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.schema import (
     FinetuningSettings,
@@ -106,8 +105,6 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     vocabulary = _vocabulary(recipe, registry, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_task_names(tasks, where("tasks"))
-    check_parallel(recipe.parallel, where("parallel"))
-    precision_in_use(recipe.runtime, where("runtime"))
     _check_numbers(recipe, tasks, size, loaded)
     grid = _grid(recipe, size, vocabulary, tasks, where("model.size"))
     return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid)
@@ -126,7 +123,6 @@ def _grid(
         for label, phase in phases
     ]
     grid = resolve_grid(recipe.parallel, works, devices)
-    check_degrees(grid.degrees)
     if devices.kind == "cpu" and not devices.is_launched:  # GPUs' memory shows when the model is built
         check_memory(works[0][1], grid.degrees, where, size.name)
     return grid

@@ -137,8 +137,16 @@ class PretrainingSettings(Settings):
     """A checkpoint is written every so many steps."""
     num_checkpoints_kept: Positive = 1
     """Only the last so many checkpoints are kept."""
+    num_steps_per_kept_checkpoint: Positive | None = None
+    """Checkpoints of every so many steps are kept besides, also when training has ended; none where not given."""
+    num_bad_steps_until_stop: Positive = 3
+    """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
     seed: NotNegative = 0
     """Seed of the start, the data order, the masks and the dropout."""
+
+
+CHECKPOINT_SETTINGS = ("num_steps_per_checkpoint", "num_checkpoints_kept", "num_steps_per_kept_checkpoint")
+"""Settings of pretraining that decide no byte of the model: how often checkpoints are written and which are kept."""
 
 
 class HeadSettings(Settings):
@@ -173,6 +181,8 @@ class FinetuningSettings(Settings):
     """The optimizer of this phase."""
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
+    num_bad_steps_until_stop: Positive = 3
+    """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
     choose: Literal["best_dev", "last"] = "best_dev"
     """Which epoch's weights are scored on the test split: the best on dev, or the last."""
 

@@ -12,6 +12,7 @@ from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GUARDED_SPLITS
+from domainlm.study.ranks import ranks_of
 from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage, GuardedTask
 from domainlm.study.stages.encode import EncodeStage
@@ -100,6 +101,8 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
             settings=recipe.pretraining,
             runtime=recipe.runtime,
             hardware=hardware,
+            ranks=ranks_of(cell),
+            parallel=recipe.parallel,
         )
     model = pretraining or start
     score = LanguageModelScoreStage(
@@ -182,4 +185,6 @@ def _finetune(
         runtime=cell.cell.recipe.runtime,
         seed=seed,
         hardware=hardware,
+        ranks=ranks_of(cell),
+        parallel=cell.cell.recipe.parallel,
     )

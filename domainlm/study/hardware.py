@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from domainlm.recipe.schema import RuntimeSettings
+from domainlm.train.ranks import Ranks
 from domainlm.train.runtime import open_device
 
 
@@ -28,3 +29,13 @@ def hardware_identity(runtime: RuntimeSettings) -> dict[str, Any]:
         "precision": device.precision,
         "num_threads": torch.get_num_threads(),
     }
+
+
+def grid_identity(ranks: Ranks) -> dict[str, int]:
+    """What of a grid decides the bytes of a trained model: empty for one stage and one tensor rank.
+
+    The number of replicas decides the last bits as well. It is left out, since a run goes on with fewer or more of them
+    when ranks are lost or come back, and must find its artifact again.
+    """
+    degrees = {"pipeline": ranks.degrees.pipeline_degree, "tensor": ranks.degrees.tensor_degree}
+    return degrees if max(degrees.values()) > 1 else {}

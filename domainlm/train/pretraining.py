@@ -75,16 +75,28 @@ class PretrainingSource:
         batches: the order.
         num_sequences_per_step: global batch.
         num_sequences_per_micro_batch: sequences at once; the last micro-batch may be smaller.
+        data_rank: whose part of each step to take: parts are contiguous, and together they are the step.
+        data_degree: number of parts; at most `num_sequences_per_step`.
     """
 
     batches: PretrainingBatches
     num_sequences_per_step: int
     num_sequences_per_micro_batch: int
+    data_rank: int = 0
+    data_degree: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.data_rank < self.data_degree <= self.num_sequences_per_step:
+            raise ValueError(
+                f"data rank {self.data_rank} of {self.data_degree} has no part of "
+                f"{self.num_sequences_per_step} sequences"
+            )
 
     def micro_batches(self, step: int) -> Sequence[PretrainingBatch]:
-        """The micro-batches of the step that follows `step` done ones."""
-        first, size = step * self.num_sequences_per_step, self.num_sequences_per_micro_batch
-        positions = range(first, first + self.num_sequences_per_step)
+        """This data rank's micro-batches of the step that follows `step` done ones."""
+        size, total = self.num_sequences_per_micro_batch, self.num_sequences_per_step
+        start, stop = (total * rank // self.data_degree for rank in (self.data_rank, self.data_rank + 1))
+        positions = range(step * total + start, step * total + stop)
         return [
             PretrainingBatch.of(self.batches.batch(positions[start : start + size]))
             for start in range(0, len(positions), size)

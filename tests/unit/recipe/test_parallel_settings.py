@@ -1,14 +1,11 @@
-"""The [parallel] table: what it takes, what contradicts itself, and what is refused until the trainer follows it."""
+"""The [parallel] table: what it takes, and what contradicts itself."""
 
 from __future__ import annotations
 
 import pytest
 
 from domainlm.errors import RecipeError
-from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.pending import check_degrees, check_parallel, precision_in_use
-from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.validate import validate_settings
 
 
@@ -19,7 +16,6 @@ def settings(**values: object) -> ParallelSettings:
 def test_one_rank_is_the_default() -> None:
     assert (settings().data, settings().pipeline, settings().tensor) == (1, 1, 1)
     assert (settings().engine, settings().schedule) == ("auto", "auto")
-    check_parallel(settings())
 
 
 def test_every_form_of_value_is_taken() -> None:
@@ -51,28 +47,3 @@ def test_every_form_of_value_is_taken() -> None:
 def test_contradictions_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         settings(**values)
-
-
-@pytest.mark.parametrize(
-    ("values", "key"),
-    [
-        ({"engine": "torch"}, "parallel.engine"),
-        ({"activation_checkpointing": "every_layer"}, "parallel.activation_checkpointing"),
-        ({"shard_optimizer": True}, "parallel.shard_optimizer"),
-    ],
-)
-def test_what_is_not_followed_yet_is_refused_not_ignored(values: dict[str, object], key: str) -> None:
-    with pytest.raises(RecipeError, match=f"{key}: training does not follow this setting yet"):
-        check_parallel(settings(**values))
-
-
-def test_several_ranks_are_refused_until_the_trainer_starts_them() -> None:
-    check_degrees(Degrees())
-    with pytest.raises(RecipeError, match=r"parallel: training does not follow this setting yet(.|\n)*data 2"):
-        check_degrees(Degrees(data=2))
-
-
-def test_precisions_that_are_not_followed_yet_are_refused() -> None:
-    assert precision_in_use(RuntimeSettings(precision="bf16")) == "bf16"
-    with pytest.raises(RecipeError, match=r"runtime\.precision(.|\n)*given:   fp16"):
-        precision_in_use(RuntimeSettings(precision="fp16"))

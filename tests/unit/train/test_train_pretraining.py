@@ -205,6 +205,28 @@ def test_steps_take_the_sequences_in_order_and_each_once(world: World) -> None:
     assert sum(batch.num_tokens for step in steps for batch in step) == sum(expected)
 
 
+@pytest.mark.parametrize(("data_degree", "micro_batch"), [(1, 5), (2, 5), (3, 2), (4, 3), (11, 1)])
+def test_the_parts_of_the_data_ranks_are_the_step(world: World, data_degree: int, micro_batch: int) -> None:
+    batches = _batches(world)
+    whole = PretrainingSource(batches, 11, 11).micro_batches(2)[0]
+    parts = [PretrainingSource(batches, 11, micro_batch, rank, data_degree) for rank in range(data_degree)]
+    rows = [
+        row[:length].tolist()
+        for part in parts
+        for batch in part.micro_batches(2)
+        for row, length in zip(batch.tokens, batch.lengths.tolist(), strict=True)
+    ]
+
+    lengths = whole.lengths.tolist()
+    assert rows == [row[:length].tolist() for row, length in zip(whole.tokens, lengths, strict=True)]
+
+
+@pytest.mark.parametrize(("rank", "degree"), [(1, 1), (-1, 2), (0, 12), (0, 0)])
+def test_a_data_rank_without_a_part_is_refused(world: World, rank: int, degree: int) -> None:
+    with pytest.raises(ValueError, match="has no part of 11 sequences"):
+        PretrainingSource(_batches(world), 11, 4, rank, degree)
+
+
 @pytest.mark.parametrize("sentence_order", [True, False])
 def test_loss_sums_over_micro_batches_are_those_of_the_whole(world: World, sentence_order: bool) -> None:
     model = PretrainingModel(CONFIG, sentence_order=True).eval()

@@ -1,0 +1,179 @@
+"""Trains a tiny model on a rank of a grid: called by `run_on_ranks`, by file and name; imports no pytest."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from domainlm.model.config import ModelConfig
+from domainlm.model.initialise import initialise
+from domainlm.model.pretraining import PretrainingModel
+from domainlm.model.tensor_file import write_tensors
+from domainlm.parallel.device import choose_device
+from domainlm.parallel.gathering import gather_tensors
+from domainlm.parallel.rank_model import build_rank_model
+from domainlm.parallel.replica import GridOptions
+from domainlm.parallel.stages import Division
+from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
+from domainlm.train.grid_worker import GridWorker
+from domainlm.train.loop import LoopSettings
+from domainlm.train.loop import train as train_loop
+from domainlm.train.observer import NullObserver
+from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
+from domainlm.train.worker import OneProcess
+
+if TYPE_CHECKING:
+    from domainlm.parallel.world import World
+
+VOCABULARY_SIZE = 101
+NUM_SEQUENCES = 16
+# The gradient of a key's bias is zero but for rounding: with the usual epsilon Adam would take that for a direction.
+OPTIMIZER = OptimizerSettings(learning_rate=3e-3, max_gradient_norm=0.5, epsilon=1e-6)
+
+
+def config(dropout: float = 0.0) -> ModelConfig:
+    return ModelConfig(
+        layers=4,
+        hidden=32,
+        heads=4,
+        feed_forward=64,
+        max_positions=24,
+        architecture="megatron",
+        dropout=dropout,
+        vocabulary_size=VOCABULARY_SIZE,
+        padded_vocabulary_size=VOCABULARY_SIZE + 1,  # no multiple of 4: ranks pad
+    )
+
+
+def build(dropout: float = 0.0) -> PretrainingModel:
+    model = PretrainingModel(config(dropout), sentence_order=True)
+    initialise(model, 3)
+    return model
+
+
+def micro_batches(step: int, data_rank: int = 0, data_degree: int = 1, size: int = 2) -> list[PretrainingBatch]:
+    """This data rank's part of a step; every sequence is a function of the step and its place in it."""
+    start, stop = (NUM_SEQUENCES * rank // data_degree for rank in (data_rank, data_rank + 1))
+    return [_batch(step, range(first, min(first + size, stop))) for first in range(start, stop, size)]
+
+
+def _batch(step: int, places: Sequence[int]) -> PretrainingBatch:
+    rows, lengths, masked, labels, swapped = [], [], [], [], []
+    width = 24 if step % 2 else 16
+    for row, place in enumerate(places):
+        random = np.random.Generator(np.random.Philox(key=[step, place]))
+        length = int(random.integers(9, width + 1))
+        ids = random.integers(5, VOCABULARY_SIZE, width)
+        # Something to learn: few labels, each a function of what comes before.
+        slots = sorted(random.choice(np.arange(1, length), 1 + place % 3, replace=False).tolist())
+        masked += [row * width + slot for slot in slots]
+        labels += [int(5 + ids[slot - 1] % 4) for slot in slots]
+        ids[length:] = 0
+        rows.append(ids)
+        lengths.append(length)
+        swapped.append(int(ids[1] % 2))
+    tokens = torch.from_numpy(np.stack(rows).astype(np.int64))
+    return PretrainingBatch(
+        tokens=tokens,
+        token_types=torch.zeros_like(tokens),
+        lengths=torch.tensor(lengths),
+        masked_positions=torch.tensor(masked),
+        masked_labels=torch.tensor(labels),
+        is_swapped=torch.tensor(swapped),
+        num_tokens=sum(lengths),
+    )
+
+
+def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Train for some steps; leaves the weights in the file `out`. Returns the parts of the loss and the norm."""
+    device = choose_device("cpu", spec.get("precision", "fp32"))
+    dropout, num_steps = spec.get("dropout", 0.0), spec.get("num_steps", 20)
+    worker: Any
+    if spec.get("plain"):
+        worker = OneProcess(build(dropout), PretrainingObjective(), OPTIMIZER, device, 5)
+    else:
+        num_stages = world.grid.pipeline_degree * spec.get("num_stages_per_rank", 1)
+        num_layers = spec.get("layers", [4 // num_stages] * num_stages)
+        division = Division(tuple(num_layers), world.grid.pipeline_degree)
+        held = build_rank_model(lambda: build(dropout), division, world)
+        options = GridOptions(**spec.get("options", {}))
+        worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
+    lines = []
+    for step in range(num_steps):
+        size = spec.get("micro_batch_size", 2)
+        batches = micro_batches(step, world.grid.data_rank, world.grid.data_degree, size)
+        found = worker.gradients(step, batches)
+        if found.is_usable:
+            worker.update(3e-3)
+        lines.append({**found.parts, "norm": found.norm, "num_tokens": float(found.num_tokens)})
+    _write(world, worker, Path(out))
+    if not spec.get("plain"):
+        worker.replica.close()
+    return lines
+
+
+def _write(world: World, worker: OneProcess[Any] | GridWorker, out: Path) -> None:
+    shards = worker.weights()
+    names = [name for name, _ in build().named_parameters()]
+    whole = dict(zip(names, gather_tensors(world, shards, names), strict=True))
+    if world.is_first:
+        write_tensors(out, whole)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """This data rank's part of every step; the last rank is interrupted in the step that follows `stop_after` - 1."""
+
+    world: World
+    stop_after: int
+
+    def micro_batches(self, step: int) -> list[PretrainingBatch]:
+        if step == self.stop_after - 1 and self.world.rank == self.world.size - 1:
+            signal.raise_signal(signal.SIGINT)
+        grid = self.world.grid
+        return micro_batches(step, grid.data_rank, grid.data_degree, 4 // grid.data_degree)
+
+
+def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
+    """Train 20 steps by the loop itself, or go on to them; whether it was stopped before, as `stop_after` asks."""
+    device = choose_device("cpu", spec.get("precision", "fp32"))
+    worker: Any
+    if spec.get("plain"):
+        worker = OneProcess(build(), PretrainingObjective(), OPTIMIZER, device, 5)
+    else:
+        degree = world.grid.pipeline_degree
+        held = build_rank_model(build, Division((4 // degree,) * degree, degree), world)
+        options = GridOptions(**spec.get("options", {}))
+        worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
+    settings = LoopSettings(
+        phase="pretrain",
+        num_steps=20,
+        optimizer=OPTIMIZER,
+        schedule=ScheduleSettings(),
+        seed=5,
+        num_steps_per_checkpoint=7,
+    )
+    source = Steps(world, spec.get("stop_after", 0))
+    try:
+        train_loop(
+            worker.module,
+            PretrainingObjective(),
+            source,
+            settings,
+            device=device,
+            work=Path(work),
+            observer=NullObserver(),
+            worker=worker,
+        )
+    except KeyboardInterrupt:
+        return True
+    finally:
+        if not spec.get("plain"):
+            worker.replica.close()
+    return False

@@ -121,6 +121,8 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
     for step in range(num_steps):
         size = spec.get("micro_batch_size", 2)
         batches = micro_batches(step, world.grid.data_rank, world.grid.data_degree, size)
+        if spec.get("without_order"):
+            batches = [replace(batch, is_swapped=None) for batch in batches]
         found = worker.gradients(step, batches)
         if found.is_usable:
             worker.update(3e-3)

@@ -51,14 +51,26 @@ def run_apart(script: Path, contender: str, arguments: Sequence[str]) -> Measure
 
 def run_facts(script: Path, contender: str, arguments: Sequence[str]) -> tuple[dict[str, Any], int]:
     """The figures on the last line of `script --run CONTENDER ARGUMENTS`, and the peak memory of its processes."""
-    command = [sys.executable, str(script), "--run", contender, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    peak = _Peak(process.pid)
-    output, _ = process.communicate()
-    peak_bytes = peak.stop()
-    if process.returncode != 0:
-        raise SystemExit(f"{contender} failed: {' '.join(command)}")
-    return json.loads(output.strip().splitlines()[-1]), peak_bytes
+    return run_together(script, contender, [arguments])[0]
+
+
+def run_together(script: Path, contender: str, arguments: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], int]]:
+    """`run_facts` of several processes at the same time, one for each list of arguments."""
+    started = []
+    for own in arguments:
+        command = [sys.executable, str(script), "--run", contender, *own]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started.append((process, _Peak(process.pid)))
+    found = []
+    for process, peak in started:
+        output, _ = process.communicate()
+        peak_bytes = peak.stop()
+        if process.returncode != 0:
+            for other, _ in started:
+                other.kill()
+            raise SystemExit(f"{contender} failed: {process.args}")
+        found.append((json.loads(output.strip().splitlines()[-1]), peak_bytes))
+    return found
 
 
 class _Peak(threading.Thread):

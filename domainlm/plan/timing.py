@@ -9,6 +9,9 @@ from domainlm.plan.operations import hardware_operations
 from domainlm.plan.stages import bubble, imbalance
 from domainlm.plan.work import Degrees, Work
 
+_BACKWARD_SHARE = 2 / 3
+"""Of a step's operations."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
@@ -19,7 +22,8 @@ class Cluster:
         bytes_per_second_within: sent to ranks of the same machine.
         bytes_per_second_between: sent to ranks of other machines.
         ranks_per_machine: neighbours.
-        overlap: share of the gradients' averaging that is hidden behind the backward pass.
+        overlap: share of the gradients' averaging that is done during the backward pass of the last micro-batch,
+            when the gradients of a step become final; what takes longer than that pass cannot be hidden.
     """
 
     operations_per_second: float
@@ -70,10 +74,18 @@ def step_time(work: Work, degrees: Degrees, cluster: Cluster) -> StepTime:
     sent = communication_of(work, degrees)
     is_one_machine = degrees.world_size <= cluster.ranks_per_machine
     outside = cluster.bytes_per_second_within if is_one_machine else cluster.bytes_per_second_between
+    averaging = sent.data / outside
+    last_backward = _BACKWARD_SHARE * compute / work.num_micro_batches(degrees.data)
     return StepTime(
         compute=compute,
         bubble=waiting,
-        data=(1 - cluster.overlap) * sent.data / outside,
+        data=averaging - min(cluster.overlap * averaging, last_backward),
         pipeline=sent.pipeline / outside,
         tensor=sent.tensor / cluster.bytes_per_second_within,
     )
+
+
+def efficiency(work: Work, degrees: Degrees, cluster: Cluster) -> float:
+    """Speed of each rank as a share of a device that trains alone: 1 where nothing is waited for or sent."""
+    alone = hardware_operations(work) / (degrees.world_size * cluster.operations_per_second)
+    return alone / step_time(work, degrees, cluster).total

@@ -27,6 +27,7 @@ def batches(steps: ModuleType) -> ModuleType:
     return importlib.import_module("bert_batches")
 
 
+@pytest.mark.slow
 def test_losses_of_all_contenders_agree(steps: ModuleType, batches: ModuleType) -> None:
     generator = np.random.default_rng(0)
 

@@ -80,11 +80,15 @@ class GradientSum:
         self._sent.append(distributed.all_reduce(flat, group=self._group, async_op=True))
 
     def finish(self) -> None:
-        """Wait until all gradients are summed."""
+        """Wait until all gradients are summed; what no micro-batch used has none, as without other ranks."""
         while len(self._sent) < len(self._buckets):
             self._send()
         for work in self._sent:
             work.wait()
+        if self._is_needed:
+            for holder, count in zip(self._holders, self._counts, strict=True):
+                if not count:
+                    holder.grad = None
 
 
 class _Bucket:

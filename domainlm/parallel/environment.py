@@ -57,6 +57,12 @@ def launched(environment: MutableMapping[str, str] | None = None) -> Launched | 
     return Launched(rank, size, by) if size > 1 else None
 
 
+def is_first_rank() -> bool:
+    """Whether this process is the one to speak: by itself, or rank 0 of those that were launched."""
+    here = launched()
+    return here is None or here.rank == 0
+
+
 def _from_slurm(found: Mapping[str, str]) -> dict[str, str]:
     nodes = found.get("SLURM_STEP_NODELIST") or found.get("SLURM_JOB_NODELIST") or "localhost"
     port = _FIRST_PORT + (_number(found, "SLURM_JOB_ID", "0") * 7 + _number(found, "SLURM_STEP_ID", "0")) % _NUM_PORTS

@@ -40,6 +40,7 @@ class Sign:
     Attributes:
         rank: world rank.
         host: its machine.
+        process: its number there.
         number: rises with every sign.
         step: steps done.
         progress: rises with every part of a step.
@@ -50,6 +51,7 @@ class Sign:
 
     rank: int
     host: str
+    process: int
     number: int
     step: int
     progress: int
@@ -141,7 +143,15 @@ class Pulse:
         self._number += 1
         place, is_waiting = _where_is(sys._current_frames().get(self._main))  # noqa: SLF001 - there is no other way
         sign = Sign(
-            self._rank, self._host, self._number, self._step, self._progress, self._limit, place[-200:], is_waiting
+            rank=self._rank,
+            host=self._host,
+            process=os.getpid(),
+            number=self._number,
+            step=self._step,
+            progress=self._progress,
+            limit_seconds=self._limit,
+            place=place[-200:],
+            is_waiting=is_waiting,
         )
         record = json.dumps(asdict(sign)).encode().ljust(_RECORD_BYTES)
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.ranks import Ranks
 from domainlm.train.runtime import open_device
@@ -31,11 +32,19 @@ def hardware_identity(runtime: RuntimeSettings) -> dict[str, Any]:
     }
 
 
-def grid_identity(ranks: Ranks) -> dict[str, int]:
-    """What of a grid decides the bytes of a trained model: empty for one stage and one tensor rank.
+def grid_identity(ranks: Ranks, parallel: ParallelSettings) -> dict[str, Any]:
+    """What of the grid decides the bytes of a trained model; nothing for a process by itself.
 
-    The number of replicas decides the last bits as well. It is left out, since a run goes on with fewer or more of them
-    when ranks are lost or come back, and must find its artifact again.
+    Other grids give other last digits, and other dropout. With `parallel.data = "auto"` the number of replicas is left
+    out: a run may go on with fewer or more of them, when ranks are lost or come back, and must find its artifact again.
     """
-    degrees = {"pipeline": ranks.degrees.pipeline_degree, "tensor": ranks.degrees.tensor_degree}
-    return degrees if max(degrees.values()) > 1 else {}
+    facts: dict[str, Any] = {
+        "data": "auto" if parallel.data == "auto" else ranks.degrees.data_degree,
+        "pipeline": ranks.degrees.pipeline_degree,
+        "tensor": ranks.degrees.tensor_degree,
+        "activation_checkpointing": parallel.activation_checkpointing != "off",
+    }
+    if ranks.degrees.pipeline_degree > 1:
+        facts |= parallel.model_dump(include={"engine", "schedule", "num_stages_per_rank"})
+    plain = {"data": 1, "pipeline": 1, "tensor": 1, "activation_checkpointing": False}
+    return {} if facts == plain else {"grid": facts}

@@ -77,7 +77,8 @@ def _fork(job: dict[str, Any], grid: Grid, rank: int, folder: Path) -> int:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         torch.set_num_threads(1)
         function = _find(job["function"])
-        with joined_world(grid, rank=rank, store=folder / "store", timeout_seconds=job["timeout_seconds"]) as world:
+        how = {"device": job["device"], "timeout_seconds": job["timeout_seconds"]}
+        with joined_world(grid, rank=rank, store=folder / "store", **how) as world:
             result = function(world, *job["arguments"])
             _result(folder, rank).write_text(json.dumps(result))
         code = 0

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from domainlm.parallel.grid import Grid
 from domainlm.testing.failure import CheckError
@@ -30,6 +30,7 @@ def run_on_ranks(
     ranks: int | Grid,
     *arguments: Any,  # noqa: ANN401 - any JSON values
     timeout_seconds: float = 60.0,
+    device: Literal["cpu", "cuda"] = "cpu",
 ) -> list[Any]:
     """Call `function(world, *arguments)` on every rank of a world of its own, at the same time.
 
@@ -38,6 +39,7 @@ def run_on_ranks(
         ranks: how many, all of them data ranks; or a grid.
         arguments: JSON values; a path goes as its text.
         timeout_seconds: of all ranks together.
+        device: what the ranks compute on; each has a GPU of its own, over NCCL.
 
     Returns:
         What each rank returned, by world rank: JSON values.
@@ -51,6 +53,7 @@ def run_on_ranks(
         "grid": [grid.data_degree, grid.pipeline_degree, grid.tensor_degree],
         "arguments": arguments,
         "timeout_seconds": timeout_seconds,
+        "device": device,
     }
     answer = _server().ask(job, timeout_seconds + _GRACE_SECONDS)
     if answer["problems"] or len(answer["results"]) != grid.world_size:

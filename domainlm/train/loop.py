@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ from domainlm.train.worker import OneProcess, Worker
 
 BatchT = TypeVar("BatchT", bound=Batch)
 
+_log = logging.getLogger(__name__)
 _METRICS = "metrics.jsonl"
 
 
@@ -190,6 +192,7 @@ class _Run(Generic[BatchT]):
         """Go back to the last good checkpoint, if there is one."""
         found = self._saving.latest()
         if found is not None:
+            _log.info("%s: going on after step %d, from %s", self._settings.phase, found.step, found.folder)
             weights = self._worker.weights()
             found.check_names(self._worker.names())
             found.load("weights", weights)

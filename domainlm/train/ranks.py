@@ -93,6 +93,7 @@ def on_ranks(
     if _served:
         _served[-1].call(call, ranks, work, observer)
     elif ranks.degrees.world_size == 1:
+        shutil.rmtree(work / _SIGNS, ignore_errors=True)  # of launched ranks that were stopped
         call.run(observer)
     else:
         _on_this_machine(call, ranks, work, observer)

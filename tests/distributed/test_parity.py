@@ -97,3 +97,10 @@ def test_recomputed_activations_change_nothing(every: int, train: Train, referen
 @pytest.mark.parametrize("grid", [(2, 1, 1), (2, 2, 1)], ids=lambda grid: "x".join(map(str, grid)))
 def test_a_divided_optimizer_changes_nothing(grid: tuple[int, int, int], train: Train, reference: Outcome) -> None:
     assert_equal(train(grid, micro_batch_size=4, options={"divides_optimizer": True}), reference)
+
+
+@pytest.mark.parametrize("grid", [(2, 1, 1), (1, 2, 1)], ids=lambda grid: "x".join(map(str, grid)))
+def test_what_no_loss_uses_stays_as_it_is(grid: tuple[int, int, int], train: Train) -> None:
+    """Not even weight decay touches it, as in one process."""
+    spec = {"without_order": True, "micro_batch_size": 4, "num_steps": 5}
+    assert_equal(train(grid, **spec), train((1, 1, 1), plain=True, **spec))

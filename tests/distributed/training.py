@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +13,22 @@ import numpy as np
 import torch
 
 from domainlm.model.config import ModelConfig
+from domainlm.model.dropout import Dropout
+from domainlm.model.encoder import SelfAttention
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.model.tensor_file import write_tensors
-from domainlm.parallel.device import choose_device
+from domainlm.parallel.device import Device, Precision, choose_device
 from domainlm.parallel.gathering import gather_tensors
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stages import Division
+from domainlm.parallel.world import current_world
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
 from domainlm.train.grid_worker import GridWorker
 from domainlm.train.loop import LoopSettings
 from domainlm.train.loop import train as train_loop
-from domainlm.train.observer import NullObserver
+from domainlm.train.observer import NullObserver, Observer
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
 from domainlm.train.worker import OneProcess
 
@@ -90,9 +94,15 @@ def _batch(step: int, places: Sequence[int]) -> PretrainingBatch:
     )
 
 
+def device_of(world: World, precision: Precision) -> Device:
+    return replace(
+        choose_device("cuda" if world.device.type == "cuda" else "cpu", precision), torch_device=world.device
+    )
+
+
 def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, float]]:
     """Train for some steps; leaves the weights in the file `out`. Returns the parts of the loss and the norm."""
-    device = choose_device("cpu", spec.get("precision", "fp32"))
+    device = device_of(world, spec.get("precision", "fp32"))
     dropout, num_steps = spec.get("dropout", 0.0), spec.get("num_steps", 20)
     worker: Any
     if spec.get("plain"):
@@ -103,15 +113,20 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
         division = Division(tuple(num_layers), world.grid.pipeline_degree)
         held = build_rank_model(lambda: build(dropout), division, world)
         options = GridOptions(**spec.get("options", {}))
-        worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
+        seed = spec.get("seed", 5)
+        worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=seed, options=options)
+    if "loss_scale" in spec:
+        worker.replica.loss_scale.value = spec["loss_scale"]
     lines = []
     for step in range(num_steps):
         size = spec.get("micro_batch_size", 2)
         batches = micro_batches(step, world.grid.data_rank, world.grid.data_degree, size)
+        if spec.get("without_order"):
+            batches = [replace(batch, is_swapped=None) for batch in batches]
         found = worker.gradients(step, batches)
         if found.is_usable:
             worker.update(3e-3)
-        lines.append({**found.parts, "norm": found.norm, "num_tokens": float(found.num_tokens)})
+        lines.append({**found.parts, "norm": found.norm, "num_tokens": float(found.num_tokens)} | worker.scalars())
     _write(world, worker, Path(out))
     if not spec.get("plain"):
         worker.replica.close()
@@ -142,7 +157,7 @@ class Steps:
 
 def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
     """Train 20 steps by the loop itself, or go on to them; whether it was stopped before, as `stop_after` asks."""
-    device = choose_device("cpu", spec.get("precision", "fp32"))
+    device = device_of(world, spec.get("precision", "fp32"))
     worker: Any
     if spec.get("plain"):
         worker = OneProcess(build(), PretrainingObjective(), OPTIMIZER, device, 5)
@@ -157,7 +172,7 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
         optimizer=OPTIMIZER,
         schedule=ScheduleSettings(),
         seed=5,
-        num_steps_per_checkpoint=7,
+        num_steps_per_checkpoint=spec.get("num_steps_per_checkpoint", 7),
     )
     source = Steps(world, spec.get("stop_after", 0))
     try:
@@ -168,7 +183,7 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
             settings,
             device=device,
             work=Path(work),
-            observer=NullObserver(),
+            observer=spec.get("observer") or NullObserver(),
             worker=worker,
         )
     except KeyboardInterrupt:
@@ -177,3 +192,37 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
         if not spec.get("plain"):
             worker.replica.close()
     return False
+
+
+def record_draws(world: World, spec: Mapping[str, Any]) -> dict[str, list[list[int]]]:
+    """The first numbers that dropout would see at each place, for each call in a step: from torch's own state."""
+    degree = world.grid.pipeline_degree
+    held = build_rank_model(lambda: build(spec["dropout"]), Division((4 // degree,) * degree, degree), world)
+    options = GridOptions(**spec.get("options", {}))
+    device = device_of(world, "fp32")
+    worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
+    seen: dict[str, list[list[int]]] = {}
+
+    def look(name: str) -> None:
+        state = torch.get_rng_state()
+        seen.setdefault(name, []).append(torch.randint(0, 2**31, (4,)).tolist())
+        torch.set_rng_state(state)
+
+    for name, module in held.module.named_modules():
+        if isinstance(module, Dropout):
+            calls: Counter[str] = Counter()
+
+            def before(_module: object, _inputs: object, name: str = name, calls: Counter[str] = calls) -> None:
+                calls[name] += 1
+                look(f"{name}/{calls[name] % 2}" if "layers" in name else name)
+
+            module.register_forward_pre_hook(before)
+        elif isinstance(module, SelfAttention):
+            module.register_forward_pre_hook(lambda _module, _inputs, name=name: look(name))
+    worker.gradients(3, micro_batches(3, world.grid.data_rank, world.grid.data_degree, 8))
+    return seen
+
+
+def launched(work: Path, observer: Observer) -> None:
+    """`loop`, as `domainlm.train.ranks` calls a training function."""
+    loop(current_world(), str(work), {"num_steps_per_checkpoint": 2, "observer": observer})

@@ -40,7 +40,7 @@ class FinetuneStage(Stage):
             "files": {split: [file.sha256 for file in files] for split, files in self.files.items()},
             "settings": self.settings.model_dump(),
             "seed": self.seed,
-            "hardware": dict(self.hardware) | grid_identity(self.ranks),
+            "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel),
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:

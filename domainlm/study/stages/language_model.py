@@ -76,7 +76,7 @@ class PretrainStage(Stage):
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
         kept = self.settings.model_dump(exclude=set(CHECKPOINT_SETTINGS))
-        return {"settings": kept, "hardware": dict(self.hardware) | grid_identity(self.ranks)}
+        return {"settings": kept, "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel)}
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Train; leaves model/ and metrics.jsonl."""

@@ -36,7 +36,14 @@ def say(tmp_path: Path) -> Say:
 
     def write(rank: int, step: int, *, progress: int = 0, limit: float = 45.0, waits: bool = False) -> None:
         numbers[rank] = numbers.get(rank, 0) + 1
-        sign = {"rank": rank, "host": f"node{rank}", "number": numbers[rank], "step": step, "progress": progress}
+        sign = {
+            "rank": rank,
+            "host": f"node{rank}",
+            "process": 1,
+            "number": numbers[rank],
+            "step": step,
+            "progress": progress,
+        }
         sign |= {"limit_seconds": limit, "place": "loader.py:55 read", "is_waiting": waits}
         sign_path(tmp_path, rank).write_text(json.dumps(sign))
 

@@ -44,16 +44,33 @@ class Measured:
 
 def run_apart(script: Path, contender: str, arguments: Sequence[str]) -> Measured:
     """Run `script --run CONTENDER ARGUMENTS` as a process of its own; its last line is JSON with its figures."""
-    command = [sys.executable, str(script), "--run", contender, *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    peak = _Peak(process.pid)
-    output, _ = process.communicate()
-    peak_bytes = peak.stop()
-    if process.returncode != 0:
-        raise SystemExit(f"{contender} failed: {' '.join(command)}")
-    facts = json.loads(output.strip().splitlines()[-1])
+    facts, peak_bytes = run_facts(script, contender, arguments)
     megabytes, seconds, cpu_seconds = (facts.pop(key) for key in ("megabytes", "seconds", "cpu_seconds"))
     return Measured(contender, megabytes, seconds, cpu_seconds, peak_bytes / 1e6, facts)
+
+
+def run_facts(script: Path, contender: str, arguments: Sequence[str]) -> tuple[dict[str, Any], int]:
+    """The figures on the last line of `script --run CONTENDER ARGUMENTS`, and the peak memory of its processes."""
+    return run_together(script, contender, [arguments])[0]
+
+
+def run_together(script: Path, contender: str, arguments: Sequence[Sequence[str]]) -> list[tuple[dict[str, Any], int]]:
+    """`run_facts` of several processes at the same time, one for each list of arguments."""
+    started = []
+    for own in arguments:
+        command = [sys.executable, str(script), "--run", contender, *own]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started.append((process, _Peak(process.pid)))
+    found = []
+    for process, peak in started:
+        output, _ = process.communicate()
+        peak_bytes = peak.stop()
+        if process.returncode != 0:
+            for other, _ in started:
+                other.kill()
+            raise SystemExit(f"{contender} failed: {process.args}")
+        found.append((json.loads(output.strip().splitlines()[-1]), peak_bytes))
+    return found
 
 
 class _Peak(threading.Thread):
@@ -127,6 +144,11 @@ def summary(runs: Sequence[Measured]) -> dict[str, Any]:
         "peak_megabytes": round(max(run.peak_megabytes for run in runs)),
         "facts": runs[-1].facts,
     }
+
+
+def middle(values: Sequence[float]) -> dict[str, float]:
+    """Median, lowest and highest."""
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
 
 
 def write_results(name: str, content: dict[str, Any], report: str) -> Path:

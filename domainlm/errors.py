@@ -78,6 +78,10 @@ def _render_allowed(allowed: str | Sequence[str]) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM. Whoever cleans up after Ctrl-C cleans up after it too."""
+
+
 class RecipeError(UserError):
     """A recipe that cannot be read, resolved or run as it stands."""
 

@@ -51,7 +51,8 @@ class StepInfo:
         phase: "pretrain" or "finetune".
         step: number of steps done, this one included.
         num_steps: steps of the whole phase.
-        metrics: "loss", "learning_rate", "gradient_norm" and the parts of the loss.
+        metrics: "loss", "learning_rate", "gradient_norm" and the parts of the loss; of a step that was skipped, since
+            its loss or gradient was not finite, "skipped" and "learning_rate".
         num_tokens: real (not padding) sub-tokens of this step.
         seconds: duration of this step.
     """

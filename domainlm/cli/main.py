@@ -20,7 +20,7 @@ import click
 
 from domainlm.cli.group import PROGRAM, cli
 from domainlm.cli.logs import set_up_logging
-from domainlm.errors import UserError, storage_error
+from domainlm.errors import Terminated, UserError, storage_error
 
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
@@ -32,10 +32,6 @@ COMPLETE_VARIABLE = f"_{PROGRAM.upper()}_COMPLETE"
 """Set by the shell's completion function when it asks for completions."""
 
 _LOG = logging.getLogger(__name__)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM. Whoever cleans up after Ctrl-C cleans up after it too."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for each exit code

@@ -32,13 +32,16 @@ def run(
     plugins = cli_state(context).plugins
     path = recipe_file(recipe, plugins.registry)
     folder = out if out is not None else default_out(recipe)
+    from domainlm.parallel.environment import is_first_rank
     from domainlm.study.run import describe_run, run_recipe  # only now, since it takes seconds to import
 
-    if dry_run:
+    if dry_run and is_first_rank():
         click.echo(describe_run(path, out=folder, store=store, overrides=overrides, plugins=plugins))
+    if dry_run:
         return
     summary = run_recipe(path, out=folder, store=store, overrides=overrides, plugins=plugins)
-    click.echo(f"done in {_duration(summary.seconds)}: {folder / 'report.html'}, {folder / 'results.json'}")
+    if is_first_rank():
+        click.echo(f"done in {_duration(summary.seconds)}: {folder / 'report.html'}, {folder / 'results.json'}")
 
 
 def default_out(recipe: str) -> Path:

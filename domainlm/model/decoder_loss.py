@@ -6,13 +6,28 @@ respect to them, in fp32, and keeps that in the number format of the product.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, Protocol
 
 import torch
 
 from domainlm.model.precision import lowered
 
 _SCORES_BYTES_AT_ONCE = 2**23
+
+
+class VocabularyShare(Protocol):
+    """Which entries of the vocabulary are here, where several processes share it, and how their numbers are joined."""
+
+    @property
+    def start(self) -> int:
+        """The first entry that is here."""
+
+    def maximum(self, values: torch.Tensor) -> torch.Tensor:
+        """The largest of each number over all shares; may overwrite `values`."""
+
+    def total(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum of each number over all shares; may overwrite `values`."""
 
 
 class _DecoderLoss(torch.autograd.Function):
@@ -24,7 +39,10 @@ class _DecoderLoss(torch.autograd.Function):
         bias: torch.Tensor,
         labels: torch.Tensor,
         vocabulary_size: int,
+        share: VocabularyShare | None,
     ) -> torch.Tensor:
+        if share is not None:  # entries that are here, and numbered from here
+            vocabulary_size = min(max(vocabulary_size - share.start, 0), len(weight))
         narrow_states, narrow_weight = lowered(states), lowered(weight)
         loss = torch.zeros((), dtype=torch.float32, device=states.device)
         d_bias = torch.zeros_like(bias)
@@ -35,13 +53,18 @@ class _DecoderLoss(torch.autograd.Function):
         for start in range(0, len(states), num_rows):
             rows = slice(start, start + num_rows)
             scores = torch.mm(narrow_states[rows], narrow_weight.t())[:, :vocabulary_size].float()
-            row_losses = _to_gradient(scores.add_(bias[:vocabulary_size]), labels[rows])
+            scores.add_(bias[:vocabulary_size])
+            if share is None:
+                row_losses = _to_gradient(scores, labels[rows])
+            else:
+                row_losses = _to_shared_gradient(scores, labels[rows], share)
             loss += row_losses.sum()
             if keeps_gradient:
                 d_scores[rows, :vocabulary_size] = scores
                 d_bias[:vocabulary_size] += scores.sum(dim=0)
         ctx.save_for_backward(narrow_states, narrow_weight, d_scores, d_bias)
         ctx.dtypes = states.dtype, weight.dtype
+        ctx.share = share
         return loss
 
     @staticmethod
@@ -51,7 +74,9 @@ class _DecoderLoss(torch.autograd.Function):
         # The scalar goes to the small factors, not to the scores.
         d_states = torch.mm(d_scores, weight).to(ctx.dtypes[0]) * d_loss
         d_weight = torch.mm(d_scores.t(), (states * d_loss).to(states.dtype)).to(ctx.dtypes[1])
-        return d_states, d_weight, d_bias * d_loss, None, None
+        if ctx.share is not None:
+            d_states = ctx.share.total(d_states)
+        return d_states, d_weight, d_bias * d_loss, None, None, None
 
 
 def _to_gradient(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -69,8 +94,29 @@ def _to_gradient(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return totals.log() - label_scores
 
 
+def _to_shared_gradient(scores: torch.Tensor, labels: torch.Tensor, share: VocabularyShare) -> torch.Tensor:
+    """`_to_gradient` of scores of some entries only, the others being elsewhere (Shoeybi et al. 2019, section 3)."""
+    labels = labels[:, None] - share.start
+    is_here = (labels >= 0) & (labels < scores.shape[1])
+    highest = scores.new_full(labels.shape, -math.inf) if not scores.shape[1] else scores.amax(dim=1, keepdim=True)
+    scores -= share.maximum(highest)
+    places = torch.where(is_here, labels, 0)
+    label_scores = scores.gather(1, places) * is_here if scores.shape[1] else torch.zeros_like(highest)
+    sums = share.total(torch.cat([scores.exp_().sum(dim=1, keepdim=True), label_scores], dim=1))
+    totals, label_scores = sums[:, :1], sums[:, 1:]
+    scores /= totals
+    if scores.shape[1]:
+        scores.scatter_add_(1, places, -is_here.to(scores.dtype))
+    return totals.log() - label_scores
+
+
 def decoder_loss_sum(
-    states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, labels: torch.Tensor, vocabulary_size: int
+    states: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    labels: torch.Tensor,
+    vocabulary_size: int,
+    share: VocabularyShare | None = None,
 ) -> torch.Tensor:
     """Sum of the cross-entropies, in nats, of softmax(states weight^T + bias) at the labels.
 
@@ -80,9 +126,10 @@ def decoder_loss_sum(
         bias: [padded vocabulary].
         labels: below `vocabulary_size`, int64 [num_predictions].
         vocabulary_size: entries beyond it have probability zero.
+        share: where weight and bias hold some of the entries only; every process that has others calls this too.
 
     Returns:
         fp32 scalar; zero where there is nothing to predict.
     """
-    loss: torch.Tensor = _DecoderLoss.apply(states, weight, bias, labels, vocabulary_size)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _DecoderLoss.apply(states, weight, bias, labels, vocabulary_size, share)  # type: ignore[no-untyped-call]
     return loss

@@ -144,12 +144,19 @@ class Encoder(nn.Module):
         samples: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Hidden states [B, T, H]; the arguments are those of `EncoderInputs`."""
-        bias = padding_bias(lengths, tokens.shape[1]) if samples is None else sample_bias(lengths, samples)
+        bias = attention_bias(EncoderInputs(tokens, token_types, lengths, positions, samples))
         states = self.embeddings(tokens, token_types, positions)
         for layer in self.layers:
             states = layer(states, bias)
         normed: torch.Tensor = self.norm(states)
         return normed
+
+
+def attention_bias(inputs: EncoderInputs) -> torch.Tensor | None:
+    """What hides padding and other samples of a row: 0 or minus infinity [B, 1, 1 or T, T]; None for nothing."""
+    if inputs.samples is None:
+        return padding_bias(inputs.lengths, inputs.tokens.shape[1])
+    return sample_bias(inputs.lengths, inputs.samples)
 
 
 def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:

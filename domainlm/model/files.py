@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
-from domainlm.model.tensor_file import write_tensors
+from domainlm.model.origin import Stored, note_origin
+from domainlm.model.tensor_file import write_tensor_stream, write_tensors
 
 _FORMAT = 1
 CONFIG = "config.json"
@@ -58,6 +60,31 @@ def save_tensors(
     folder.mkdir(parents=True, exist_ok=True)
     full = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
     write_tensors(folder / WEIGHTS, full)
+    _write_config(folder, config, extra)
+
+
+def save_streamed_model(
+    folder: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    tensors: Iterator[torch.Tensor],
+    config: ModelConfig,
+    extra: Mapping[str, Any],
+) -> None:
+    """`save_model` of a model that is nowhere as a whole.
+
+    Args:
+        folder: made where it is not there.
+        shapes: of all weights, by name.
+        tensors: fp32, one at a time, in the order of `domainlm.model.tensor_file.file_order`.
+        config: shape of the encoder.
+        extra: as for `save_model`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tensor_stream(folder / WEIGHTS, shapes, tensors)
+    _write_config(folder, config, extra)
+
+
+def _write_config(folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:
     content = {"format": _FORMAT, **extra, "model": config.as_dict()}
     _write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
 
@@ -91,7 +118,7 @@ def read_config(folder: Path) -> FolderConfig:
 
 
 def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
-    """Put a model folder's weights into `module`.
+    """Put a model folder's weights into `module`; without memory (meta), note where to read them.
 
     Args:
         module: takes the weights.
@@ -102,22 +129,40 @@ def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:
         ModelError: the file is missing or damaged, or weights are missing, unexpected or of another shape.
     """
     path = folder / WEIGHTS
+    if any(parameter.is_meta for parameter in module.parameters()):
+        _check(module.state_dict(), _stored_shapes(folder, prefix), path)
+        for name, parameter in module.named_parameters():
+            note_origin(parameter, Stored(path, prefix + name))
+        return
     stored = read_tensors(folder)
     found = {name.removeprefix(prefix): tensor for name, tensor in stored.items() if name.startswith(prefix)}
-    _check(module.state_dict(), found, path)
+    _check(module.state_dict(), {name: tuple(tensor.shape) for name, tensor in found.items()}, path)
     module.load_state_dict(found)
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """The tensors of a model folder by name; raises `ModelError` where the file is missing or damaged."""
+    with _opening(folder) as path:
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    return tensors
+
+
+def _stored_shapes(folder: Path, prefix: str) -> dict[str, tuple[int, ...]]:
+    with _opening(folder) as path, safe_open(path, framework="pt", device="cpu") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - it is no mapping
+        return {name.removeprefix(prefix): tuple(file.get_slice(name).get_shape()) for name in names}
+
+
+@contextmanager
+def _opening(folder: Path) -> Iterator[Path]:
+    """Turns what may happen while the weights are read into `ModelError`."""
     path = folder / WEIGHTS
     try:
-        tensors: dict[str, torch.Tensor] = load_file(path)
+        yield path
     except FileNotFoundError:
         raise ModelError(f"there is no {WEIGHTS}", where=folder) from None
     except SafetensorError as error:
         raise ModelError(f"damaged: {error}", where=path) from None
-    return tensors
 
 
 def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:
@@ -127,7 +172,7 @@ def _read_shape(values: Mapping[str, Any], path: Path) -> ModelConfig:
         raise ModelError(error.problem, where=path, given=error.given, allowed=error.allowed) from None
 
 
-def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], path: Path) -> None:
+def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, tuple[int, ...]], path: Path) -> None:
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     if missing or unexpected:
@@ -136,12 +181,12 @@ def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
             where=path,
             given=f"missing: {_named(missing)}; unexpected: {_named(unexpected)}",
         )
-    for name, tensor in found.items():
-        if tensor.shape != wanted[name].shape:
+    for name, shape in found.items():
+        if shape != tuple(wanted[name].shape):
             raise ModelError(
                 f"{name} has another shape",
                 where=path,
-                given=tuple(tensor.shape),
+                given=shape,
                 allowed=str(tuple(wanted[name].shape)),
             )
 

@@ -7,18 +7,23 @@ from torch import nn
 from torch.nn import functional
 
 from domainlm.model.config import ModelConfig
-from domainlm.model.decoder_loss import decoder_loss_sum
+from domainlm.model.decoder_loss import VocabularyShare, decoder_loss_sum
 
 NUM_ORDERS = 2
 """As in the text, changed."""
 
 
 class MaskedLanguageModelHead(nn.Module):
-    """Predicts sub-tokens from hidden states (Devlin et al. 2019): dense, GELU, norm, the word embedding as decoder."""
+    """Predicts sub-tokens from hidden states (Devlin et al. 2019): dense, GELU, norm, the word embedding as decoder.
+
+    Attributes:
+        share: set where this process holds some entries of the vocabulary only; then there are losses, and no logits.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.vocabulary_size = config.vocabulary_size
+        self.share: VocabularyShare | None = None
         self.dense = nn.Linear(config.hidden, config.hidden)
         self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
         self.bias = nn.Parameter(torch.zeros(config.padded_vocabulary_size))
@@ -33,6 +38,7 @@ class MaskedLanguageModelHead(nn.Module):
         Returns:
             [num_masked, vocabulary_size].
         """
+        assert self.share is None, "logits of a part of the vocabulary"
         size = self.vocabulary_size
         return functional.linear(self._transform(states), word_embedding[:size], self.bias[:size])
 
@@ -44,7 +50,8 @@ class MaskedLanguageModelHead(nn.Module):
             word_embedding: [padded_vocabulary_size, hidden].
             labels: what stood there, below the vocabulary's size, [num_masked].
         """
-        return decoder_loss_sum(self._transform(states), word_embedding, self.bias, labels, self.vocabulary_size)
+        transformed = self._transform(states)
+        return decoder_loss_sum(transformed, word_embedding, self.bias, labels, self.vocabulary_size, self.share)
 
     def _transform(self, states: torch.Tensor) -> torch.Tensor:
         transformed: torch.Tensor = self.norm(functional.gelu(self.dense(states)))

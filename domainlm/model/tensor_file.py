@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -47,7 +47,11 @@ class WrittenFile:
 
 
 def write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    read: Callable[[str], torch.Tensor] | None = None,
 ) -> WrittenFile:
     """Write tensors under their names; the same tensors give the same bytes.
 
@@ -55,13 +59,15 @@ def write_tensors(
 
     Args:
         path: the file.
-        tensors: by name.
+        tensors: by their names; on the meta device where only `read` has their numbers.
         metadata: for the header's "__metadata__", in this order.
+        read: gives a tensor when its turn comes, so that only one is in memory at a time; `tensors` does where None.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    header, ordered = _lay_out(tensors, metadata)
+    header, names = _lay_out(tensors, metadata)
+    ordered = map(read or tensors.__getitem__, names)
     digest = hashlib.sha256()
     num_bytes = 0
     partial = path.with_name(f".{path.name}.partial")
@@ -80,10 +86,30 @@ def write_tensors(
     return WrittenFile(digest.hexdigest(), num_bytes)
 
 
-def _lay_out(
-    tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None
-) -> tuple[bytes, list[torch.Tensor]]:
-    """The header, and the tensors in the order of the file: widest dtype first, so that all are aligned."""
+def write_tensor_stream(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], tensors: Iterator[torch.Tensor]
+) -> WrittenFile:
+    """`write_tensors` of fp32 tensors that come one at a time, in the order of `file_order`.
+
+    Args:
+        path: the file.
+        shapes: of the tensors, by name.
+        tensors: what `file_order` names.
+
+    Raises:
+        OSError: as `write_tensors`.
+    """
+    described = {name: torch.empty(shape, dtype=torch.float32, device="meta") for name, shape in shapes.items()}
+    return write_tensors(path, described, read=lambda _: next(tensors))
+
+
+def file_order(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The order in which `write_tensor_stream` takes tensors."""
+    return sorted(shapes)
+
+
+def _lay_out(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None) -> tuple[bytes, list[str]]:
+    """The header, and the names in the order of the file: widest dtype first, so that all are aligned."""
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     entries: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
@@ -93,7 +119,7 @@ def _lay_out(
         entries[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
     content = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     content += b" " * (-len(content) % _ALIGNMENT)
-    return len(content).to_bytes(8, "little") + content, [tensors[name] for name in names]
+    return len(content).to_bytes(8, "little") + content, names
 
 
 def _as_bytes(tensor: torch.Tensor) -> memoryview[int]:

@@ -13,7 +13,7 @@ import torch
 
 from domainlm.errors import MachineError
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h of glibc
 _MAX_FREE_BYTES_KEPT = 2**31 - 1
@@ -25,7 +25,8 @@ class Device:
 
     Attributes:
         torch_device: where tensors live.
-        precision: "fp32", or "bf16" for matrix products in bfloat16 with fp32 weights.
+        precision: "fp32"; "bf16" or "fp16" for matrix products in that format with fp32 weights; "bf16_weights" for
+            weights in bfloat16 too, with fp32 copies that the optimizer updates.
     """
 
     torch_device: torch.device
@@ -35,7 +36,8 @@ class Device:
         """The context in which forward passes run."""
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.torch_device.type, dtype=torch.bfloat16)
+        narrow = torch.float16 if self.precision == "fp16" else torch.bfloat16
+        return torch.autocast(self.torch_device.type, dtype=narrow)
 
 
 def choose_device(kind: Literal["auto", "cpu", "cuda"], precision: Precision, num_threads: int | None = None) -> Device:
@@ -62,12 +64,12 @@ def choose_device(kind: Literal["auto", "cpu", "cuda"], precision: Precision, nu
     name = "cuda" if has_gpu and kind != "cpu" else "cpu"
     if name == "cpu":
         _keep_freed_memory()
-    if name == "cuda" and precision == "bf16" and not torch.cuda.is_bf16_supported():
+    if name == "cuda" and precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
         raise MachineError(
             f"{torch.cuda.get_device_name()} has no bfloat16",
             where="runtime.precision",
             given=precision,
-            allowed="fp32",
+            allowed="fp32, fp16",
         )
     return Device(torch_device=torch.device(name), precision=precision)
 

@@ -12,7 +12,7 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
-from domainlm.recipe.resolve import Resolved, ResolvedCell
+from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.recipe.toml_source import map_all_paths
 
 _PACKAGES = (

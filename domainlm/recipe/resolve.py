@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, Split, TaskSpec, VocabularySpec
+from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, Split, TaskSpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
-from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.cell_grid import cell_grid
+from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
-from domainlm.recipe.memory import check_memory
 from domainlm.recipe.order import check_order
 from domainlm.recipe.requires import check_requires
+from domainlm.recipe.resolved import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask, ResolvedVocabulary
 from domainlm.recipe.schema import (
     FinetuningSettings,
     PretrainingSettings,
@@ -26,75 +26,6 @@ from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files, files_named
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedCorpus:
-    """A corpus with its reader and its files (none where a sample is written), and what reports call it."""
-
-    spec: CorpusSpec
-    settings: CorpusSettings
-    files: tuple[Path, ...]
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedVocabulary:
-    """A vocabulary to learn (`learn`) or to read (`file`)."""
-
-    spec: VocabularySpec
-    learn: LearnSettings | None
-    file: Path | None
-    cased: bool | None
-    num_added_words: int = 0
-
-    @property
-    def is_that_of_the_start(self) -> bool:
-        """Whether the start keeps its own vocabulary, entry by entry."""
-        return self.spec.name == START_VOCABULARY and not self.num_added_words
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedTask:
-    """A task with its files by split (none where a sample is written) and its merged fine-tuning settings.
-
-    `after` is the name of the task whose model it starts from; None for the language model.
-    """
-
-    spec: TaskSpec
-    name: str
-    files: Mapping[Split, tuple[Path, ...]]
-    sample: SampleSettings | None
-    finetuning: FinetuningSettings
-    after: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedCell:
-    """One cell of the study, everything named in it looked up."""
-
-    cell: Cell
-    corpus: ResolvedCorpus
-    vocabulary: ResolvedVocabulary
-    size: ModelSizeSpec
-    tasks: tuple[ResolvedTask, ...]
-    start: ResolvedStart | None = None
-    size_is_declared: bool = True
-    general: ResolvedCorpus | None = None
-    mixed: tuple[ResolvedCorpus, ...] = ()
-
-    @property
-    def corpora(self) -> tuple[ResolvedCorpus, ...]:
-        """All that pretraining reads."""
-        return (self.corpus, *self.mixed)
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A recipe that can be run as it stands."""
-
-    loaded: LoadedRecipe
-    cells: tuple[ResolvedCell, ...]
 
 
 def resolve(loaded: LoadedRecipe, registry: Registry) -> Resolved:
@@ -133,10 +64,9 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     _check_names("corpora", [each.name for each in (corpus, *mixed)], where("mixture.corpora"))
     check_order({task.name: task.after for task in tasks}, where("tasks"))
     general = None if recipe.general is None else _corpus(recipe.general, None, registry, where("general"))
-    resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared, general, mixed)
-    _check_numbers(resolved, loaded)
-    check_memory(resolved.cell.recipe, size, vocabulary.learn, vocabulary.file, where("model.size"))
-    return resolved
+    _check_numbers(recipe, tasks, size, loaded)
+    grid = cell_grid(recipe, size, vocabulary, tasks, where("model.size"))
+    return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid, start, is_declared, general, mixed)
 
 
 def _corpus(settings: CorpusSettings, name: str | None, registry: Registry, where: str) -> ResolvedCorpus:
@@ -266,10 +196,9 @@ def _check_names(kind: str, names: list[str], where: str) -> None:
             raise RecipeError(f"two {kind} have one name", where=where, given=name, remedy="give each a name = ...")
 
 
-def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:
-    recipe = resolved.cell.recipe
+def _check_numbers(recipe: Recipe, tasks: tuple[ResolvedTask, ...], size: ModelSizeSpec, loaded: LoadedRecipe) -> None:
     phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
-    phases += [(f"finetuning of {task.name}", task.finetuning) for task in resolved.tasks]
+    phases += [(f"finetuning of {task.name}", task.finetuning) for task in tasks]
     for label, phase in phases:
         key = label.split(" ")[0]
         where = f"{loaded.source.origin(key)}: {label}"
@@ -280,10 +209,10 @@ def _check_numbers(resolved: ResolvedCell, loaded: LoadedRecipe) -> None:
                 given=f"{phase.num_sequences_per_step} / {phase.num_sequences_per_micro_batch}",
                 remedy="choose a divisor of the global batch",
             )
-        if phase.max_tokens > resolved.size.max_positions:
+        if phase.max_tokens > size.max_positions:
             raise RecipeError(
-                f"max_tokens is above the {resolved.size.max_positions} positions of {resolved.size.name}",
+                f"max_tokens is above the {size.max_positions} positions of {size.name}",
                 where=where,
                 given=phase.max_tokens,
-                allowed=f"16 to {resolved.size.max_positions}",
+                allowed=f"16 to {size.max_positions}",
             )

@@ -13,6 +13,7 @@ from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Setting
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.loss_settings import LossSettings
 from domainlm.recipe.mixture_settings import MixtureSettings
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.sequence_settings import SequenceSettings
 from domainlm.recipe.span_settings import SpanSettings
 
@@ -174,6 +175,10 @@ class PretrainingSettings(Settings):
     """A checkpoint is written every so many steps."""
     num_checkpoints_kept: Positive = 1
     """Only the last so many checkpoints are kept."""
+    num_steps_per_kept_checkpoint: Positive | None = None
+    """Checkpoints of every so many steps are kept besides, also when training has ended; none where not given."""
+    num_bad_steps_until_stop: Positive = 3
+    """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
     seed: NotNegative = 0
     """Seed of the start, the data order, the masks and the dropout."""
 
@@ -182,6 +187,10 @@ class PretrainingSettings(Settings):
         if self.num_embedding_steps and self.freezes_embeddings:
             raise ValueError("num_embedding_steps and freezes_embeddings exclude one another")
         return self
+
+
+CHECKPOINT_SETTINGS = ("num_steps_per_checkpoint", "num_checkpoints_kept", "num_steps_per_kept_checkpoint")
+"""Settings of pretraining that decide no byte of the model: how often checkpoints are written and which are kept."""
 
 
 class HeadSettings(Settings):
@@ -222,6 +231,8 @@ class FinetuningSettings(Settings):
     """The optimizer of this phase."""
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
+    num_bad_steps_until_stop: Positive = 3
+    """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
     choose: Literal["best_dev", "last"] = "best_dev"
     """Which epoch's weights are scored on the test split: the best on dev, or the last."""
     patience: Positive | None = None
@@ -284,8 +295,9 @@ class RuntimeSettings(Settings):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """"auto" takes a GPU where there is one."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """"bf16" computes matrix products in bfloat16 and keeps fp32 weights."""
+    precision: Literal["fp32", "bf16", "bf16_weights", "fp16"] = "fp32"
+    """Format of matrix products. "bf16" keeps fp32 weights (autocast); "bf16_weights" keeps bf16 weights, with fp32
+    master copies in the optimizer; "fp16" keeps fp32 weights and scales the loss (Micikevicius et al. 2018)."""
     num_threads: Positive | None = None
     """CPU threads; all cores where not given."""
 
@@ -340,6 +352,8 @@ class Recipe(Settings):
     """Fine-tuning, for every task."""
     tasks: Annotated[tuple[TaskSettings, ...], Field(strict=False)] = ()
     """The tasks the model is measured on."""
+    parallel: ParallelSettings = Field(default_factory=ParallelSettings)
+    """The grid of ranks."""
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     """The machine."""
     study: StudySettings = Field(default_factory=StudySettings)

@@ -22,7 +22,7 @@ from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.errors import DataError, RecipeError, StorageError
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.overrides import parse_override, with_values
-from domainlm.recipe.resolve import Resolved
+from domainlm.recipe.resolved import Resolved
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.validate import validate_settings
 from domainlm.study.files import FileHashes, read_json, write_json

@@ -8,11 +8,12 @@ from typing import Any
 
 from domainlm.api import CorpusSpec, TaskSpec, VocabularySpec
 from domainlm.recipe.corpus_settings import SampleSettings
-from domainlm.recipe.resolve import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask
+from domainlm.recipe.resolved import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GUARDED_SPLITS
+from domainlm.study.ranks import ranks_of
 from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage, GuardedTask
 from domainlm.study.stages.encode import EncodeStage
@@ -119,6 +120,8 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
             mixture=recipe.mixture,
             runtime=recipe.runtime,
             hardware=hardware,
+            ranks=ranks_of(cell),
+            parallel=recipe.parallel,
         )
     model = pretraining or start
 
@@ -303,6 +306,8 @@ def _finetune(
         seed=seed,
         hardware=hardware,
         after=model.history if isinstance(model, FinetuneStage) else "",
+        ranks=ranks_of(cell),
+        parallel=cell.cell.recipe.parallel,
     )
 
 

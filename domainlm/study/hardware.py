@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
+from domainlm.train.ranks import Ranks
 from domainlm.train.runtime import open_device
 
 
@@ -28,3 +30,21 @@ def hardware_identity(runtime: RuntimeSettings) -> dict[str, Any]:
         "precision": device.precision,
         "num_threads": torch.get_num_threads(),
     }
+
+
+def grid_identity(ranks: Ranks, parallel: ParallelSettings) -> dict[str, Any]:
+    """What of the grid decides the bytes of a trained model; nothing for a process by itself.
+
+    Other grids give other last digits, and other dropout. With `parallel.data = "auto"` the number of replicas is left
+    out: a run may go on with fewer or more of them, when ranks are lost or come back, and must find its artifact again.
+    """
+    facts: dict[str, Any] = {
+        "data": "auto" if parallel.data == "auto" else ranks.degrees.data_degree,
+        "pipeline": ranks.degrees.pipeline_degree,
+        "tensor": ranks.degrees.tensor_degree,
+        "activation_checkpointing": parallel.activation_checkpointing != "off",
+    }
+    if ranks.degrees.pipeline_degree > 1:
+        facts |= parallel.model_dump(include={"engine", "schedule", "num_stages_per_rank"})
+    plain = {"data": 1, "pipeline": 1, "tensor": 1, "activation_checkpointing": False}
+    return {} if facts == plain else {"grid": facts}

@@ -10,7 +10,7 @@ from typing import Any
 from domainlm.api import Score
 from domainlm.recipe.load import Cell
 from domainlm.recipe.lock import portable_recipe
-from domainlm.recipe.resolve import Resolved
+from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, FurtherScore, Graph
 from domainlm.study.selection import select_settings

@@ -17,11 +17,13 @@ from domainlm.errors import StorageError
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.lock import lock_record
-from domainlm.recipe.resolve import Resolved, resolve
+from domainlm.recipe.resolve import resolve
+from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import FileHashes, read_json, write_json
 from domainlm.study.graph import Graph, build_graph
 from domainlm.study.hardware import hardware_identity
 from domainlm.study.models import copy_models
+from domainlm.study.ranks import with_launched_ranks
 from domainlm.study.report import write_report
 from domainlm.study.results import collect_results, copy_logs, score_of
 from domainlm.study.runner import Runner
@@ -57,18 +59,23 @@ def plan_run(
         UserError: anything wrong with the recipe, its inputs or the folders.
     """
     registry = plugins.registry
+    resolved = _resolve(recipe, overrides, plugins)
+    folder = Store(store if store is not None else out / "artifacts")
+    hashes = FileHashes(folder.root / "input-hashes.json" if folder.root.is_dir() else None)
+    graph = build_graph(resolved, hashes, hardware_identity)
+    hardware = hardware_identity(resolved.loaded.recipe.runtime)
+    return PlannedRun(resolved, graph, lock_record(resolved, registry, hashes.of, hardware), folder)
+
+
+def _resolve(recipe: str | Path, overrides: Sequence[str], plugins: LoadedPlugins) -> Resolved:
+    registry = plugins.registry
 
     def find_shipped(name: str) -> Path:
         return registry.recipe(name).path
 
     text = str(recipe)
     path = Path(text) if text.endswith(".toml") or Path(text).exists() else find_shipped(text)
-    resolved = resolve(load_recipe(path, overrides, find_shipped), registry)
-    folder = Store(store if store is not None else out / "artifacts")
-    hashes = FileHashes(folder.root / "input-hashes.json" if folder.root.is_dir() else None)
-    graph = build_graph(resolved, hashes, hardware_identity)
-    hardware = hardware_identity(resolved.loaded.recipe.runtime)
-    return PlannedRun(resolved, graph, lock_record(resolved, registry, hashes.of, hardware), folder)
+    return resolve(load_recipe(path, overrides, find_shipped), registry)
 
 
 def describe_run(
@@ -91,6 +98,7 @@ def run_recipe(
     """Run a recipe to the end, or go on with one that was stopped.
 
     Leaves in `out`: results.json, report.md, report.html, logs/, models/ and, unless `store` is given, artifacts/.
+    As one of several ranks that torchrun or srun launched, other than rank 0, it only trains as rank 0 asks it to.
 
     Args: as for `plan_run`.
 
@@ -98,6 +106,16 @@ def run_recipe(
         UserError: as for `plan_run`; also where `out` holds another recipe's results or another run is writing there.
         KeyboardInterrupt: passed on after the stage in work has saved what it can; the same call goes on from there.
     """
+
+    def run() -> RunSummary:
+        return _run_study(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
+
+    return with_launched_ranks(lambda: _resolve(recipe, overrides, plugins), run, out / _RESULTS)
+
+
+def _run_study(
+    recipe: str | Path, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
+) -> RunSummary:
     started = time.monotonic()
     Store(out).prepare()
     with _only_run_in(out):

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from torch import nn
-
 from domainlm.api import Split, TaskKind, TaskSpec
-from domainlm.model.files import save_model
-from domainlm.parallel.device import Device
+from domainlm.parallel.world import current_world
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
 from domainlm.tasks.files import write_json, write_json_lines
 from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
-from domainlm.tasks.kind import PreparedTask
+from domainlm.tasks.kind import Evaluation, PreparedTask
 from domainlm.tasks.reading import SplitExamples, read_splits
 from domainlm.tasks.scores import Json, TaskScore
 from domainlm.tasks.sequence.task import SequenceTask
 from domainlm.tasks.span.task import SpanTask
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.task import TokenTask
-from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.tasks.trained import TrainedModel, share_rows, trained_model
+from domainlm.train.checkpoints.runs import remove_checkpoints
+from domainlm.train.checkpoints.together import all_or_none
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.milestones import KeepBest
 from domainlm.train.observer import Observer
@@ -69,12 +69,14 @@ def finetune(
     start: Path,
     work: Path,
     observer: Observer,
+    parallel: ParallelSettings | None = None,
 ) -> list[TaskScore]:
     """Train on the training split, choose the epoch on dev, score dev and test once with it.
 
     Leaves `work/model/`, `work/predictions.dev.jsonl`, `work/predictions.test.jsonl`, `work/scores.json` and
     `work/metrics.jsonl`. A call that was killed goes on when it is made again, and ends with the same bytes; one
-    that had ended returns its scores. Without a dev split the last epoch is kept, and scores.json says so.
+    that had ended returns its scores. Without a dev split the last epoch is kept, and scores.json says so. On a grid
+    every rank of the world makes the same call; rank 0 writes.
 
     Args:
         task: the format and its reader.
@@ -85,6 +87,7 @@ def finetune(
         start: a model folder with its tokenizer.json.
         work: folder of this run; made where it is not there.
         observer: told after each step and each checkpoint.
+        parallel: how the work is divided over the ranks.
 
     Returns:
         The scores of dev and test, all types pooled and each type.
@@ -96,17 +99,36 @@ def finetune(
     """
     opened = open_start(start, settings.max_tokens)
     splits = read_splits(task, files)
-    work.mkdir(parents=True, exist_ok=True)
-    claim_folder(work, describe_run(task, files, settings, seed, start))
-    if not (work / _SCORES).is_file():
-        prepared = _KINDS[task.kind](task, splits, settings, opened, seed)
-        run = _Run(prepared, splits, settings, opened, seed, open_device(runtime), work)
+    world = current_world()
+    run_facts = describe_run(task, files, settings, seed, start)
+    all_or_none(world, lambda: _claim(work, run_facts) if world.is_first else None)
+    if not world.broadcast((work / _SCORES).is_file()):
+        shared = share_rows(settings, world)
+        prepared = _KINDS[task.kind](task, splits, shared, opened, seed)
+        trained = trained_model(
+            prepared,
+            phase=shared,
+            config=opened.config,
+            parallel=parallel or ParallelSettings(),
+            runtime=runtime,
+            device=open_device(runtime),
+            seed=seed,
+        )
+        run = _Run(prepared, splits, settings, opened, seed, trained, work)
         run.data = data_hashes(task, files)
         run.train(observer)
         run.write_results()
-    remove_checkpoints(work)
-    (work / _BEST).unlink(missing_ok=True)
+        trained.close()
+        world.barrier()
+    if world.is_first:
+        remove_checkpoints(work)
+        (work / _BEST).unlink(missing_ok=True)
     return [TaskScore.from_dict(entry) for entry in json.loads((work / _SCORES).read_text("utf-8"))["scores"]]
+
+
+def _claim(work: Path, run_facts: Mapping[str, Json]) -> None:
+    work.mkdir(parents=True, exist_ok=True)
+    claim_folder(work, run_facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +149,11 @@ class _Run:
         settings: FinetuningSettings,
         start: Start,
         seed: int,
-        device: Device,
+        trained: TrainedModel,
         work: Path,
     ) -> None:
         self._prepared, self._splits, self._settings = prepared, splits, settings
-        self._start, self._seed, self._device, self._work = start, seed, device, work
-        self._model: nn.Module = prepared.build_model()
+        self._start, self._seed, self._trained, self._work = start, seed, trained, work
         self._choice = _Choice(settings.num_epochs, "as asked")
         self.data: Mapping[Split, str] = {}  # hash of each split, for signatures
 
@@ -142,7 +163,7 @@ class _Run:
         num_steps = self._settings.num_epochs * num_steps_per_epoch
         best = self._keep_best(range(num_steps_per_epoch, num_steps + 1, num_steps_per_epoch))
         train(
-            self._model,
+            self._trained.model,
             self._prepared.objective,
             self._prepared.source,
             LoopSettings(
@@ -152,11 +173,13 @@ class _Run:
                 schedule=self._settings.schedule,
                 seed=self._seed,
                 num_steps_per_checkpoint=_num_steps_per_checkpoint(num_steps_per_epoch),
+                num_bad_steps_until_stop=self._settings.num_bad_steps_until_stop,
             ),
-            device=self._device,
+            device=self._trained.device,
             work=self._work,
             observer=observer,
             milestones=[best] if best else [],
+            worker=self._trained.worker,
         )
         if best is not None and best.best_step is not None:
             best.load_best()
@@ -171,7 +194,7 @@ class _Run:
             return None
         return KeepBest(
             name="best_dev",
-            model=self._model,
+            model=self._trained.keeper,
             evaluate=self._score_dev,
             metric=f"dev_{self._prepared.choice_metric}",
             at_steps=at_steps,
@@ -180,24 +203,33 @@ class _Run:
         )
 
     def _score_dev(self) -> dict[str, float]:
-        self._model.eval()
-        scores = self._prepared.evaluate(self._model, "dev", self._device).scores
+        scores = self._evaluate("dev").scores
         # Of several protocols the first counts.
         return {f"dev_{score.metric}": score.value for score in reversed(scores) if not score.type}
 
+    def _evaluate(self, split: Split) -> Evaluation:
+        """Score one split; every rank takes part."""
+        self._trained.model.eval()
+        return self._prepared.evaluate(self._trained.model, split, self._trained.device)
+
     def write_results(self) -> None:
         """Write the predictions, the model and the scores; scores.json comes last."""
+        is_writer = current_world().is_first
         scores: list[TaskScore] = []
         splits: tuple[Split, ...] = ("dev", "test")
-        self._model.eval()
         for split in splits:
             if split in self._splits:
-                evaluation = self._prepared.evaluate(self._model, split, self._device)
-                write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)
+                evaluation = self._evaluate(split)
                 scores.extend(score.signed(self.data[split], self._seed) for score in evaluation.scores)
+                if is_writer:
+                    write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)
         # After dev is scored: what is chosen there belongs to the model.
-        save_model(self._work / "model", self._model, self._start.config, self._prepared.config_extra())
-        self._start.vocabulary.save(self._work / "model")
+        self._trained.save(self._work / "model", self._start.config, self._prepared.config_extra())
+        if is_writer:
+            self._start.vocabulary.save(self._work / "model")
+            self._write_scores(scores)
+
+    def _write_scores(self, scores: Sequence[TaskScore]) -> None:
         content: dict[str, Json] = {
             "format": _FORMAT,
             "choice": {"epoch": self._choice.epoch, "num_epochs": self._settings.num_epochs, "by": self._choice.by},

@@ -12,6 +12,7 @@ AssertionError, so that the checks also hold under `python -O` and can be run ou
 from domainlm.testing.corpora import CorpusCounts, check_corpus
 from domainlm.testing.failure import CheckError
 from domainlm.testing.plugins import PluginReport, check_plugin, plugin_registry
+from domainlm.testing.ranks import run_on_ranks
 from domainlm.testing.recipes import check_recipe
 from domainlm.testing.sizes import check_model_size
 from domainlm.testing.tasks import TaskCounts, check_task
@@ -29,4 +30,5 @@ __all__ = [
     "check_task",
     "check_vocabulary",
     "plugin_registry",
+    "run_on_ranks",
 ]

@@ -8,20 +8,30 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
-from domainlm.model.files import CONFIG, load_weights, read_config, save_model
+from domainlm.model.files import CONFIG, load_weights, read_config, save_model, save_streamed_model
 from domainlm.model.initialise import initialise
+from domainlm.model.origin import origin_of
 from domainlm.model.pretraining import PretrainingModel
+from domainlm.model.tensor_file import file_order
 from domainlm.parallel.device import Device
-from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
+from domainlm.parallel.world import World, current_world
+from domainlm.recipe.parallel_settings import ParallelSettings
+from domainlm.recipe.schema import CHECKPOINT_SETTINGS, PretrainingSettings, RuntimeSettings
 from domainlm.train.bits import bits_per_character
-from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches
 from domainlm.train.freezing import EmbeddingsFirst, freeze
+from domainlm.train.grid import build_grid_worker, needs_grid_worker, save_grid_model
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
@@ -48,9 +58,14 @@ def create_start(config: ModelConfig, *, sentence_order: bool, seed: int, vocabu
         folder: where to write.
     """
     _check_vocabulary(config, Vocabulary.load(vocabulary), vocabulary)
-    model = PretrainingModel(config, sentence_order=sentence_order)
+    with torch.device("meta"):  # one parameter at a time is drawn and written
+        model = PretrainingModel(config, sentence_order=sentence_order)
     initialise(model, seed)
-    _write_model(model, config, vocabulary=vocabulary, folder=folder)
+    parameters = dict(model.named_parameters())
+    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    tensors = (origin_of(parameters[name]).read(()) for name in file_order(shapes))
+    _copy_tokenizer(vocabulary, folder)
+    save_streamed_model(folder, shapes, tensors, config, _model_facts(sentence_order))
 
 
 def pretrain(
@@ -63,10 +78,12 @@ def pretrain(
     work: Path,
     observer: Observer,
     mixture: Mixture | None = None,
+    parallel: ParallelSettings | None = None,
 ) -> None:
     """Pretrain a model, or go on with it from `work/checkpoints`; leaves `work/model/` and `work/metrics.jsonl`.
 
     A call that was killed goes on when it is made again, and ends with the same bytes; one that had ended returns.
+    On a grid every rank of the world makes the same call.
 
     Args:
         settings: steps, batches, masks, optimizer.
@@ -77,65 +94,89 @@ def pretrain(
         work: folder of this run.
         observer: told of steps and checkpoints.
         mixture: train on several corpora in turns, in place of `tokens` alone.
+        parallel: how the work is divided over the ranks.
 
     Raises:
         UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
     """
     mixture = mixture or Mixture([EncodedCorpus("corpus", tokens)])
-    run = _run_identity(settings, mixture)
-    if not _is_finished(work / _MODEL, run):
-        _train(
-            settings,
-            open_device(runtime),
-            start=start,
-            mixture=mixture,
-            vocabulary=vocabulary,
+    run, world = _run_identity(settings, mixture), current_world()
+    if not world.broadcast(_is_finished(work / _MODEL, run)):
+        device, entries = open_device(runtime), Vocabulary.load(vocabulary)
+        config, sentence_order = _check_start(start, settings, entries)
+        source, facts = _source(settings, mixture, entries, world), _model_facts(sentence_order) | {_RUN: run}
+        objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
+        follow = partial(
+            train,
+            objective=objective,
+            settings=_loop_settings(settings),
+            device=device,
             work=work,
             observer=observer,
-            run=run,
         )
-    remove_checkpoints(work)
+        build = partial(_build, config, sentence_order, start)
+        if world.is_first:
+            _copy_tokenizer(vocabulary, work / _MODEL)
+        if needs_grid_worker(device, divided):
+            how = _Divided(config, settings, divided, runtime, device)
+            _train_divided(build, objective, how, partial(follow, source=source), work / _MODEL, facts)
+        else:
+            model = build()
+            follow(model, source=_resting(source, model, settings))
+            save_model(work / _MODEL, model, config, facts)
+    if world.is_first:
+        remove_checkpoints(work, settings.num_steps_per_kept_checkpoint)
 
 
-def _train(
-    settings: PretrainingSettings,
-    device: Device,
-    *,
-    start: Path,
-    mixture: Mixture,
-    vocabulary: Path,
-    work: Path,
-    observer: Observer,
-    run: str,
-) -> None:
-    entries = Vocabulary.load(vocabulary)
-    model, config = _read_model(start, settings, entries)
+def _resting(
+    source: BatchSource[PretrainingBatch], model: PretrainingModel, settings: PretrainingSettings
+) -> BatchSource[PretrainingBatch]:
+    """Let parts of the model rest, for good or at first; grids are refused such settings (`recipe.grid`)."""
     freeze(model, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
-    source: BatchSource[PretrainingBatch] = PretrainingSource(
-        mixed_batches(settings, mixture, entries),
-        settings.num_sequences_per_step,
-        settings.num_sequences_per_micro_batch,
+    if not settings.num_embedding_steps:
+        return source
+    return EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
+
+
+@dataclass(frozen=True, slots=True)
+class _Divided:
+    """What a worker on a grid is made from."""
+
+    config: ModelConfig
+    settings: PretrainingSettings
+    parallel: ParallelSettings
+    runtime: RuntimeSettings
+    device: Device
+
+
+def _train_divided(
+    build: Callable[[], PretrainingModel],
+    objective: PretrainingObjective,
+    how: _Divided,
+    follow: Callable[..., None],
+    folder: Path,
+    facts: Mapping[str, Any],
+) -> None:
+    """Train on this rank of a grid, and write the model together with the other ranks."""
+    worker = build_grid_worker(
+        build,
+        objective,
+        config=how.config,
+        phase=how.settings,
+        parallel=how.parallel,
+        runtime=how.runtime,
+        device=how.device,
+        seed=how.settings.seed,
     )
-    if settings.num_embedding_steps:
-        source = EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
-    train(
-        model,
-        PretrainingObjective(settings.second_objective),
-        source,
-        LoopSettings(
-            phase="pretrain",
-            num_steps=settings.num_steps,
-            optimizer=settings.optimizer,
-            schedule=settings.schedule,
-            seed=settings.seed,
-            num_steps_per_checkpoint=settings.num_steps_per_checkpoint,
-            num_checkpoints_kept=settings.num_checkpoints_kept,
-        ),
-        device=device,
-        work=work,
-        observer=observer,
-    )
-    _write_model(model, config, vocabulary=vocabulary, folder=work / _MODEL, extra={_RUN: run})
+    follow(worker.module, worker=worker)
+    save_grid_model(worker, folder, how.config, facts)
+    worker.close()
+
+
+def _build(config: ModelConfig, sentence_order: bool, start: Path) -> PretrainingModel:
+    model = PretrainingModel(config, sentence_order=sentence_order)
+    load_weights(model, start)
+    return model
 
 
 def score_language_model(
@@ -143,8 +184,8 @@ def score_language_model(
 ) -> dict[str, float]:
     """Score a language model on held-out text.
 
-    The masked-language-model scores are over samples and masks that are the same for every model of one vocabulary, one
-    sample a row whatever it was trained with; bits per character are about words that are the same for every model.
+    The masked-language-model scores have masks that are the same for every model of one vocabulary; bits per character
+    are about words that are the same for every model.
 
     Args:
         settings: length of a row, masks.
@@ -159,7 +200,8 @@ def score_language_model(
     """
     device = open_device(runtime)
     entries = Vocabulary.load(vocabulary)
-    module, _ = _read_model(model, settings, entries)
+    config, sentence_order = _check_start(model, settings, entries)
+    module = _build(config, sentence_order, model)
     module.to(device.torch_device)
     batches = corpus_batches(settings, tokens, entries, _SCORE_SEED)
     num_rows = max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens)
@@ -171,9 +213,36 @@ def score_language_model(
     return {**scores, **bits}
 
 
+def _source(
+    settings: PretrainingSettings, mixture: Mixture, vocabulary: Vocabulary, world: World
+) -> BatchSource[PretrainingBatch]:
+    """This data rank's part of every step."""
+    return PretrainingSource(
+        mixed_batches(settings, mixture, vocabulary),
+        settings.num_sequences_per_step,
+        settings.num_sequences_per_micro_batch,
+        data_rank=world.grid.data_rank,
+        data_degree=world.grid.data_degree,
+    )
+
+
+def _loop_settings(settings: PretrainingSettings) -> LoopSettings:
+    return LoopSettings(
+        phase="pretrain",
+        num_steps=settings.num_steps,
+        optimizer=settings.optimizer,
+        schedule=settings.schedule,
+        seed=settings.seed,
+        num_steps_per_checkpoint=settings.num_steps_per_checkpoint,
+        num_checkpoints_kept=settings.num_checkpoints_kept,
+        num_steps_per_kept_checkpoint=settings.num_steps_per_kept_checkpoint,
+        num_bad_steps_until_stop=settings.num_bad_steps_until_stop,
+    )
+
+
 def _run_identity(settings: PretrainingSettings, mixture: Mixture) -> str:
     """Says which settings a model was trained with; how often checkpoints are written does not matter."""
-    kept = settings.model_dump(mode="json", exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
+    kept = settings.model_dump(mode="json", exclude=set(CHECKPOINT_SETTINGS))
     if len(mixture.corpora) > 1:
         kept["mixture"] = [mixture.exponent, *((corpus.name, corpus.weight) for corpus in mixture.corpora)]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
@@ -194,9 +263,8 @@ def _check_vocabulary(config: ModelConfig, vocabulary: Vocabulary, where: Path) 
         )
 
 
-def _read_model(
-    folder: Path, settings: PretrainingSettings, vocabulary: Vocabulary
-) -> tuple[PretrainingModel, ModelConfig]:
+def _check_start(folder: Path, settings: PretrainingSettings, vocabulary: Vocabulary) -> tuple[ModelConfig, bool]:
+    """The shape of a model that can be trained or scored with these settings, and whether it knows sentence order."""
     found = read_config(folder)
     _check_vocabulary(found.model, vocabulary, folder)
     sentence_order = bool(found.extra.get("sentence_order"))
@@ -213,20 +281,13 @@ def _read_model(
             given=settings.max_tokens,
             allowed=f"at most {found.model.max_positions}",
         )
-    model = PretrainingModel(found.model, sentence_order=sentence_order)
-    load_weights(model, folder)
-    return model, found.model
+    return found.model, sentence_order
 
 
-def _write_model(
-    model: PretrainingModel,
-    config: ModelConfig,
-    *,
-    vocabulary: Path,
-    folder: Path,
-    extra: Mapping[str, str] | None = None,
-) -> None:
+def _copy_tokenizer(vocabulary: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(vocabulary / _TOKENIZER, folder / _TOKENIZER)
-    facts = {"kind": "pretraining", "sentence_order": model.sentence_order is not None}
-    save_model(folder, model, config, {**facts, **(extra or {})})
+
+
+def _model_facts(sentence_order: bool) -> dict[str, Any]:
+    return {"kind": "pretraining", "sentence_order": sentence_order}

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
-from domainlm.api import CheckpointInfo, StepInfo
+from domainlm.api import StepInfo
 from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
+from domainlm.parallel.liveness import note_step, patience
+from domainlm.parallel.world import current_world
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
-from domainlm.train.checkpoints import Checkpoint, Checkpoints
-from domainlm.train.layer_decay import RATE_SCALE
+from domainlm.train.checkpoints.reading import Checkpoint
+from domainlm.train.checkpoints.runs import Checkpoints, Contents
 from domainlm.train.metrics import MetricsLog
 from domainlm.train.milestones import Milestone
+from domainlm.train.nonfinite import BadSteps, find_origin
 from domainlm.train.objective import Batch, BatchSource, Objective
 from domainlm.train.observer import Observer
-from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
+from domainlm.train.progress import progress_bar, show_step
+from domainlm.train.saving import Saving
 from domainlm.train.schedule import learning_rate
 from domainlm.train.signals import DeferredSignal, deferred_signals
+from domainlm.train.worker import OneProcess, Worker
 
 BatchT = TypeVar("BatchT", bound=Batch)
 
+_log = logging.getLogger(__name__)
 _METRICS = "metrics.jsonl"
 
 
@@ -47,7 +52,9 @@ class LoopSettings:
         schedule: the learning rate over the steps.
         seed: of the dropout. (The order of the data is the source's affair.)
         num_steps_per_checkpoint: a checkpoint every so many steps, and one after the last.
-        num_checkpoints_kept: only the last so many are kept.
+        num_checkpoints_kept: only the last so many are kept,
+        num_steps_per_kept_checkpoint: and those of every so many steps.
+        num_bad_steps_until_stop: so many steps in a row whose loss or gradient is not finite end the run.
     """
 
     phase: str
@@ -57,6 +64,8 @@ class LoopSettings:
     seed: int
     num_steps_per_checkpoint: int
     num_checkpoints_kept: int = 1
+    num_steps_per_kept_checkpoint: int | None = None
+    num_bad_steps_until_stop: int = 3
 
     def identity(self) -> str:
         """Says which run a checkpoint belongs to; how often it is saved does not matter."""
@@ -66,6 +75,7 @@ class LoopSettings:
             "optimizer": self.optimizer.model_dump(),
             "schedule": self.schedule.model_dump(),
             "seed": self.seed,
+            "num_bad_steps_until_stop": self.num_bad_steps_until_stop,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -80,6 +90,7 @@ def train(
     work: Path,
     observer: Observer,
     milestones: Sequence[Milestone] = (),
+    worker: Worker[BatchT] | None = None,
 ) -> None:
     """Train `model` in place until `settings.num_steps` steps are done, going on from `work/checkpoints` if there.
 
@@ -87,7 +98,7 @@ def train(
 
     Leaves `work/metrics.jsonl` (a line per step: step, loss, parts of the loss, learning_rate, gradient_norm,
     num_tokens, milestones' numbers; no times) and `work/checkpoints` with a checkpoint of the last step. The caller
-    writes what it needs and then calls `remove_checkpoints(work)`. Called again after the last step it only restores.
+    writes what it needs and then calls `remove_checkpoints`. Called again after the last step it only restores.
 
     A run that was killed anywhere and started again ends with the same bytes as one that was not: the data of a step
     and the seed of its dropout are functions of the step alone, and the rest of the state is in the checkpoint.
@@ -101,20 +112,23 @@ def train(
         work: folder of this run; made where it is not there.
         observer: told after each step and each checkpoint.
         milestones: work after certain steps (`KeepBest`, ...).
+        worker: what computes; this process by itself where None. On a grid every rank brings one of its own.
 
     Raises:
-        ModelError: the loss or the gradient is not finite, or a checkpoint belongs to another run.
+        ModelError: the loss or the gradient was not finite too often, or a checkpoint belongs to another run.
         KeyboardInterrupt: after the current step and a checkpoint, when interrupted (a second time: at once).
     """
-    model.to(device.torch_device)
-    run = _Run(model, objective, source, settings, device=device, work=work, observer=observer, milestones=milestones)
+    world = current_world()
+    worker = worker or OneProcess(model, objective, settings.optimizer, device, settings.seed)
+    run = _Run(worker, source, settings, work=work, observer=observer, milestones=milestones)
     found = run.restore()
     first, unsettled = (0, None) if found is None else (found.step, found.unsettled)
     with (
-        MetricsLog(work / _METRICS, first - (unsettled is not None)) as log,
-        _progress(settings, first) as bar,
-        deferred_signals() as signals,
+        MetricsLog(work / _METRICS, first - (unsettled is not None), is_writer=world.is_first) as log,
+        progress_bar(settings.phase, settings.num_steps, first, is_shown=world.is_first) as bar,
+        deferred_signals(is_alone=world.size == 1) as signals,
         _own_random_state(device),
+        run.saving(),
     ):
         if unsettled is not None:
             run.settle(_Advance(first, unsettled, 0.0), log, signals)
@@ -123,11 +137,9 @@ def train(
                 break
             advance = run.advance(step)
             run.settle(advance, log, signals)
-            _show(bar, advance)
-            due = advance.step % settings.num_steps_per_checkpoint == 0 or advance.step == settings.num_steps
-            if due or run.stops_early or signals.received:
-                run.save(advance.step, log)
-            signals.deliver()
+            show_step(bar, advance.values, advance.seconds)
+            run.save_where_due(advance.step, log, signals)
+            note_step(advance.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,27 +162,35 @@ class _Run(Generic[BatchT]):
 
     def __init__(
         self,
-        model: nn.Module,
-        objective: Objective[BatchT],
+        worker: Worker[BatchT],
         source: BatchSource[BatchT],
         settings: LoopSettings,
         *,
-        device: Device,
         work: Path,
         observer: Observer,
         milestones: Sequence[Milestone],
     ) -> None:
-        self._model = model
-        self._objective = objective
+        self._worker = worker
         self._source = source
         self._settings = settings
-        self._device = device
         self._observer = observer
         self._milestones = milestones
-        self._optimizer = build_optimizer(model, settings.optimizer)
-        self._parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
         run = "/".join([settings.identity(), *(milestone.name for milestone in milestones)])
-        self._checkpoints = Checkpoints(work, run, settings.num_checkpoints_kept)
+        world = current_world()
+        kept = settings.num_steps_per_kept_checkpoint
+        checkpoints = Checkpoints(work, run, settings.num_checkpoints_kept, num_steps_per_kept=kept, world=world)
+        self._saving = Saving(checkpoints, self._contents, world, observer)
+        self._bad_steps = BadSteps(settings.phase, settings.num_steps, settings.num_bad_steps_until_stop)
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Within the context checkpoints are written; at its end the last one is complete."""
+        try:
+            yield
+            self._saving.finish()
+        except BaseException as error:
+            self._saving.finish_after(error)
+            raise
 
     @property
     def stops_early(self) -> bool:
@@ -179,37 +199,38 @@ class _Run(Generic[BatchT]):
 
     def restore(self) -> Checkpoint | None:
         """Go back to the last good checkpoint, if there is one."""
-        found = self._checkpoints.latest()
+        found = self._saving.latest()
         if found is not None:
-            self._load_weights(found)
-            restore_optimizer(self._optimizer, self._model, found.optimizer())
+            _log.info("%s: going on after step %d, from %s", self._settings.phase, found.step, found.folder)
+            weights = self._worker.weights()
+            found.check_names(self._worker.names())
+            found.load("weights", weights)
+            self._worker.load_optimizer(found.optimizer(weights))
+            self._worker.restored(found.manifest.training)
+            self._bad_steps.restore(found.manifest.training)
             for milestone in self._milestones:
                 milestone.restore(found.state[milestone.name], found.files(milestone.name))
         return found
 
-    def _load_weights(self, found: Checkpoint) -> None:
-        try:
-            self._model.load_state_dict(found.weights())
-        except RuntimeError as error:
-            raise ModelError(
-                "this checkpoint holds the weights of another model",
-                where=found.folder,
-                given=str(error),
-                remedy="remove the folder, or train into another one",
-            ) from None
+    def save_where_due(self, step: int, log: MetricsLog, signals: DeferredSignal) -> None:
+        """Begin a checkpoint where one is due; where any rank has received a signal, save, and stop all of them."""
+        number = self._saving.agree(signals.number)
+        is_last = step == self._settings.num_steps or self.stops_early
+        if number or is_last or step % self._settings.num_steps_per_checkpoint == 0:
+            self._saving.save(step, log)
+        if number:
+            self._saving.finish()
+            signals.deliver(number)
 
-    def save(self, step: int, log: MetricsLog, unsettled: Mapping[str, float] | None = None) -> None:
-        """Write a checkpoint after `step` steps; `unsettled` holds the last one's values if it has milestones to do."""
-        log.sync()
-        folder = self._checkpoints.save(
-            step,
-            weights=self._model.state_dict(),
-            optimizer=optimizer_tensors(self._optimizer, self._model),
-            state={milestone.name: milestone.state() for milestone in self._milestones},
+    def _contents(self, unsettled: Mapping[str, float] | None) -> Contents:
+        return Contents(
+            weights=self._worker.weights(),
+            optimizer=self._worker.optimizer_state(),
+            training=self._bad_steps.state() | self._worker.scalars(),
+            milestones={milestone.name: milestone.state() for milestone in self._milestones},
             files={milestone.name: milestone.files() for milestone in self._milestones},
             unsettled=unsettled,
         )
-        self._observer.checkpoint_saved(CheckpointInfo(folder=folder, step=step))
 
     def advance(self, step: int) -> _Advance:
         """Update the weights by the step that follows `step` done ones."""
@@ -217,14 +238,27 @@ class _Run(Generic[BatchT]):
         started = time.perf_counter()
         rate = learning_rate(step, settings.num_steps, settings.optimizer.learning_rate, settings.schedule)
         micro_batches = self._source.micro_batches(step)
-        parts, norm = self._gradients(step, micro_batches)
-        values = {"loss": math.fsum(parts.values()), **parts, "learning_rate": rate, "gradient_norm": norm}
-        self._check_finite(step + 1, values)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate * group.get(RATE_SCALE, 1.0)
-        self._optimizer.step()
-        values["num_tokens"] = sum(batch.num_tokens for batch in micro_batches)
-        return _Advance(step + 1, values, time.perf_counter() - started)
+        found = self._worker.gradients(step, micro_batches)
+        parts = {"loss": math.fsum(found.parts.values()), **found.parts}
+        values = {**parts, "learning_rate": rate, "gradient_norm": found.norm}
+        if not found.is_usable:
+            values = {"overflow": 1.0, "learning_rate": rate}
+        elif self._is_bad(step, values, micro_batches):
+            values = {"skipped": 1.0, "learning_rate": rate}
+        else:
+            self._worker.update(rate)
+        return _Advance(step + 1, {**values, "num_tokens": found.num_tokens}, time.perf_counter() - started)
+
+    def _is_bad(self, step: int, values: Mapping[str, float], micro_batches: Sequence[BatchT]) -> bool:
+        def origin() -> str:
+            worker = self._worker
+            return find_origin(worker.module, lambda: worker.accumulate(step, micro_batches), current_world())
+
+        try:
+            return self._bad_steps.is_bad(step + 1, values, origin)
+        except ModelError:
+            self._saving.finish()  # every rank is here
+            raise
 
     def settle(self, advance: _Advance, log: MetricsLog, signals: DeferredSignal) -> None:
         """Run the milestones of a step, write its metrics and tell of it.
@@ -234,11 +268,11 @@ class _Run(Generic[BatchT]):
         values = dict(advance.values)
         due = [milestone for milestone in self._milestones if milestone.due(advance.step)]
         try:
-            with signals.immediate() if due else nullcontext():
+            with signals.immediate() if due else nullcontext(), patience() if due else nullcontext():
                 for milestone in due:
                     values |= milestone.run(advance.step)
         except KeyboardInterrupt:
-            self.save(advance.step, log, advance.values)
+            self._saving.save(advance.step, log, advance.values)
             raise
         log.write(advance.step, values)
         num_tokens = int(values.pop("num_tokens"))
@@ -253,53 +287,7 @@ class _Run(Generic[BatchT]):
             )
         )
 
-    def _gradients(self, step: int, micro_batches: Sequence[BatchT]) -> tuple[dict[str, float], float]:
-        """Accumulate the gradients of a step and clip them; returns the parts of the loss and the norm."""
-        self._model.train()
-        self._optimizer.zero_grad(set_to_none=True)
-        totals: Counter[str] = Counter()
-        for batch in micro_batches:
-            totals.update(self._objective.counts(batch))
-        sums: dict[str, torch.Tensor] = {}
-        for index, batch in enumerate(micro_batches):
-            torch.manual_seed(_dropout_seed(self._settings.seed, step, index))
-            with self._device.autocast():
-                losses = self._objective.loss_sums(self._model, batch.to(self._device.torch_device))
-            means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}
-            torch.autograd.backward(torch.stack(list(means.values())).sum())
-            for part, mean in means.items():
-                sums[part] = sums[part] + mean.detach() if part in sums else mean.detach()
-        limit = self._settings.optimizer.max_gradient_norm or math.inf
-        norm = nn.utils.clip_grad_norm_(self._parameters, limit)
-        return {part: float(value) for part, value in sums.items()}, float(norm)
-
-    def _check_finite(self, step: int, values: Mapping[str, float]) -> None:
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise ModelError(
-                    f"training diverged: {name} is {value} at step {step} of {self._settings.num_steps}",
-                    where=self._settings.phase,
-                    remedy="lower the learning rate, lengthen the warm-up or use precision fp32; "
-                    "the last checkpoint is kept",
-                )
-
-
-def _dropout_seed(seed: int, step: int, micro_batch: int) -> int:
-    """A seed for the dropout of one micro-batch, unlike all others."""
-    digest = hashlib.sha256(f"{seed}/{step}/{micro_batch}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
-
 
 def _own_random_state(device: Device) -> AbstractContextManager[None]:
     """Gives the caller's random state back at the end."""
     return torch.random.fork_rng([device.torch_device] if device.torch_device.type == "cuda" else [])
-
-
-def _progress(settings: LoopSettings, first: int) -> tqdm[NoReturn]:
-    return tqdm(total=settings.num_steps, initial=first, desc=settings.phase, unit=" steps", disable=None)
-
-
-def _show(bar: tqdm[NoReturn], advance: _Advance) -> None:
-    speed = advance.values["num_tokens"] / advance.seconds
-    bar.set_postfix_str(f"loss {advance.values['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
-    bar.update()

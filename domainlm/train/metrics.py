@@ -18,15 +18,18 @@ class MetricsLog:
     Args:
         path: the file.
         num_lines: lines that were written before the checkpoint to go on from; later ones are cut off.
+        is_writer: whether this rank writes the file, which another one does otherwise.
 
     Raises:
         StorageError: the file has fewer lines.
     """
 
-    def __init__(self, path: Path, num_lines: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _cut_back(path, num_lines)
-        self._stream = path.open("a", encoding="utf-8")
+    def __init__(self, path: Path, num_lines: int, *, is_writer: bool = True) -> None:
+        if is_writer:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _cut_back(path, num_lines)
+        self._stream = (path if is_writer else Path(os.devnull)).open("a", encoding="utf-8")
+        self._is_writer = is_writer
 
     def write(self, step: int, values: Mapping[str, float | int]) -> None:
         """Append the line of one step."""
@@ -35,7 +38,8 @@ class MetricsLog:
 
     def sync(self) -> None:
         """Make all lines durable: called before a checkpoint says that their steps are done."""
-        os.fsync(self._stream.fileno())
+        if self._is_writer:
+            os.fsync(self._stream.fileno())
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,12 +48,49 @@ class Milestone(Protocol):
         """Go back to a saved state. `files` are inside the checkpoint: copy or read them, do not move them."""
 
 
+class WeightKeeper(Protocol):
+    """Writes a model's weights to a file, and reads them back; with several ranks all of them call the same methods."""
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process is the one that touches files."""
+
+    def write(self, path: Path) -> None:
+        """Write all weights to a .safetensors file."""
+
+    def read(self, path: Path) -> None:
+        """Take the weights from such a file."""
+
+    def same_for_all(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The numbers that all ranks are to go by."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleWeights:
+    """The weights of a whole model."""
+
+    model: nn.Module
+    is_writer: bool = True
+
+    def write(self, path: Path) -> None:
+        """Write the model's tensors."""
+        write_tensors(path, self.model.state_dict())
+
+    def read(self, path: Path) -> None:
+        """Put them back."""
+        self.model.load_state_dict(load_file(path))
+
+    def same_for_all(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The same."""
+        return dict(metrics)
+
+
 class KeepBest:
     """Evaluates after given steps and keeps the weights of the best evaluation.
 
     Args:
         name: name of the milestone.
-        model: the model in training; its weights are saved when an evaluation is the best so far.
+        model: the model in training, or who keeps its weights: saved when an evaluation is the best so far.
         evaluate: scores the model as it is now; all its numbers go into metrics.jsonl.
         metric: the number of `evaluate` to maximise. Of equal values the earliest wins.
         at_steps: after which steps (for example the last of each epoch).
@@ -66,7 +104,7 @@ class KeepBest:
         self,
         *,
         name: str,
-        model: nn.Module,
+        model: nn.Module | WeightKeeper,
         evaluate: Callable[[], Mapping[str, float]],
         metric: str,
         at_steps: Collection[int],
@@ -74,7 +112,7 @@ class KeepBest:
         patience: int | None = None,
     ) -> None:
         self.name = name
-        self._model = model
+        self._weights: WeightKeeper = ModuleWeights(model) if isinstance(model, nn.Module) else model
         self._evaluate = evaluate
         self._metric = metric
         self._at_steps = frozenset(at_steps)
@@ -105,9 +143,9 @@ class KeepBest:
 
     def run(self, step: int) -> Mapping[str, float]:
         """Evaluate, and keep the weights where they are the best so far."""
-        metrics = dict(self._evaluate())
+        metrics = self._weights.same_for_all(self._evaluate())
         if self._best_step is None or metrics[self._metric] > self._best_metrics[self._metric]:
-            write_tensors(self._path, self._model.state_dict())
+            self._weights.write(self._path)
             self._best_step, self._best_metrics, self._num_worse = step, metrics, 0
         else:
             self._num_worse += 1
@@ -126,6 +164,8 @@ class KeepBest:
         self._best_step = state["best_step"]
         self._best_metrics = dict(state["best_metrics"])
         self._num_worse = state["num_worse"]
+        if not self._weights.is_writer:
+            return
         if self._FILE in files:
             temporary = self._path.with_name(f".{self._path.name}.tmp")
             shutil.copyfile(files[self._FILE], temporary)
@@ -136,4 +176,4 @@ class KeepBest:
     def load_best(self) -> None:
         """Put the best weights into the model."""
         if self._best_step is not None:
-            self._model.load_state_dict(load_file(self._path))
+            self._weights.read(self._path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -21,19 +21,29 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.opti
     Vectors, that is biases and the weights of normalisations, are not decayed.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in trainable if parameter.ndim > 1]
-    plain = [parameter for parameter in trainable if parameter.ndim <= 1]
+    groups = split_groups(optimizer_groups(trainable, settings), dict(model.named_parameters()), settings.layer_decay)
+    return torch.optim.AdamW(groups, **optimizer_defaults(settings))
+
+
+def optimizer_groups(parameters: Sequence[nn.Parameter], settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """The parameters with weight decay and those without, as an optimizer takes them."""
+    decayed = [parameter for parameter in parameters if parameter.ndim > 1]
+    plain = [parameter for parameter in parameters if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        split_groups([each for each in groups if each["params"]], dict(model.named_parameters()), settings.layer_decay),
-        lr=settings.learning_rate,
-        betas=(settings.beta1, settings.beta2),
-        eps=settings.epsilon,
-        fused=True,
-    )
+    return [group for group in groups if group["params"]]
+
+
+def optimizer_defaults(settings: OptimizerSettings) -> dict[str, Any]:
+    """What all groups have in common."""
+    return {
+        "lr": settings.learning_rate,
+        "betas": (settings.beta1, settings.beta2),
+        "eps": settings.epsilon,
+        "fused": True,
+    }
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, torch.Tensor]:
@@ -45,14 +55,16 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dic
     return tensors
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave.
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, model: nn.Module, tensors: Iterable[tuple[str, torch.Tensor]]
+) -> None:
+    """Put back what `optimizer_tensors` gave; each tensor is copied before the next one is asked for.
 
     Raises:
         ModelError: a tensor belongs to no parameter of the model.
     """
     parameters = dict(model.named_parameters())
-    for full_name, tensor in tensors.items():
+    for full_name, tensor in tensors:
         name, _, key = full_name.rpartition(_SEPARATOR)
         if name not in parameters:
             raise ModelError("the optimizer's state belongs to another model", given=name, allowed=list(parameters))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: the step in work is finished and saved first."""
+"""Ctrl-C and SIGTERM while training: the step in work is finished and saved first, by all ranks the same step."""
 
 from __future__ import annotations
 
@@ -8,29 +8,52 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from domainlm.errors import Terminated
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DeferredSignal:
-    """Remembers the first signal; a second one takes effect at once.
+    """Remembers the first signal. A second one takes effect at once, unless several ranks have to stop together.
+
+    Args:
+        is_alone: whether this process is the only rank: one of several must neither stop by itself nor at once.
 
     Attributes:
-        received: whether a signal waits.
+        number: of the signal that waits; 0 for none.
     """
 
-    def __init__(self) -> None:
-        self.received = False
+    def __init__(self, *, is_alone: bool = True) -> None:
+        self.number = 0
+        self._is_alone = is_alone
         self._is_immediate = False
         self._deliver: Callable[[], None] | None = None
 
-    def deliver(self) -> None:
-        """Let the waiting signal have the effect it would have had; returns where there is none."""
+    @property
+    def received(self) -> bool:
+        """Whether a signal waits."""
+        return self.number != 0
+
+    def deliver(self, number: int = 0) -> None:
+        """Let the waiting signal have the effect it would have had; returns where there is none.
+
+        Args:
+            number: a signal that another rank received, which has its effect here too.
+
+        Raises:
+            KeyboardInterrupt: for SIGINT of another rank; `Terminated` for its SIGTERM.
+        """
         if self._deliver is not None:
             self._deliver()
+        elif number:
+            raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
-        """Within the context signals take effect at once, one that waits already as well."""
+        """Within the context signals take effect at once, one that waits as well; not on one of several ranks."""
+        if not self._is_alone:
+            yield
+            return
         self._is_immediate = True
         try:
             self.deliver()
@@ -47,15 +70,19 @@ class DeferredSignal:
             else:
                 raise KeyboardInterrupt
 
-        is_second, self.received, self._deliver = self.received, True, deliver
-        if is_second or self._is_immediate:
+        is_second, self.number, self._deliver = self.received, number, deliver
+        if self._is_alone and (is_second or self._is_immediate):
             deliver()
 
 
 @contextmanager
-def deferred_signals() -> Iterator[DeferredSignal]:
-    """Defer signals within the context; only the main thread can, elsewhere nothing is deferred."""
-    deferred = DeferredSignal()
+def deferred_signals(*, is_alone: bool = True) -> Iterator[DeferredSignal]:
+    """Defer signals within the context; only the main thread can, elsewhere nothing is deferred.
+
+    Args:
+        is_alone: as for `DeferredSignal`.
+    """
+    deferred = DeferredSignal(is_alone=is_alone)
     if threading.current_thread() is not threading.main_thread():
         yield deferred
         return

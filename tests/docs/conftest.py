@@ -26,6 +26,7 @@ _SLOW_PAGES = {
     "docs/how-to/prepare-a-corpus.md",
     "docs/how-to/start-from-a-model.md",
     "docs/how-to/use-in-transformers.md",
+    "docs/how-to/run-on-several-ranks.md",
 }
 _COMMAND_SECONDS = 200
 _PAGE_SECONDS = 600  # far more than it takes, for machines with much else to do

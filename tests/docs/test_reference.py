@@ -91,10 +91,19 @@ def _keys(records: Iterable[dict[str, Any]]) -> set[str]:
     return {key for record in records for key in record}
 
 
-@pytest.mark.parametrize("name", ["recipe.md", "command-line.md"])
+@pytest.mark.parametrize("name", ["recipe.md", "command-line.md", "../explanation/scaling.md"])
 def test_generated_pages_are_up_to_date(name: str, root: Path, generate: ModuleType) -> None:
     page = (root / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert generate.rewritten(page, generate.PAGES[name]()) == page, "run: python docs/generate.py"
+
+
+def test_the_arithmetic_of_scaling_holds_what_was_measured(generate: ModuleType) -> None:
+    """Shoeybi et al. 2019: 76 % of one GPU's speed on 512 GPUs (abstract); 1.2, 2.5, 4.2 and 8.3 billion (table 1)."""
+    rows = [row.strip("| ").split(" | ") for row in generate.scaling_tables().splitlines() if " B | data" in row]
+    assert list(dict.fromkeys(row[0] for row in rows)) == ["1.2 B", "2.5 B", "4.2 B", "8.3 B"]
+    low, high = (float(cell.rstrip("%")) for cell in rows[-1][2:4])
+    assert rows[-1][1] == "data 64 x pipeline 1 x tensor 8"
+    assert low <= 76 <= high
 
 
 def test_a_page_without_its_marks_is_refused(generate: ModuleType) -> None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from domainlm.api import SPLITS, Split, TaskSpec
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
 from domainlm.study.files import read_json
+from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, sample_files
 from domainlm.tasks.finetune import finetune
+from domainlm.train.ranks import Ranks, on_ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,9 @@ class FinetuneStage(Stage):
         """Names of the tasks that the model has been fine-tuned on, this one last."""
         return f"{self.after}, then {self.name}" if self.after else self.name
 
+    ranks: Ranks = field(default_factory=Ranks)
+    parallel: ParallelSettings = field(default_factory=ParallelSettings)
+
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""
         files = {split: [file.sha256 for file in files] for split, files in self.files.items()}
@@ -46,7 +52,7 @@ class FinetuneStage(Stage):
             **beside,
             "settings": self.settings.model_dump(),
             "seed": self.seed,
-            "hardware": dict(self.hardware),
+            "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel),
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
@@ -55,16 +61,17 @@ class FinetuneStage(Stage):
         if "sample" in context.inputs:
             sample = sample_files(context.inputs["sample"])
             paths = {split: sample[split] for split in SPLITS if split in sample}
-        finetune(
-            task=self.spec,
-            files=paths,
-            settings=self.settings,
-            runtime=self.runtime,
-            seed=self.seed,
-            start=context.inputs["model"] / "model",
-            work=context.folder,
-            observer=context.observer,
-        )
+        arguments = {
+            "task": self.spec,
+            "files": paths,
+            "settings": self.settings,
+            "runtime": self.runtime,
+            "seed": self.seed,
+            "start": context.inputs["model"] / "model",
+            "work": context.folder,
+            "parallel": self.parallel,
+        }
+        on_ranks(finetune, arguments, ranks=self.ranks, work=context.folder, observer=context.observer)
         outcome = read_json(context.folder / "scores.json")
         for split in SPLITS:
             context.problems.absorb(outcome["problems"].get(split, {"counts": {}, "examples": []}))

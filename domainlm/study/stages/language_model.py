@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from domainlm.api import ModelSizeSpec
 from domainlm.model.config import ModelConfig
 from domainlm.recipe.mixture_settings import MixtureSettings
-from domainlm.recipe.schema import ModelSettings, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.parallel_settings import ParallelSettings
+from domainlm.recipe.schema import CHECKPOINT_SETTINGS, ModelSettings, PretrainingSettings, RuntimeSettings
 from domainlm.study.files import write_json
+from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import empty_folder
 from domainlm.train.assemble import create_start, pretrain, score_language_model
 from domainlm.train.corpora import EncodedCorpus, Mixture, epochs_read
+from domainlm.train.ranks import Ranks, on_ranks
 from domainlm.vocab.vocabulary import Vocabulary
 
 _MIXED = "tokens of "
@@ -79,27 +82,30 @@ class PretrainStage(Stage):
     hardware: Mapping[str, Any]
     corpus: str
     mixture: MixtureSettings
+    ranks: Ranks = field(default_factory=Ranks)
+    parallel: ParallelSettings = field(default_factory=ParallelSettings)
 
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
-        kept = self.settings.model_dump(exclude={"num_steps_per_checkpoint", "num_checkpoints_kept"})
-        facts = {"settings": kept, "hardware": dict(self.hardware)}
+        kept = self.settings.model_dump(exclude=set(CHECKPOINT_SETTINGS))
+        facts = {"settings": kept, "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel)}
         weights = [self.mixture.weight, *(corpus.weight for corpus in self.mixture.corpora)]
         return facts | ({"weights": weights, "exponent": self.mixture.exponent} if self.mixture.corpora else {})
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Train; leaves model/ and metrics.jsonl."""
         mixture, vocabulary = self._mixture(context), context.inputs["vocabulary"] / "vocabulary"
-        pretrain(
-            settings=self.settings,
-            runtime=self.runtime,
-            start=context.inputs["start"] / "model",
-            tokens=context.inputs["tokens"] / "tokens" / "train",
-            vocabulary=vocabulary,
-            work=context.folder,
-            observer=context.observer,
-            mixture=mixture,
-        )
+        arguments = {
+            "settings": self.settings,
+            "runtime": self.runtime,
+            "start": context.inputs["start"] / "model",
+            "tokens": context.inputs["tokens"] / "tokens" / "train",
+            "vocabulary": vocabulary,
+            "work": context.folder,
+            "mixture": mixture,
+            "parallel": self.parallel,
+        }
+        on_ranks(pretrain, arguments, ranks=self.ranks, work=context.folder, observer=context.observer)
         return {"steps": self.settings.num_steps, "epochs": epochs_read(self.settings, mixture, vocabulary)}
 
     def _mixture(self, context: StageContext) -> Mixture:

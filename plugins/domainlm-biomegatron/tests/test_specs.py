@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -86,3 +89,21 @@ def test_tasks_carry_the_studys_settings_and_say_where_data_comes_from() -> None
         "biomegatron/bc5cdr-disease": "every_sub_token",
         "biomegatron/ncbi-disease": "first_sub_token",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "published", "tolerance"),
+    [
+        ("345m", 345, 0.03),
+        ("800m", 800, 0.07),  # the paper gives no shape for it; this one is the family's nearest
+        ("1.2b", 1_200, 0.07),
+    ],
+)
+def test_plan_gives_the_parameters_that_the_paper_publishes(name: str, published: int, tolerance: float) -> None:
+    """Shin et al. 2020, section 3, in millions, with the vocabulary that Megatron-LM pads BERT's to."""
+    command = [sys.executable, "-m", "domainlm", "plan", "biomegatron/quickstart", "--json"]
+    command += ["--set", f"model.size=biomegatron/{name}", "--vocabulary-size", "30592"]
+    command += ["--set", "pretraining.second_objective=sentence_order", "--set", "runtime.device=cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50)
+    (cell,) = json.loads(done.stdout)
+    assert cell["recipe_grid"]["num_parameters"] / 1e6 == pytest.approx(published, rel=tolerance)

@@ -197,7 +197,7 @@ def test_keys_knows_defaults_and_limits() -> None:
 
     assert (keys["pretraining.num_steps"].type, keys["pretraining.num_steps"].default) == ("whole number from 0", None)
     assert keys["corpus.held_out_share"].type == "number above 0.0 to 0.5"
-    assert keys["runtime.precision"].type == '"fp32" | "bf16"'
+    assert keys["runtime.precision"].type == '"fp32" | "bf16" | "bf16_weights" | "fp16"'
     assert keys["finetuning.optimizer.learning_rate"].default == repr(FinetuningSettings().optimizer.learning_rate)
     assert keys["tasks"].type == "list of table"
 

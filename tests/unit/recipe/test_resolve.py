@@ -22,7 +22,8 @@ from domainlm.plugin.provider import Provider
 from domainlm.plugin.registry import Registry
 from domainlm.recipe import memory
 from domainlm.recipe.load import load_recipe
-from domainlm.recipe.resolve import Resolved, resolve
+from domainlm.recipe.resolve import resolve
+from domainlm.recipe.resolved import Resolved
 
 RECIPE = """
 name = "ships"

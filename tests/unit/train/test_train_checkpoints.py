@@ -7,16 +7,20 @@ import json
 import os
 import resource
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 
 from domainlm.errors import ModelError
-from domainlm.train import checkpoints as module
-from domainlm.train.checkpoints import Checkpoint, Checkpoints, remove_checkpoints
+from domainlm.parallel.shards import Shard
+from domainlm.train.checkpoints import disk, runs, writing
+from domainlm.train.checkpoints.reading import Checkpoint
+from domainlm.train.checkpoints.runs import Checkpoints, Contents, remove_checkpoints
 
 Logged = Callable[[], str]
 
@@ -28,14 +32,27 @@ def best(tmp_path: Path) -> Path:
     return path
 
 
-def _save(work: Path, step: int, best: Path, *, num_kept: int = 2, **changes: Any) -> Path:  # noqa: ANN401
+def _contents(step: int, best: Path, **changes: Any) -> Contents:  # noqa: ANN401
     contents: dict[str, Any] = {
-        "weights": {"w": torch.full((40, 30), float(step))},
-        "optimizer": {"w|step": torch.tensor(float(step))},
-        "state": {"keep": {"best": step}},
+        "weights": [Shard.whole("w", torch.full((40, 30), float(step)))],
+        "optimizer": [Shard.whole("w|step", torch.tensor(float(step)))],
+        "milestones": {"keep": {"best": step}},
         "files": {"keep": {"best.bin": best}},
     }
-    return Checkpoints(work, "run", num_kept).save(step, **(contents | changes))
+    return Contents(**(contents | changes))
+
+
+def _save(work: Path, step: int, best: Path, *, num_kept: int = 2, every: int | None = None, **changes: Any) -> Path:  # noqa: ANN401
+    checkpoints = Checkpoints(work, "run", num_kept, num_steps_per_kept=every)
+    checkpoints.begin(step, _contents(step, best, **changes))
+    saved = checkpoints.seal()
+    assert saved is not None
+    return saved.folder
+
+
+def _read(found: Checkpoint, kind: Any, name: str) -> torch.Tensor:  # noqa: ANN401
+    with found.tensors(kind) as reader:
+        return reader.read(name).clone()
 
 
 def _latest(work: Path) -> Checkpoint:
@@ -55,8 +72,8 @@ def test_the_newest_gives_everything_back(tmp_path: Path, best: Path) -> None:
     found = _latest(tmp_path)
 
     assert (found.folder, found.step, found.unsettled) == (folder, 10, None)
-    assert torch.equal(found.weights()["w"], torch.full((40, 30), 10.0))
-    assert found.optimizer()["w|step"].item() == 10.0
+    assert torch.equal(_read(found, "weights", "w"), torch.full((40, 30), 10.0))
+    assert _read(found, "optimizer", "w|step").item() == 10.0
     assert found.state == {"keep": {"best": 10}}
     assert {name: path.read_bytes() for name, path in found.files("keep").items()} == {"best.bin": b"best"}
     assert found.files("other") == {}
@@ -102,14 +119,22 @@ def _flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _change_step(path: Path) -> None:
+    path.write_text(path.read_text().replace('"step": 10', '"step": 11'))
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "flipped bit": (lambda folder: _flip(folder / "weights.safetensors"), "weights.safetensors is damaged"),
-    "truncated": (lambda folder: os.truncate(folder / "optimizer.safetensors", 9), "optimizer.safetensors has 9 bytes"),
+    "flipped bit": (lambda folder: _flip(folder / "weights-00000.safetensors"), "weights-00000.safetensors is damaged"),
+    "truncated": (
+        lambda folder: os.truncate(folder / "optimizer-00000.safetensors", 9),
+        "optimizer-00000.safetensors has 9 bytes",
+    ),
     "missing file": (lambda folder: (folder / "files/keep/best.bin").unlink(), "best.bin is missing"),
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "manifest is missing"),
     "half a manifest": (lambda folder: os.truncate(folder / "manifest.json", 40), "manifest is missing or damaged"),
-    "empty manifest": (lambda folder: (folder / "manifest.json").write_text('{"format": 1}'), "manifest is damaged"),
-    "other format": (lambda folder: (folder / "manifest.json").write_text('{"format": 2}'), "format is not known"),
+    "empty manifest": (lambda folder: (folder / "manifest.json").write_text('{"format": 2}'), "manifest is damaged"),
+    "other format": (lambda folder: (folder / "manifest.json").write_text('{"format": 1}'), "format is not known"),
+    "flipped bit in the manifest": (lambda folder: _change_step(folder / "manifest.json"), "manifest is damaged"),
     "no folder": (lambda folder: (shutil.rmtree(folder), folder.write_text("")), "manifest is missing"),
 }
 
@@ -169,9 +194,18 @@ def test_a_full_disk_leaves_the_earlier_ones(tmp_path: Path, best: Path) -> None
     assert _latest(tmp_path).step == 5
 
 
-@pytest.mark.parametrize("name", ["write_tensors", "_link_or_copy", "_write_synced", "_sync_folder"])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (writing, "write_tensors"),
+        (disk, "link_or_copy"),
+        (writing, "describe_file"),
+        (runs, "write_synced"),
+        (runs, "sync"),
+    ],
+)
 def test_failing_at_any_write_leaves_the_earlier_ones(
-    tmp_path: Path, best: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, best: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
     _save(tmp_path, 5, best)
     with monkeypatch.context() as patch:
@@ -217,7 +251,40 @@ def test_the_same_state_gives_the_same_bytes(tmp_path: Path, best: Path) -> None
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert [(first / name).read_bytes() for name in names] == [(second / name).read_bytes() for name in names]
     assert set(json.loads((first / "manifest.json").read_text())["files"]) == {
-        "weights.safetensors",
-        "optimizer.safetensors",
+        "weights-00000.safetensors",
+        "optimizer-00000.safetensors",
         "files/keep/best.bin",
     }
+
+
+def test_every_nth_is_kept_for_good(tmp_path: Path, best: Path) -> None:
+    for step in range(1, 11):
+        _save(tmp_path, step, best, num_kept=1, every=4)
+    assert _names(tmp_path) == ["step-00000004", "step-00000008", "step-00000010"]
+
+    remove_checkpoints(tmp_path, 4)
+    assert _names(tmp_path) == ["step-00000004", "step-00000008"]
+    remove_checkpoints(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_what_changes_while_it_is_written_is_not_in_it(tmp_path: Path, best: Path) -> None:
+    """The thread waits until the training has changed the weights in place."""
+    weight, changed, real = torch.zeros(40, 30), threading.Event(), writing.write_part
+    checkpoints = Checkpoints(tmp_path, "run", 1)
+
+    def late(*arguments: Any) -> Any:  # noqa: ANN401
+        assert changed.wait(10)
+        return real(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "write_part", late)
+        checkpoints.begin(5, _contents(5, best, weights=[Shard.whole("w", weight)]))
+        assert checkpoints.is_writing
+        assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == [".step-00000005.partial"]
+        weight.fill_(1.0)
+        changed.set()
+        checkpoints.seal()
+
+    assert not checkpoints.is_pending
+    assert torch.equal(_read(_latest(tmp_path), "weights", "w"), torch.zeros(40, 30))

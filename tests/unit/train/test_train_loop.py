@@ -18,7 +18,7 @@ from torch import nn
 from domainlm.errors import ModelError, StorageError
 from domainlm.parallel.device import Device
 from domainlm.recipe.schema import OptimizerSettings
-from domainlm.train.checkpoints import remove_checkpoints
+from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.milestones import KeepBest, Milestone
 from domainlm.train.observer import NullObserver
@@ -223,11 +223,11 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     expected = bench.run(tmp_path / "whole")
     with pytest.raises(Killed):
         bench.run(tmp_path / "run", observer=make_recorder({10: _raise_killed}), num_checkpoints_kept=2)
-    os.truncate(tmp_path / "run" / "checkpoints" / "step-00000008" / "weights.safetensors", 100)
+    os.truncate(tmp_path / "run" / "checkpoints" / "step-00000008" / "weights-00000.safetensors", 100)
     recorder = make_recorder()
     weights = bench.run(tmp_path / "run", observer=recorder, num_checkpoints_kept=2)
 
-    assert "step-00000008 is passed over: weights.safetensors has 100 bytes" in logged()
+    assert "step-00000008 is passed over: weights-00000.safetensors has 100 bytes" in logged()
     assert recorder.steps[0].step == 5
     assert _same(expected, weights)
     assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == [
@@ -252,7 +252,7 @@ def test_another_model_does_not_go_on_from_a_checkpoint(
 ) -> None:
     bench.run(tmp_path)
     other = nn.Sequential(nn.Linear(4, 2))
-    with pytest.raises(ModelError, match=r"(?s)weights of another model.*Unexpected key.*remedy"):
+    with pytest.raises(ModelError, match=r"(?s)weights of another model.*missing: none; unexpected: 1.bias, .*remedy"):
         train(other, bench.objective, bench.source, make_settings(), device=cpu, work=tmp_path, observer=NullObserver())
 
 
@@ -266,52 +266,107 @@ def test_lost_metrics_are_told(bench: Bench, tmp_path: Path) -> None:
 # --- what goes wrong ---
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_stops_the_run(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics, bad: float
-) -> None:
+def _spoil(bench: Bench, patch: pytest.MonkeyPatch, bad: float, steps: range) -> None:
+    """Put a target that is not finite into some steps."""
     real = bench.source.micro_batches
 
     def micro_batches(step: int) -> Any:  # noqa: ANN401
         batches = real(step)
-        if step == 6:
+        if step + 1 in steps:
             batches[1].targets[0] = bad
         return batches
 
-    monkeypatch.setattr(type(bench.source), "micro_batches", lambda _, step: micro_batches(step))
-    with pytest.raises(ModelError, match=rf"(?s)loss is {bad} at step 7 of 12.*remedy:.*learning rate.*fp32"):
-        bench.run(tmp_path)
+    patch.setattr(type(bench.source), "micro_batches", lambda _, step: micro_batches(step))
 
-    assert len(read_metrics(tmp_path)) == 6
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_losses_that_are_not_finite_stop_the_run_in_the_end(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics, bad: float
+) -> None:
+    _spoil(bench, monkeypatch, bad, range(5, 13))
+    with pytest.raises(ModelError, match=rf"(?s)loss is {bad} at step 7 of 12, first in.*3 such.*remedy:.*fp32"):
+        bench.run(tmp_path, num_bad_steps_until_stop=3)
+
+    assert [line.get("skipped", 0.0) for line in read_metrics(tmp_path)] == [0.0] * 4 + [1.0] * 2
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004"]
 
 
-def test_a_gradient_that_is_not_finite_stops_the_run(bench: Bench, tmp_path: Path, make_recorder: Make) -> None:
+def test_a_step_that_is_not_finite_is_skipped(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_metrics: ReadMetrics, logged: Callable[[], str]
+) -> None:
+    """The weights after step 6 are those after step 5, moments and counts of the optimizer included."""
+    seen: list[Weights] = []
+    _spoil(bench, monkeypatch, math.nan, range(6, 7))
+    spoilt = type(bench.source).micro_batches
+
+    def look(source: Any, step: int) -> Any:  # noqa: ANN401
+        seen.append({name: weight.clone() for name, weight in bench.model.state_dict().items()})
+        return spoilt(source, step)
+
+    monkeypatch.setattr(type(bench.source), "micro_batches", look)
+    bench.run(tmp_path)
+    lines = read_metrics(tmp_path)
+
+    assert _same(seen[5], seen[6])
+    assert not _same(seen[6], seen[7])
+    assert list(lines[5]) == ["step", "skipped", "learning_rate", "num_tokens"]
+    assert all("loss" in line and "skipped" not in line for line in lines[:5] + lines[6:])
+    assert "loss is nan at step 6 of 12" in logged()
+    assert "the step is skipped (1 in a row)" in logged()
+
+
+@pytest.mark.parametrize("kill_at", [4, 5, 6, 7])
+def test_skipped_steps_are_counted_over_restarts(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_recorder: Make, kill_at: int
+) -> None:
+    _spoil(bench, monkeypatch, math.nan, range(4, 8))
+    with pytest.raises(Killed):
+        bench.run(tmp_path, observer=make_recorder({kill_at: _raise_killed}), num_bad_steps_until_stop=5)
+    bench.run(tmp_path / "other", num_bad_steps_until_stop=5)
+    bench.run(tmp_path, num_bad_steps_until_stop=5)
+    metrics = [(folder / "metrics.jsonl").read_bytes() for folder in (tmp_path, tmp_path / "other")]
+    assert metrics[0] == metrics[1]
+
+    facts = json.loads((tmp_path / "checkpoints" / "step-00000012" / "manifest.json").read_text())
+    assert facts["training"] == {"num_skipped": 4, "num_skipped_in_row": 0}
+
+
+def test_a_gradient_that_is_not_finite_names_its_layer(bench: Bench, tmp_path: Path, make_recorder: Make) -> None:
     def spoil() -> None:
         # The square root of nothing has a finite value and no finite gradient.
         real = bench.objective.loss_sums
         bench.objective.loss_sums = lambda model, batch: {
             **real(model, batch),
-            "value": (model[0].weight * 0.0).sum().sqrt(),
+            "value": (model[1].weight * 0.0).sum().sqrt(),
         }
 
-    with pytest.raises(ModelError, match="gradient_norm is nan at step 6"):
-        bench.run(tmp_path, observer=make_recorder({5: spoil}))
+    with pytest.raises(ModelError, match=r"gradient_norm is nan at step 6 of 12, first in the gradient of 1\.weight"):
+        bench.run(tmp_path, observer=make_recorder({5: spoil}), num_bad_steps_until_stop=1)
+
+
+def test_an_output_that_is_not_finite_names_its_layer(bench: Bench, tmp_path: Path, make_recorder: Make) -> None:
+    def spoil() -> None:
+        with torch.no_grad():
+            bench.model[1].bias[0] = math.inf  # type: ignore[index]
+
+    with pytest.raises(ModelError, match=r"at step 6 of 12, first in the output of 1\n"):
+        bench.run(tmp_path, observer=make_recorder({5: spoil}), num_bad_steps_until_stop=1)
 
 
 def test_a_full_disk_ends_the_run_and_the_next_goes_on(bench: Bench, tmp_path: Path, make_recorder: Make) -> None:
     expected = bench.run(tmp_path / "whole")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    fill = {5: lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))}
+    filling = make_recorder()
+    filling.checkpoint_saved = lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
     try:
         with pytest.raises(OSError, match="File too large"):
-            bench.run(tmp_path / "run", observer=make_recorder(fill))
+            bench.run(tmp_path / "run", observer=filling)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     recorder = make_recorder()
 
     assert _same(bench.run(tmp_path / "run", observer=recorder), expected)
-    assert recorder.steps[0].step == 5
+    assert recorder.steps[0].step == 5  # the checkpoint after step 4 was the last to be complete
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
 
 
@@ -498,5 +553,11 @@ def test_settings_name_their_run(make_settings: Callable[..., LoopSettings]) -> 
     identity = make_settings().identity()
 
     assert make_settings(num_steps_per_checkpoint=1, num_checkpoints_kept=9).identity() == identity
-    for changes in ({"num_steps": 1}, {"seed": 1}, {"phase": "pretrain"}, {"optimizer": OptimizerSettings()}):
+    for changes in (
+        {"num_bad_steps_until_stop": 9},
+        {"num_steps": 1},
+        {"seed": 1},
+        {"phase": "pretrain"},
+        {"optimizer": OptimizerSettings()},
+    ):
         assert make_settings(**changes).identity() != identity

@@ -55,7 +55,7 @@ def test_state_goes_to_another_process_by_name() -> None:
         _step(model, optimizer, gradient)
     tensors = optimizer_tensors(optimizer, model)
     other.load_state_dict(model.state_dict())
-    restore_optimizer(restored, other, {name: tensor.clone() for name, tensor in tensors.items()})
+    restore_optimizer(restored, other, tensors.items())
 
     assert {name.rpartition("|")[2] for name in tensors} == {"exp_avg", "exp_avg_sq", "step"}
     _step(model, optimizer, 0.3)
@@ -76,4 +76,4 @@ def test_weights_that_are_frozen_have_no_state() -> None:
 def test_state_of_another_model_is_refused() -> None:
     model = _model()
     with pytest.raises(ModelError, match=r"(?s)another model.*7\.weight"):
-        restore_optimizer(build_optimizer(model, SETTINGS), model, {"7.weight|step": torch.ones(())})
+        restore_optimizer(build_optimizer(model, SETTINGS), model, [("7.weight|step", torch.ones(()))])

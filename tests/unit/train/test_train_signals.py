@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from domainlm.errors import Terminated
 from domainlm.train.signals import deferred_signals
 
 
@@ -67,3 +68,19 @@ def test_other_threads_defer_nothing() -> None:
     thread.start()
     thread.join()
     assert handlers == [(before, False)]
+
+
+def test_one_of_several_ranks_never_stops_at_once(term: list[int]) -> None:
+    with deferred_signals(is_alone=False) as signals, signals.immediate():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert (signals.number, term) == (signal.SIGTERM, [])
+        signals.deliver(signal.SIGTERM)
+    assert term == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_a_signal_of_another_rank_has_its_effect_here(number: signal.Signals, kind: type[BaseException]) -> None:
+    with deferred_signals(is_alone=False) as signals, pytest.raises(kind) as caught:
+        signals.deliver(number)
+    assert caught.type is kind

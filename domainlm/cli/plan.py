@@ -1,0 +1,238 @@
+"""`domainlm plan`: what a recipe's pretraining costs, and on which grid of ranks it is cheapest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from domainlm.cli.arguments import json_option, recipe_argument, recipe_file, set_option
+from domainlm.cli.plan_table import echo_plans
+from domainlm.cli.state import cli_state
+from domainlm.cli.table import echo_json
+from domainlm.errors import RecipeError
+
+if TYPE_CHECKING:
+    from domainlm.plan.plan import Plan
+    from domainlm.plan.work import Work
+    from domainlm.plugin import Registry
+    from domainlm.recipe.load import Cell, LoadedRecipe
+    from domainlm.recipe.start import ResolvedStart
+
+_GIB = 2**30
+_TERA = 1e12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is planned for.
+
+    Attributes:
+        num_devices: to divide the work over; None takes those at hand.
+        memory_bytes: of each; None takes what the machine says.
+        operations_per_second: that each reaches; None leaves out times.
+        vocabulary_size: in place of the recipe's.
+    """
+
+    num_devices: int | None = None
+    memory_bytes: float | None = None
+    operations_per_second: float | None = None
+    vocabulary_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCell:
+    """One cell of the recipe's study.
+
+    Attributes:
+        label: of the cell.
+        size: model-size spec.
+        work: a step of its pretraining.
+        on_gpu: counted for GPUs.
+        num_devices: that the grid was chosen for.
+        memory_bytes: of each; None where it is not known.
+        num_steps: of its pretraining.
+        given: on the recipe's own grid; None where it leaves degrees to be chosen.
+        chosen: on the cheapest grid; None where there is none.
+        reason: of the choice, or why there is none.
+    """
+
+    label: str
+    size: str
+    work: Work
+    on_gpu: bool
+    num_devices: int
+    memory_bytes: float | None
+    num_steps: int
+    given: Plan | None
+    chosen: Plan | None
+    reason: str
+
+
+@click.command(short_help="Work out what a recipe's pretraining costs, and choose a grid.")
+@recipe_argument
+@click.option("--devices", type=click.IntRange(min=1), help="Devices to plan for.  [default: those at hand]")
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="GIB",
+    help="Memory of each device.  [default: as found, or any amount]",
+)
+@click.option(
+    "--flops",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="TFLOPS",
+    help="Speed that each device reaches on the model, in 10^12 operations a second: its peak times 0.3 to 0.5.",
+)
+@click.option(
+    "--vocabulary-size",
+    type=click.IntRange(min=10),
+    help="Entries, where the recipe's vocabulary file is not here.",
+)
+@set_option
+@json_option
+@click.pass_context
+def plan(
+    context: click.Context,
+    recipe: str,
+    devices: int | None,
+    memory: float | None,
+    flops: float | None,
+    vocabulary_size: int | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Work out what a recipe's pretraining costs, and choose a grid of ranks.
+
+    Parameters, memory of a rank by kind, waiting, operations, tokens and time, on the grid that the recipe states and
+    on the one that would be chosen. Nothing is run and no data is read: the recipe's files need not be here.
+    """
+    registry = cli_state(context).plugins.registry
+    target = Target(
+        num_devices=devices,
+        memory_bytes=None if memory is None else memory * _GIB,
+        operations_per_second=None if flops is None else flops * _TERA,
+        vocabulary_size=vocabulary_size,
+    )
+    planned = list(plan_recipe(_load(recipe, overrides, registry), registry, target))
+    if as_json:
+        echo_json([_as_dict(cell) for cell in planned])
+    else:
+        echo_plans(planned)
+
+
+def _load(given: str, overrides: tuple[str, ...], registry: Registry) -> LoadedRecipe:
+    from domainlm.recipe.load import load_recipe
+
+    return load_recipe(recipe_file(given, registry), overrides, lambda name: registry.recipe(name).path)
+
+
+def plan_recipe(loaded: LoadedRecipe, registry: Registry, target: Target) -> Iterator[PlannedCell]:
+    """Plan every cell that pretrains, each kind of step once.
+
+    Raises:
+        UserError: unknown names, a vocabulary whose size is not known, degrees that cannot run.
+    """
+    cells = [cell for cell in loaded.cells if cell.recipe.pretraining.num_steps] or list(loaded.cells[:1])
+    seen: list[tuple[Work, int]] = []
+    for cell in cells:
+        planned = _plan_cell(cell, registry, target)
+        if (planned.work, planned.num_steps) not in seen:
+            seen.append((planned.work, planned.num_steps))
+            yield planned
+
+
+def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
+    from domainlm.model.config import ModelConfig
+    from domainlm.plan.choose import choose
+    from domainlm.plan.plan import plan_of
+    from domainlm.plan.work import Degrees
+    from domainlm.recipe.devices import devices_at_hand
+    from domainlm.recipe.grid import check_grid
+    from domainlm.recipe.start import resolve_start, start_size
+    from domainlm.recipe.work import work_of
+
+    recipe = cell.recipe
+    start = resolve_start(recipe.start, "start")
+    size, _ = start_size(start, recipe.model, registry, "model.size")
+    config = ModelConfig.from_spec(
+        size,
+        vocabulary_size=target.vocabulary_size or _vocabulary_size(cell, registry, start),
+        vocabulary_multiple=recipe.model.vocabulary_multiple,
+        architecture=recipe.model.architecture,
+        dropout=recipe.model.dropout,
+    )
+    found = devices_at_hand("cpu" if recipe.runtime.device == "cpu" else "auto")
+    num_devices = target.num_devices or found.number
+    on_gpu = recipe.runtime.device == "cuda" or (
+        recipe.runtime.device == "auto" and (found.kind == "cuda" or num_devices > 1)
+    )
+    work = work_of(config, recipe.pretraining, recipe.parallel, recipe.runtime, on_gpu=on_gpu)
+    memory = target.memory_bytes or found.memory_bytes
+    choice = choose(work, num_devices, memory)
+    degrees = (recipe.parallel.data, recipe.parallel.pipeline, recipe.parallel.tensor)
+    given = None
+    if "auto" not in degrees:
+        grid = Degrees(data=int(degrees[0]), pipeline=int(degrees[1]), tensor=int(degrees[2]))
+        check_grid(work, grid, "pretraining")
+        given = plan_of(work, grid, operations_per_second=target.operations_per_second)
+    return PlannedCell(
+        label=cell.label,
+        size=size.name,
+        work=work,
+        on_gpu=on_gpu,
+        num_devices=num_devices,
+        memory_bytes=memory,
+        num_steps=recipe.pretraining.num_steps,
+        given=given,
+        chosen=None
+        if choice.degrees is None
+        else plan_of(work, choice.degrees, operations_per_second=target.operations_per_second, reason=choice.reason),
+        reason=choice.reason,
+    )
+
+
+def _vocabulary_size(cell: Cell, registry: Registry, start: ResolvedStart | None) -> int:
+    from domainlm.recipe.memory import count_entries
+    from domainlm.recipe.start import START_VOCABULARY
+
+    settings = cell.recipe.vocabulary
+    if start is not None and settings.spec in (None, START_VOCABULARY):
+        return count_entries(start.vocabulary) + settings.num_added_words
+    spec = registry.vocabulary(settings.spec or "core/wordpiece", where="vocabulary.spec")
+    if settings.size is not None:
+        return settings.size
+    if spec.algorithm == "file":
+        file = Path(settings.file) if settings.file is not None else spec.file
+        entries = count_entries(file) if file is not None and file.is_file() else 0
+    else:
+        entries = spec.size or 0
+    if not entries:
+        raise RecipeError(
+            "the size of this vocabulary is not known here", where="vocabulary", remedy="add --vocabulary-size ENTRIES"
+        )
+    return entries
+
+
+def _as_dict(cell: PlannedCell) -> dict[str, Any]:
+    def with_run(plan: Plan | None) -> dict[str, Any] | None:
+        if plan is None:
+            return None
+        seconds = plan.seconds_per_step
+        return plan.as_dict() | {"seconds_in_all": None if seconds is None else seconds * cell.num_steps}
+
+    return {
+        "cell": cell.label,
+        "size": cell.size,
+        "counted_for": "cuda" if cell.on_gpu else "cpu",
+        "num_devices": cell.num_devices,
+        "memory_bytes": cell.memory_bytes,
+        "num_steps": cell.num_steps,
+        "num_tokens": cell.num_steps * cell.work.num_tokens_per_step,
+        "recipe_grid": with_run(cell.given),
+        "chosen_grid": with_run(cell.chosen),
+        "reason": cell.reason,
+    }

@@ -1,0 +1,267 @@
+"""Signs of life: every rank writes its last step into a file of its own every few seconds; somebody reads them all.
+
+Files, since the ranks share a folder anyway, and since reading them hangs on no other process: no frozen rank keeps
+its watcher from acting. A watcher measures by its own clock how long a sign has not changed; clocks of several machines
+need not agree. A rank is
+
+- silent, where its file does not change: the process is dead or frozen, or its machine is gone;
+- stuck, where no rank has done a step (or a part of one) for long, and this one is not waiting for others: which of the
+  two it does is seen from where its main thread stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+
+_RECORD_BYTES = 512
+_SECONDS_BETWEEN_SIGNS = 2.0
+_MAX_SIGNS_PER_SECOND = 50
+SILENT_SECONDS = 20.0
+"""Without a new sign for so long a rank counts as dead."""
+FIRST_STEP_SECONDS = 900.0
+"""For the first step, and for work between steps such as scoring or reading a checkpoint."""
+_NUM_STEPS_OF_GRACE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a rank says of itself.
+
+    Attributes:
+        rank: world rank.
+        host: its machine.
+        process: its number there.
+        number: rises with every sign.
+        step: steps done.
+        progress: rises with every part of a step.
+        limit_seconds: how long progress may take.
+        place: where its main thread stands: "file:line function".
+        is_waiting: whether it waits there for other ranks.
+    """
+
+    rank: int
+    host: str
+    process: int
+    number: int
+    step: int
+    progress: int
+    limit_seconds: float
+    place: str
+    is_waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A rank that must end the run.
+
+    Attributes:
+        rank: world rank.
+        host: its machine; "" where it never gave a sign.
+        step: its last step.
+        problem: what is wrong, as a clause.
+    """
+
+    rank: int
+    host: str
+    step: int
+    problem: str
+
+
+class Pulse:
+    """This rank's signs of life, written by a thread while the context lasts.
+
+    Args:
+        folder: where all ranks write.
+        rank: world rank.
+        size: number of ranks; many ranks give signs less often, so that the file system is not kept busy with them.
+        hang_seconds: the least time without progress that counts as hanging.
+    """
+
+    def __init__(self, folder: Path, rank: int, size: int, hang_seconds: float) -> None:
+        self._path, self._rank, self._hang_seconds = sign_path(folder, rank), rank, hang_seconds
+        self._interval = max(_SECONDS_BETWEEN_SIGNS, size / _MAX_SIGNS_PER_SECOND)
+        self._main = threading.main_thread().ident or 0
+        self._host = socket.gethostname()
+        self._step = self._progress = self._number = 0
+        self._limit = FIRST_STEP_SECONDS
+        self._longest = 0.0
+        self._step_began: float | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="signs of life", daemon=True)
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        """Within the context signs are given, and `note_step` and `note_part` reach this pulse."""
+        self._write()
+        self._thread.start()
+        _current.append(self)
+        try:
+            yield
+        finally:
+            _current.remove(self)
+            self._ended.set()
+            self._thread.join()
+
+    def step_done(self, step: int) -> None:
+        """A step is done; a hang counts from here as soon as one whole step was seen."""
+        now = time.monotonic()
+        if self._step_began is not None:
+            self._longest = max(self._longest, now - self._step_began)
+            self._limit = max(self._hang_seconds, _NUM_STEPS_OF_GRACE * self._longest)
+        self._step_began, self._step, self._progress = now, step, self._progress + 1
+
+    def part_done(self) -> None:
+        """A part of a step is done."""
+        self._progress += 1
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Within the context nothing counts as hanging for long."""
+        before, self._limit = self._limit, max(self._limit, FIRST_STEP_SECONDS)
+        try:
+            yield
+        finally:
+            self._limit, self._step_began = before, None
+            self._progress += 1
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._interval):
+            self._write()
+
+    def _write(self) -> None:
+        """One small write at a fixed place, so that nobody reads half of it for long."""
+        self._number += 1
+        place, is_waiting = _where_is(sys._current_frames().get(self._main))  # noqa: SLF001 - there is no other way
+        sign = Sign(
+            rank=self._rank,
+            host=self._host,
+            process=os.getpid(),
+            number=self._number,
+            step=self._step,
+            progress=self._progress,
+            limit_seconds=self._limit,
+            place=place[-200:],
+            is_waiting=is_waiting,
+        )
+        record = json.dumps(asdict(sign)).encode().ljust(_RECORD_BYTES)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("r+b" if self._path.exists() else "wb") as stream:
+                stream.write(record)
+        except OSError:
+            return  # a full disk is the checkpoint's affair; the next sign may do better
+
+
+_current: list[Pulse] = []
+
+
+def note_step(step: int) -> None:
+    """Tell this rank's pulse, if it has one, that a step is done."""
+    if _current:
+        _current[-1].step_done(step)
+
+
+def note_part() -> None:
+    """Tell this rank's pulse, if it has one, that a part of a step is done."""
+    if _current:
+        _current[-1].part_done()
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Within the context, of work that may take long, this rank does not count as hanging."""
+    if not _current:
+        yield
+        return
+    with _current[-1].patience():
+        yield
+
+
+class Watch:
+    """Reads the signs of some ranks, and says which of them must end the run.
+
+    Args:
+        folder: where they write.
+        ranks: whose signs to read.
+        silent_seconds: without a new sign for so long a rank counts as dead.
+    """
+
+    def __init__(self, folder: Path, ranks: Iterable[int], silent_seconds: float = SILENT_SECONDS) -> None:
+        self._folder, self._ranks, self._silent_seconds = folder, tuple(ranks), silent_seconds
+        now = time.monotonic()
+        self._signs: dict[int, Sign] = {}
+        self._changed = dict.fromkeys(self._ranks, now)
+        self._progressed = now
+
+    def last(self, rank: int) -> Sign | None:
+        """The last sign of a rank; None where there was none."""
+        self._read(rank)
+        return self._signs.get(rank)
+
+    def look(self) -> Trouble | None:
+        """Read all signs; the rank that is in trouble, or None."""
+        for rank in self._ranks:
+            self._read(rank)
+        now = time.monotonic()
+        for rank, changed in self._changed.items():
+            # Before the first sign a process imports libraries, which takes long on a busy file system.
+            limit = self._silent_seconds if rank in self._signs else FIRST_STEP_SECONDS
+            if now - changed > limit:
+                return self._trouble(rank, f"gave no sign of life for {now - changed:.0f} s: it is dead or frozen")
+        return self._stuck(now - self._progressed)
+
+    def _stuck(self, seconds: float) -> Trouble | None:
+        signs = self._signs.values()
+        if len(self._signs) < len(self._ranks) or seconds <= max(sign.limit_seconds for sign in signs):
+            return None
+        slowest = min(signs, key=lambda sign: (sign.is_waiting, sign.step, sign.progress, sign.rank))
+        doing = "waits for the others" if slowest.is_waiting else "hangs"
+        return self._trouble(slowest.rank, f"{doing}: no rank got on for {seconds:.0f} s; it is at {slowest.place}")
+
+    def _read(self, rank: int) -> None:
+        try:
+            sign = Sign(**json.loads(sign_path(self._folder, rank).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return  # not there yet, or just being written
+        before = self._signs.get(rank)
+        now = time.monotonic()
+        if before is None or sign.number != before.number:
+            self._changed[rank] = now
+        if before is None or (sign.step, sign.progress) != (before.step, before.progress):
+            self._progressed = now
+        self._signs[rank] = sign
+
+    def _trouble(self, rank: int, problem: str) -> Trouble:
+        sign = self._signs.get(rank)
+        return Trouble(rank, sign.host if sign else "", sign.step if sign else 0, problem)
+
+
+def sign_path(folder: Path, rank: int) -> Path:
+    """The file of a rank's signs."""
+    return folder / f"rank-{rank:05}.json"
+
+
+def _where_is(frame: FrameType | None) -> tuple[str, bool]:
+    """Where a thread stands, and whether it waits for other ranks there."""
+    if frame is None:
+        return "its end", False
+    inner = frame
+    place = f"{os.path.basename(inner.f_code.co_filename)}:{inner.f_lineno} {inner.f_code.co_name}"  # noqa: PTH119 - of a frame
+    is_waiting = False
+    current: FrameType | None = frame
+    for _ in range(8):
+        if current is None:
+            break
+        is_waiting = is_waiting or "torch/distributed" in current.f_code.co_filename
+        current = current.f_back
+    return place, is_waiting

@@ -1,0 +1,41 @@
+"""Activation checkpointing (Chen et al. 2016): activations of a layer are computed again in the backward pass."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from domainlm.parallel.device import Device
+
+
+class _Itself(nn.Module):
+    """A layer that brings its precision along, since fairscale enters that of CUDA in fp16 only."""
+
+    def __init__(self, layer: nn.Module, device: Device) -> None:
+        super().__init__()
+        self.layer = layer
+        self._device = device
+
+    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        with self._device.autocast():
+            result: torch.Tensor = self.layer(states, bias)
+        return result
+
+
+class _Recomputed(nn.Module):
+    def __init__(self, layer: nn.Module, device: Device) -> None:
+        from fairscale.nn.checkpoint import checkpoint_wrapper
+
+        super().__init__()
+        self.wrapped = checkpoint_wrapper(_Itself(layer, device))
+        self._device = device.torch_device.type
+
+    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        with torch.autocast(self._device, enabled=False):
+            result: torch.Tensor = self.wrapped(states, bias)
+        return result
+
+
+def recomputed(layer: nn.Module, device: Device) -> nn.Module:
+    """A layer whose activations are not kept; dropout draws the same numbers again (fairscale keeps torch's states)."""
+    return _Recomputed(layer, device)

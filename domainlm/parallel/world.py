@@ -1,0 +1,234 @@
+"""The world of ranks: joining it, its groups, the few exchanges that the rest of the code needs, and leaving it.
+
+A process that joined nothing is a world of one, in which every exchange is the identity.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import distributed
+
+from domainlm.errors import MachineError
+from domainlm.parallel.grid import Grid
+
+Scope = Literal["world", "data", "pipeline", "tensor", "replica", "embedding"]
+"""Which ranks take part: all; those with the same weights; the stages of a replica; those that share matrices; all of
+a replica (pipeline x tensor); the first and last stage, which both hold the word embedding."""
+
+DEFAULT_TIMEOUT_SECONDS = 1_800.0
+_ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class World:
+    """All ranks, and this one's place among them.
+
+    Attributes:
+        grid: degrees, and this rank's place.
+        device: where this rank computes.
+        groups: the process group of each scope; empty in a world of one that was not joined.
+        rpc_rendezvous: where ranks find each other a second time, for torch's RPC.
+    """
+
+    grid: Grid
+    device: torch.device
+    groups: dict[str, Any]
+    rpc_rendezvous: str = "env://"
+
+    @property
+    def rank(self) -> int:
+        """World rank."""
+        return self.grid.world_rank
+
+    @property
+    def size(self) -> int:
+        """Number of ranks."""
+        return self.grid.world_size
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether ranks talk to one another: false in a process that runs by itself."""
+        return bool(self.groups)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is world rank 0, which writes files and tells observers."""
+        return self.rank == 0
+
+    def group(self, scope: Scope) -> Any:  # noqa: ANN401 - torch.distributed is named in this package alone
+        """The process group of a scope; None in a world that was not joined."""
+        return self.groups.get(scope)
+
+    def sum(self, values: Sequence[float], scope: Scope = "world") -> list[float]:
+        """Each value summed over the ranks of a scope, in fp64: the same bits on all of them."""
+        return self._reduce(values, scope, "SUM")
+
+    def max(self, values: Sequence[float], scope: Scope = "world") -> list[float]:
+        """The largest of each value over the ranks of a scope."""
+        return self._reduce(values, scope, "MAX")
+
+    def sum_tensor(self, tensor: torch.Tensor, scope: Scope) -> torch.Tensor:
+        """Sum a tensor over the ranks of a scope, in place; returns it."""
+        if self.is_joined:
+            distributed.all_reduce(tensor, group=self.groups[scope])
+        return tensor
+
+    def broadcast(self, value: Any, source: int = 0) -> Any:  # noqa: ANN401 - any JSON value
+        """A JSON value of one world rank, given to all; what the other ranks pass is ignored. Nothing is pickled."""
+        if not self.is_joined:
+            return value
+        content = json.dumps(value).encode() if self.rank == source else b""
+        size = torch.tensor([len(content)])
+        distributed.broadcast(size, source)
+        data = torch.zeros(int(size), dtype=torch.uint8)
+        if self.rank == source:
+            data.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+        distributed.broadcast(data, source)
+        return json.loads(bytes(data.tolist()))
+
+    def gather(self, value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
+        """The JSON values of all world ranks, in order of rank, on every rank."""
+        return [self.broadcast(value, source) for source in range(self.size)]
+
+    def barrier(self) -> None:
+        """Wait for all ranks."""
+        self.sum([0.0])
+
+    def _reduce(self, values: Sequence[float], scope: Scope, operation: str) -> list[float]:
+        if not self.is_joined:
+            return [float(value) for value in values]
+        tensor = torch.tensor(list(values), dtype=torch.float64)
+        distributed.all_reduce(tensor, getattr(distributed.ReduceOp, operation), group=self.groups[scope])
+        summed: list[float] = tensor.tolist()
+        return summed
+
+
+_ALONE = World(Grid(), torch.device("cpu"), {})
+_joined: list[World] = []
+
+
+def current_world() -> World:
+    """The world this process joined; a world of one where it joined none."""
+    return _joined[-1] if _joined else _ALONE
+
+
+def is_launched() -> bool:
+    """Whether torchrun, or whoever sets the same variables, started this process as one rank of several."""
+    return all(name in os.environ for name in _ENVIRONMENT)
+
+
+def join_world(
+    degrees: Grid,
+    *,
+    rank: int | None = None,
+    store: Path | None = None,
+    device: Literal["cpu", "cuda"] = "cpu",
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+) -> World:
+    """Join the other ranks and make the groups of the grid; gloo carries CPU tensors, NCCL those on GPUs.
+
+    Args:
+        degrees: degrees of the grid; the place in it is found from the rank.
+        rank: world rank; from the environment (`RANK`, as torchrun sets it) where None.
+        store: a file, not there before, through which the ranks of one machine find each other; the environment
+            (`MASTER_ADDR`, `MASTER_PORT`) where None.
+        device: what to compute on.
+        timeout_seconds: an exchange that takes longer fails.
+
+    Raises:
+        MachineError: the number of ranks is not that of the grid, this process joined before, or was not launched.
+    """
+    if _joined:
+        raise MachineError("this process has joined a world already", where="parallel", remedy="leave it first")
+    if store is None and not is_launched():
+        raise MachineError(
+            "this process was not started as one of several ranks",
+            where="parallel",
+            given="no " + ", ".join(name for name in _ENVIRONMENT if name not in os.environ),
+            remedy="start it with torchrun, or let `domainlm run` start the ranks of this machine",
+        )
+    rank = int(os.environ["RANK"]) if rank is None else rank
+    if store is None:
+        degrees.check_world_size(int(os.environ["WORLD_SIZE"]))
+    grid = degrees.at(rank)
+    torch_device = _choose_device(device, rank)
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
+        init_method="env://" if store is None else store.absolute().as_uri(),
+        rank=rank,
+        world_size=grid.world_size,
+        timeout=timedelta(seconds=timeout_seconds),
+    )
+    second = "env://" if store is None else store.absolute().with_name(f"{store.name}-rpc").as_uri()
+    world = World(grid, torch_device, _make_groups(grid), second)
+    _joined.append(world)
+    return world
+
+
+def leave_world() -> None:
+    """Leave the world again; nothing happens where none was joined."""
+    from fairscale.nn.model_parallel import destroy_model_parallel
+
+    if _joined:
+        _joined.clear()
+        destroy_model_parallel()
+        distributed.destroy_process_group()
+
+
+@contextlib.contextmanager
+def joined_world(degrees: Grid, **how: Any) -> Iterator[World]:  # noqa: ANN401 - as `join_world` takes them
+    """`join_world`, and `leave_world` at the end."""
+    world = join_world(degrees, **how)
+    try:
+        yield world
+    finally:
+        leave_world()
+
+
+def _choose_device(device: Literal["cpu", "cuda"], rank: int) -> torch.device:
+    if device == "cpu":
+        return torch.device("cpu")
+    local = int(os.environ.get("LOCAL_RANK", rank % max(1, torch.cuda.device_count())))
+    torch.cuda.set_device(local)
+    return torch.device("cuda", local)
+
+
+def _make_groups(grid: Grid) -> dict[str, Any]:
+    """The group of every scope. All ranks make all groups, in the same order, as torch demands."""
+    from fairscale.nn import model_parallel
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints
+        model_parallel.initialize_model_parallel(grid.tensor_degree, grid.pipeline_degree)
+    groups = {
+        "world": distributed.group.WORLD,
+        "data": model_parallel.get_data_parallel_group(),
+        "pipeline": model_parallel.initialize.get_pipeline_parallel_group(),
+        "tensor": model_parallel.get_model_parallel_group(),
+    }
+    size = grid.pipeline_degree * grid.tensor_degree
+    replicas = [list(range(first, first + size)) for first in range(0, grid.world_size, size)]
+    groups["replica"] = _own_group(grid, replicas)
+    pipelines = {grid.at(rank).pipeline_group for rank in range(grid.world_size)}
+    ends = [sorted({pipeline[0], pipeline[-1]}) for pipeline in sorted(pipelines)]
+    groups["embedding"] = _own_group(grid, ends)
+    return groups
+
+
+def _own_group(grid: Grid, members: Sequence[Sequence[int]]) -> Any:  # noqa: ANN401 - as above
+    """Make a group of each; returns the one that this rank is in, None where it is in none."""
+    own = None
+    for ranks in members:
+        group = distributed.new_group(list(ranks))
+        if grid.world_rank in ranks:
+            own = group
+    return own

@@ -1,0 +1,82 @@
+"""Bytes that a forward pass keeps for its backward pass, by counting what each operation needs.
+
+The counting is that of Korthikanti et al. (2022), section 4: a layer keeps 16 values per token of the width of its
+products and states (10 of them in the feed-forward of four times the width), two dropout masks, and where the
+probabilities of all pairs of tokens are kept, those as well: s b h (34 + 5 a s / h) bytes in 16 bits, of which
+s b h (24 + 5 a s / h) are divided over the ranks of a tensor group (their equation 2). Differences here: masks of two
+bytes on CPUs, sums between the layers that stay in fp32 under autocast, and probabilities stored once.
+"""
+
+from __future__ import annotations
+
+from domainlm.plan.parameters import Share
+from domainlm.plan.work import FP32_BYTES, HALF_BYTES, Work
+
+_NORM_STATISTICS = 2 * FP32_BYTES
+"""Mean and deviation of each token in a layer normalisation."""
+
+
+def layer_bytes(work: Work, tensor_degree: int) -> int:
+    """What one layer keeps of one micro-batch."""
+    config, value = work.config, work.value_bytes
+    mask = work.mask_bytes if config.dropout else 0
+    # Whole on every rank: inputs of both normalisations, their outputs as inputs of the products, both dropout masks.
+    whole = 2 * (config.hidden * (work.state_bytes + value + mask) + _NORM_STATISTICS)
+    # Query, key, value and what attention gives; before and after GELU.
+    divided = (4 * config.hidden + 2 * config.feed_forward) * value
+    if work.attention == "plain":
+        divided += config.heads * work.max_tokens * (value + mask)
+    else:
+        divided += config.heads * FP32_BYTES  # logarithm of the sum of each row of exponentials
+    return work.num_slots_per_micro_batch * (whole + divided // tensor_degree)
+
+
+def embedding_bytes(work: Work) -> int:
+    """What the embeddings keep of one micro-batch: the mask, the types as numbers; ids are counted with the batch."""
+    config = work.config
+    per_token = config.hidden * (work.mask_bytes if config.dropout else 0) + work.state_bytes
+    if config.architecture == "bert":
+        per_token += config.hidden * work.state_bytes + _NORM_STATISTICS
+    return work.num_slots_per_micro_batch * per_token
+
+
+def head_bytes(work: Work, tensor_degree: int) -> int:
+    """What the last normalisation and the masked-language-model head keep of one micro-batch."""
+    config, value = work.config, work.value_bytes
+    num_rows = -(-config.padded_vocabulary_size // tensor_degree)
+    # Dense layer, GELU and normalisation keep their inputs, the decoder its input and the gradient of its scores.
+    per_masked = config.hidden * (3 * value + work.state_bytes) + _NORM_STATISTICS + num_rows * value
+    kept = work.num_masked_per_micro_batch * per_masked
+    if config.architecture == "megatron":
+        kept += work.num_slots_per_micro_batch * (config.hidden * work.state_bytes + _NORM_STATISTICS)
+    if work.sentence_order and value == work.state_bytes:  # its head reads a part of all states, and so holds them all
+        kept += work.num_slots_per_micro_batch * config.hidden * value
+    return kept
+
+
+def narrow_weight_bytes(work: Work, share: Share) -> int:
+    """Copies of the matrices in the narrow format, which autocast keeps from the forward to the backward pass."""
+    if work.precision not in ("bf16", "fp16"):
+        return 0
+    config = work.config
+    layer = 4 * config.hidden * config.hidden + 2 * config.hidden * config.feed_forward
+    size = share.num_layers * layer // share.tensor_degree
+    if share.is_last:
+        size += -(-config.padded_vocabulary_size // share.tensor_degree) * config.hidden + config.hidden**2
+        size += config.hidden**2 if work.sentence_order else 0
+    return HALF_BYTES * size
+
+
+def micro_batch_bytes(work: Work, share: Share) -> int:
+    """What a rank keeps of one micro-batch; narrow copies of weights, which all micro-batches share, not counted."""
+    recomputed = share.num_recomputed
+    kept = (share.num_layers - recomputed) * layer_bytes(work, share.tensor_degree)
+    kept += recomputed * work.num_slots_per_micro_batch * work.config.hidden * work.state_bytes
+    kept += embedding_bytes(work) if share.is_first else 0
+    kept += head_bytes(work, share.tensor_degree) if share.is_last else 0
+    return kept
+
+
+def recomputed_bytes(work: Work, share: Share) -> int:
+    """What comes on top while one checkpointed layer is computed again."""
+    return layer_bytes(work, share.tensor_degree) if share.num_recomputed else 0

@@ -1,0 +1,51 @@
+"""Bytes that a rank sends in a step, by dimension of the grid.
+
+A ring all-reduce of n bytes over d ranks sends 2 (d - 1) / d n bytes from each of them (Patarasu and Yuan 2009). Every
+layer takes two all-reduces forward and two backward in a tensor group (Shoeybi et al. 2019, section 3), and two more
+where it is recomputed; a stage hands on one micro-batch of hidden states and gets its gradient back (Narayanan et al.
+2021, section 3.2); replicas average their gradients once a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domainlm.plan.memory import memory_of
+from domainlm.plan.stages import shares
+from domainlm.plan.work import Degrees, Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Communication:
+    """Bytes that the rank with most to send sends in a step.
+
+    Attributes:
+        data: gradients, between replicas.
+        pipeline: hidden states and their gradients, between stages, and the gradient of the tied word embedding.
+        tensor: hidden states and their gradients, within a tensor group.
+    """
+
+    data: float
+    pipeline: float
+    tensor: float
+
+
+def all_reduce_bytes(num_bytes: float, degree: int) -> float:
+    """Bytes that each of `degree` ranks sends to sum `num_bytes` over them in a ring."""
+    return 2 * (degree - 1) / degree * num_bytes
+
+
+def communication_of(work: Work, degrees: Degrees) -> Communication:
+    """What is sent in a step."""
+    num_micro_batches = work.num_micro_batches(degrees.data)
+    values = work.num_slots_per_micro_batch * work.config.hidden
+    per_layer = all_reduce_bytes(values * work.value_bytes, degrees.tensor)
+    most_layers = max(4 * share.num_layers + 2 * share.num_recomputed for share in shares(work, degrees))
+    between_stages = 2 * values * work.state_bytes * work.num_stages_per_rank if degrees.pipeline > 1 else 0
+    memories = memory_of(work, degrees)
+    tied = memories[0].working // work.weight_bytes * work.gradient_bytes if degrees.pipeline > 1 else 0
+    return Communication(
+        data=all_reduce_bytes(max(memory.gradients for memory in memories), degrees.data),
+        pipeline=num_micro_batches * between_stages + all_reduce_bytes(tied, 2),
+        tensor=num_micro_batches * most_layers * per_layer,
+    )

@@ -1,0 +1,86 @@
+"""Memory of each rank, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domainlm.plan.activations import micro_batch_bytes, narrow_weight_bytes, recomputed_bytes
+from domainlm.plan.parameters import ParameterSize, Share, parameters_of
+from domainlm.plan.stages import micro_batches_held, shares
+from domainlm.plan.work import FP32_BYTES, Degrees, Work
+
+_STEP_COUNT_BYTES = FP32_BYTES
+"""AdamW counts the steps of each tensor in a number of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankMemory:
+    """What a rank holds at the most, in bytes.
+
+    Attributes:
+        num_parameters: on this rank.
+        weights: in the format they are trained in.
+        gradients: added up in fp32.
+        optimizer: Adam's moments and step counts, and fp32 copies of narrower weights.
+        activations: kept for the backward pass, of all micro-batches under way, and narrow copies of weights.
+        working: the gradient of the tied word embedding, which waits for its second half through the backward pass.
+    """
+
+    num_parameters: int
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    working: int
+
+    @property
+    def total(self) -> int:
+        """All kinds together."""
+        return self.weights + self.gradients + self.optimizer + self.activations + self.working
+
+    @property
+    def states(self) -> int:
+        """Weights, gradients and optimizer."""
+        return self.weights + self.gradients + self.optimizer
+
+
+def memory_of(work: Work, degrees: Degrees) -> list[RankMemory]:
+    """The memory of each pipeline rank of one replica (of the replica with the most optimizer state), first to last."""
+    return [_rank_memory(work, degrees, rank, share) for rank, share in enumerate(shares(work, degrees))]
+
+
+def fullest(work: Work, degrees: Degrees) -> RankMemory:
+    """The memory of the rank that holds most."""
+    return max(memory_of(work, degrees), key=lambda memory: memory.total)
+
+
+def _rank_memory(work: Work, degrees: Degrees, rank: int, share: Share) -> RankMemory:
+    parameters = parameters_of(work.config, share, sentence_order=work.sentence_order)
+    size = sum(entry.size for entry in parameters)
+    activations = round(micro_batches_held(work, degrees, rank) * micro_batch_bytes(work, share))
+    word = next((entry.size for entry in parameters if entry.name == "embeddings.word"), 0)
+    return RankMemory(
+        num_parameters=size,
+        weights=size * work.weight_bytes,
+        gradients=size * work.gradient_bytes,
+        optimizer=optimizer_bytes(work, parameters, degrees.data if work.shard_optimizer else 1),
+        activations=activations + narrow_weight_bytes(work, share) + recomputed_bytes(work, share),
+        working=word * work.weight_bytes,
+    )
+
+
+def optimizer_bytes(work: Work, parameters: Sequence[ParameterSize], num_replicas: int) -> int:
+    """Bytes of the optimizer's state on the replica that has most of it.
+
+    Sharding goes by whole tensors, as fairscale's OSS does it: each goes to the replica with the fewest values so far,
+    matrices first.
+    """
+    sizes, counts = [0] * num_replicas, [0] * num_replicas
+    for entry in sorted(parameters, key=lambda entry: not entry.is_decayed):
+        replica = sizes.index(min(sizes))
+        sizes[replica] += entry.size
+        counts[replica] += 1
+    return max(
+        size * work.optimizer_bytes + count * _STEP_COUNT_BYTES for size, count in zip(sizes, counts, strict=True)
+    )

@@ -1,0 +1,111 @@
+"""What is to be computed, and over how many ranks: the input of every formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from domainlm.model.config import ModelConfig
+
+Precision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
+Schedule = Literal["gpipe", "1f1b", "interleaved"]
+Attention = Literal["plain", "fused"]
+
+FP32_BYTES = 4
+HALF_BYTES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Degrees:
+    """Sizes of the grid."""
+
+    data: int = 1
+    pipeline: int = 1
+    tensor: int = 1
+
+    @property
+    def world_size(self) -> int:
+        """Number of ranks."""
+        return self.data * self.pipeline * self.tensor
+
+    def __str__(self) -> str:
+        return f"data {self.data} x pipeline {self.pipeline} x tensor {self.tensor}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A pretraining step, as far as costs go.
+
+    Attributes:
+        config: shape of the encoder.
+        sentence_order: with the head for sentence order.
+        max_tokens: slots of a sequence.
+        num_sequences_per_step: global batch.
+        num_sequences_per_micro_batch: sequences of one micro-batch on one replica.
+        masked_share: share of the slots that are predicted.
+        precision: as `runtime.precision` of a recipe.
+        attention: "plain" keeps the probabilities of all pairs of tokens for the backward pass; "fused" recomputes
+            them (Dao et al. 2022).
+        mask_bytes: of one element's dropout mask: 2 on a CPU, 1 on a GPU.
+        checkpoint_every: activations of every so many-th layer are recomputed; 0 keeps them all.
+        shard_optimizer: the optimizer's state is divided over the replicas.
+        schedule: order of a pipeline's micro-batches.
+        num_stages_per_rank: of an interleaved pipeline.
+        gradient_bytes: of a gradient: fp32, also of narrower weights, whose gradients are added up in their copies.
+        layers_per_stage: first to last; None balances them.
+    """
+
+    config: ModelConfig
+    sentence_order: bool = True
+    max_tokens: int = 512
+    num_sequences_per_step: int = 64
+    num_sequences_per_micro_batch: int = 32
+    masked_share: float = 0.15
+    precision: Precision = "fp32"
+    attention: Attention = "fused"
+    mask_bytes: int = 1
+    checkpoint_every: int = 0
+    shard_optimizer: bool = False
+    schedule: Schedule = "1f1b"
+    num_stages_per_rank: int = 1
+    layers_per_stage: tuple[int, ...] | None = None
+    gradient_bytes: int = FP32_BYTES
+
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of a value that matrix products read and write."""
+        return FP32_BYTES if self.precision == "fp32" else HALF_BYTES
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of a value between the layers: autocast leaves sums and normalisations in fp32."""
+        return HALF_BYTES if self.precision == "bf16_weights" else FP32_BYTES
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of a weight."""
+        return HALF_BYTES if self.precision == "bf16_weights" else FP32_BYTES
+
+    @property
+    def optimizer_bytes(self) -> int:
+        """Bytes per parameter of Adam's two moments, and of the fp32 copy where the weight itself is narrower."""
+        return 3 * FP32_BYTES if self.precision == "bf16_weights" else 2 * FP32_BYTES
+
+    @property
+    def num_slots_per_micro_batch(self) -> int:
+        """Slots, padding included, of one micro-batch."""
+        return self.num_sequences_per_micro_batch * self.max_tokens
+
+    @property
+    def num_masked_per_micro_batch(self) -> int:
+        """Slots to predict in one micro-batch."""
+        return round(self.num_slots_per_micro_batch * self.masked_share)
+
+    @property
+    def num_tokens_per_step(self) -> int:
+        """Slots, padding included, of one step."""
+        return self.num_sequences_per_step * self.max_tokens
+
+    def num_micro_batches(self, data_degree: int) -> int:
+        """Micro-batches that each replica works through in a step; the last one may be smaller."""
+        return -(-self.num_sequences_per_step // (data_degree * self.num_sequences_per_micro_batch))

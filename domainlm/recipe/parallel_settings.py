@@ -1,0 +1,52 @@
+"""The recipe's [parallel] table: how the work is divided over ranks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from domainlm.recipe.base import NotNegative, Positive, Settings
+
+Degree = Positive | Literal["auto"]
+Engine = Literal["auto", "async_pipe", "torch"]
+Schedule = Literal["auto", "gpipe", "1f1b", "interleaved"]
+LayersPerStage = Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1)]
+
+
+class ParallelSettings(Settings):
+    """The grid of ranks. What is trained does not depend on it."""
+
+    data: Degree = 1
+    """Replicas of the model, each with its part of every step's sequences; "auto" takes the devices left over."""
+    pipeline: Degree = 1
+    """Stages that the layers are divided over; "auto" takes as few as the memory allows."""
+    tensor: Degree = 1
+    """Ranks that each weight matrix is divided over; "auto" takes as few as the memory allows."""
+    engine: Engine = "auto"
+    """What runs the pipeline: fairscale's AsyncPipe or torch.distributed.pipelining; "auto": the faster here."""
+    schedule: Schedule = "auto"
+    """Order of a pipeline's micro-batches: all forward before all backward ("gpipe", Huang et al. 2019; AsyncPipe's
+    only one), one forward one backward ("1f1b") or interleaved (Narayanan et al. 2021); "auto": the engine's best."""
+    num_stages_per_rank: Positive = 1
+    """Stages that each rank of a pipeline holds; above 1 only in the interleaved schedule."""
+    layers_per_stage: Literal["auto"] | LayersPerStage = "auto"
+    """Layers of each stage, first to last; "auto" balances the stages, embedding and head counted."""
+    activation_checkpointing: Literal["off", "every_layer"] | Positive = "off"
+    """Recompute activations in the backward pass instead of keeping them: of every layer, or of every nth."""
+    shard_optimizer: bool = False
+    """Divide the optimizer's state over the replicas (fairscale OSS, after Rajbhandari et al. 2020)."""
+    hang_seconds: Positive = 45
+    """Where no rank gets on for so long, and for ten times the longest step so far, the run ends and names the rank."""
+
+    @model_validator(mode="after")
+    def _one_pipeline(self) -> ParallelSettings:
+        if self.engine == "async_pipe" and self.schedule not in ("auto", "gpipe"):
+            raise ValueError('engine "async_pipe" has schedule "gpipe" only; use engine = "torch" for others')
+        if self.num_stages_per_rank > 1 and self.schedule not in ("auto", "interleaved"):
+            raise ValueError('num_stages_per_rank above 1 needs schedule = "interleaved"')
+        if self.num_stages_per_rank > 1 and self.engine == "async_pipe":
+            raise ValueError('num_stages_per_rank above 1 needs engine = "torch"')
+        if self.schedule == "interleaved" and self.num_stages_per_rank == 1:
+            raise ValueError('schedule "interleaved" needs num_stages_per_rank of at least 2')
+        return self

@@ -1,0 +1,143 @@
+"""From a recipe's settings to this rank's worker, and from the worker back to a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from domainlm.model.config import ModelConfig
+from domainlm.model.files import save_streamed_model
+from domainlm.model.tensor_file import file_order, write_tensor_stream
+from domainlm.parallel.device import Device
+from domainlm.parallel.gathering import gather_tensors
+from domainlm.parallel.rank_model import build_rank_model
+from domainlm.parallel.replica import GridOptions
+from domainlm.parallel.stage_module import StagedLoss
+from domainlm.parallel.stages import Division
+from domainlm.parallel.world import World, current_world
+from domainlm.plan.stages import layers_per_stage
+from domainlm.recipe.parallel_settings import ParallelSettings
+from domainlm.recipe.schema import FinetuningSettings, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.work import schedule_of, work_of
+from domainlm.train.grid_worker import GridWorker
+
+_CHECKPOINTING = {"off": 0, "every_layer": 1}
+
+
+def needs_grid_worker(device: Device, parallel: ParallelSettings) -> bool:
+    """Whether training takes more than one process by itself in fp32 or with autocast to bf16."""
+    is_plain = device.precision in ("fp32", "bf16") and parallel.activation_checkpointing == "off"
+    return current_world().is_joined or not is_plain
+
+
+def build_grid_worker(
+    build: Callable[[], nn.Module],
+    objective: StagedLoss,
+    *,
+    config: ModelConfig,
+    phase: PretrainingSettings | FinetuningSettings,
+    parallel: ParallelSettings,
+    runtime: RuntimeSettings,
+    device: Device,
+    seed: int,
+) -> GridWorker:
+    """This rank's part of a model, ready to be trained. Every rank of the world calls this.
+
+    Args:
+        build: makes the whole model; called on the meta device, so that `initialise` and `load_weights` only note
+            where its numbers come from.
+        objective: the loss.
+        config: shape of the encoder.
+        phase: batches and optimizer. In fine-tuning a source gives the micro-batches of all data ranks.
+        parallel: how the work is divided; the degrees are those of the world.
+        runtime: number formats.
+        device: this rank's.
+        seed: of the dropout.
+
+    Raises:
+        MachineError: the model does not divide by the tensor degree.
+    """
+    world = replace(current_world(), device=device.torch_device)  # a process by itself may have a GPU too
+    work = work_of(config, phase, parallel, runtime, on_gpu=device.torch_device.type == "cuda")
+    num_layers = layers_per_stage(work, world.grid.pipeline_degree * parallel.num_stages_per_rank)
+    checkpointing = parallel.activation_checkpointing
+    options = GridOptions(
+        engine=parallel.engine,
+        schedule=schedule_of(parallel),
+        num_layers_per_recomputed=checkpointing if isinstance(checkpointing, int) else _CHECKPOINTING[checkpointing],
+        divides_optimizer=parallel.shard_optimizer,
+    )
+    held = build_rank_model(build, Division(num_layers, world.grid.pipeline_degree), world)
+    return GridWorker(
+        held,
+        objective,
+        phase.optimizer,
+        device,
+        seed=seed,
+        options=options,
+        shares_batches=isinstance(phase, FinetuningSettings),
+    )
+
+
+def save_grid_model(worker: GridWorker, folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:
+    """Write a model folder as `domainlm.model.files.save_model` does; rank 0 holds one tensor at a time.
+
+    Every rank calls this; it returns once the folder is there.
+    """
+    world, tensors = _gathered(worker)
+    if world.is_first:
+        save_streamed_model(folder, worker.held.shapes, tensors, config, extra)
+    else:
+        _pass_on(tensors)
+    world.barrier()
+
+
+@dataclass(frozen=True, slots=True)
+class GridWeights:
+    """Keeps a divided model's weights in one safetensors file. Every rank calls the same methods."""
+
+    worker: GridWorker
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this is the rank that writes files."""
+        return self.worker.held.world.is_first
+
+    def write(self, path: Path) -> None:
+        """Write all weights."""
+        world, tensors = _gathered(self.worker)
+        if world.is_first:
+            write_tensor_stream(path, self.worker.held.shapes, tensors)
+        else:
+            _pass_on(tensors)
+        world.barrier()
+
+    def read(self, path: Path) -> None:
+        """Take this rank's parts out of such a file."""
+        self.worker.held.world.barrier()
+        with safe_open(path, framework="pt", device="cpu") as file, torch.no_grad():
+            for shard in self.worker.weights():
+                shard.tensor.copy_(file.get_slice(shard.name)[shard.slices])
+        self.worker.restored({})
+
+    def same_for_all(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """The numbers of rank 0, so that all ranks decide alike."""
+        told: dict[str, float] = self.worker.held.world.broadcast(dict(metrics))
+        return told
+
+
+def _gathered(worker: GridWorker) -> tuple[World, Any]:
+    world = worker.held.world
+    return world, gather_tensors(world, worker.weights(), file_order(worker.held.shapes))
+
+
+def _pass_on(tensors: Any) -> None:  # noqa: ANN401 - an iterator
+    """Take part in the gathering; what comes is empty here."""
+    for _ in tensors:
+        pass

@@ -1,0 +1,243 @@
+"""Runs a training function on every rank of a grid, from the one process that runs the study.
+
+That process makes every stage by itself until it comes to one that trains. Then the call, the function with its
+arguments, goes to all ranks:
+
+- On one machine, it starts the ranks as processes of their own for this stage, and hears from them of steps,
+  checkpoints, messages and errors (`domainlm.parallel.launch`).
+- Under torchrun or srun (`domainlm.parallel.environment`) all ranks run already. World rank 0 runs the study; the
+  others serve: they wait for calls, however long rank 0 prepares text, and compute nothing else (`launched_ranks`).
+
+So no stage but training knows of ranks, nothing is done twice, and nothing has to be decided by all ranks but what the
+training loop decides. In every rank the function finds its place in `domainlm.parallel.world.current_world()`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from tqdm import tqdm
+
+from domainlm.api import CheckpointInfo, StepInfo
+from domainlm.errors import RecipeError
+from domainlm.parallel.environment import Launched
+from domainlm.parallel.exchange import broadcast_object
+from domainlm.parallel.grid import Grid
+from domainlm.parallel.guard import Guard
+from domainlm.parallel.launch import launch_ranks
+from domainlm.parallel.liveness import Pulse
+from domainlm.parallel.world import World, join_world, joined_world, leave_world
+from domainlm.train.observer import NullObserver, Observer
+
+_EXCHANGE_SECONDS = 30 * 86_400.0
+"""Exchanges may wait for long: whoever hangs is found by its signs of life, not by an exchange that fails."""
+_SIGNS = "ranks"
+_PRELOAD = ("domainlm.parallel.preload", "domainlm.train.ranks", "domainlm.train.assemble", "domainlm.tasks.finetune")
+_ROOT_LOGGER = "domainlm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """The ranks that train a stage.
+
+    Attributes:
+        degrees: of the grid.
+        device: what they compute on.
+        num_threads: CPU threads of each; the cores divided by the ranks of a machine where None.
+        hang_seconds: see `parallel.hang_seconds` of recipes.
+    """
+
+    degrees: Grid = field(default_factory=Grid)
+    device: Literal["cpu", "cuda"] = "cpu"
+    num_threads: int | None = None
+    hang_seconds: float = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A function with its arguments; `observer` is added to them, and on other ranks than 0 it does nothing."""
+
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+
+    def run(self, observer: Observer) -> None:
+        self.function(**self.arguments, observer=observer)
+
+
+def on_ranks(
+    function: Callable[..., Any], arguments: Mapping[str, Any], *, ranks: Ranks, work: Path, observer: Observer
+) -> None:
+    """Call `function(**arguments, observer=...)` on every rank; one rank is this process itself.
+
+    Args:
+        function: at the top of a module. Every rank calls it at the same time, in a world that it has joined.
+        arguments: they are pickled where there are several ranks.
+        ranks: who trains.
+        work: a folder that all ranks can write to.
+        observer: told by rank 0.
+
+    Raises:
+        UserError: of any rank; `MachineError` where one died or hangs.
+        KeyboardInterrupt: all ranks have stopped after the same step.
+    """
+    call = _Call(function, arguments)
+    if _served:
+        _served[-1].call(call, ranks, work, observer)
+    elif ranks.degrees.world_size == 1:
+        shutil.rmtree(work / _SIGNS, ignore_errors=True)  # of launched ranks that were stopped
+        call.run(observer)
+    else:
+        _on_this_machine(call, ranks, work, observer)
+
+
+# --- the ranks of one machine ---
+
+
+def _on_this_machine(call: _Call, ranks: Ranks, work: Path, observer: Observer) -> None:
+    signs = work / _SIGNS
+    shutil.rmtree(signs, ignore_errors=True)
+    level = logging.getLogger(_ROOT_LOGGER).getEffectiveLevel()
+
+    def hear(record: Any) -> None:  # noqa: ANN401 - of several types
+        if isinstance(record, StepInfo):
+            observer.step_ended(record)
+        elif isinstance(record, CheckpointInfo):
+            observer.checkpoint_saved(record)
+        else:
+            logging.getLogger(record.name).handle(record)
+
+    with tempfile.TemporaryDirectory(prefix="domainlm-ranks-") as folder:
+        entry = partial(_rank, call, ranks, signs, Path(folder) / "store", level)
+        try:
+            launch_ranks(entry, ranks.degrees.world_size, signs=signs, hear=hear, preload=_PRELOAD)
+        finally:
+            shutil.rmtree(signs, ignore_errors=True)
+
+
+def _rank(
+    call: _Call, ranks: Ranks, signs: Path, store: Path, level: int, number: int, tell: Callable[[Any], None]
+) -> None:
+    """What a rank of this machine does."""
+    size = ranks.degrees.world_size
+    logger = logging.getLogger(_ROOT_LOGGER)
+    logger.setLevel(level if number == 0 else max(level, logging.WARNING))
+    logger.addHandler(_Relay(tell))
+    torch.set_num_threads(ranks.num_threads or max(1, _num_cores() // size))
+    tqdm.set_lock(threading.RLock())  # its own, for several processes, would be left behind by a rank that is killed
+    with Pulse(signs, number, size, ranks.hang_seconds).beating():
+        world = join_world(
+            ranks.degrees, rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS
+        )
+        call.run(_Told(tell) if world.is_first else NullObserver())
+        world.barrier()
+        leave_world()  # not after an error, when some may not answer: the process ends anyway
+
+
+class _Relay(logging.Handler):
+    """Hands messages to the starter, which shows them."""
+
+    def __init__(self, tell: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args = record.getMessage(), None
+        record.exc_info = record.exc_text = record.stack_info = None
+        self._tell(record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The observer of rank 0."""
+
+    tell: Callable[[Any], None]
+
+    def step_ended(self, info: StepInfo) -> None:
+        self.tell(info)
+
+    def checkpoint_saved(self, info: CheckpointInfo) -> None:
+        self.tell(info)
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# --- ranks that were launched from outside ---
+
+
+@dataclass(slots=True)
+class LaunchedRanks:
+    """All ranks of a launched run, as rank 0 and as the others see them."""
+
+    world: World
+    ranks: Ranks
+    _is_broken: bool = False
+
+    def call(self, call: _Call, ranks: Ranks, work: Path, observer: Observer) -> None:
+        """Have every rank do it; for rank 0."""
+        if ranks.degrees.at(0) != self.ranks.degrees.at(0):
+            raise RecipeError(
+                "all cells of a launched run have one grid",
+                where="parallel",
+                given=str(ranks.degrees),
+                remedy="launch a run for each grid",
+            )
+        signs = work / _SIGNS
+        shutil.rmtree(signs, ignore_errors=True)
+        broadcast_object(self.world, (call, ranks, signs))
+        self._run(call, ranks, signs, observer)
+        shutil.rmtree(signs, ignore_errors=True)
+
+    def serve(self) -> None:
+        """Do what rank 0 calls for, until it is done; for the others."""
+        while (message := broadcast_object(self.world)) is not None:
+            call, ranks, signs = message
+            self._run(call, ranks, signs, NullObserver())
+
+    def end(self) -> None:
+        """Let the others go; for rank 0. After a call that failed they have failed too, or will never answer."""
+        if not self._is_broken:
+            broadcast_object(self.world, None)
+
+    def _run(self, call: _Call, ranks: Ranks, signs: Path, observer: Observer) -> None:
+        rank, size = self.world.rank, self.world.size
+        self._is_broken = True
+        with Pulse(signs, rank, size, ranks.hang_seconds).beating(), Guard(signs, rank, size).watching():
+            call.run(observer)
+            self.world.barrier()
+        self.world.barrier()  # nobody writes into the folder of signs any longer
+        self._is_broken = False
+
+
+_served: list[LaunchedRanks] = []
+
+
+@contextmanager
+def launched_ranks(ranks: Ranks, here: Launched) -> Iterator[LaunchedRanks]:
+    """Join the ranks that were launched with this one; within the context `on_ranks` uses them.
+
+    Args:
+        ranks: who trains; the same for all.
+        here: this process's place among them.
+    """
+    if here.rank > 0:
+        logging.getLogger(_ROOT_LOGGER).setLevel(logging.WARNING)
+    with joined_world(ranks.degrees, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS) as world:
+        joined = LaunchedRanks(world, ranks)
+        _served.append(joined)
+        try:
+            yield joined
+        finally:
+            _served.remove(joined)

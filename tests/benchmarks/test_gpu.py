@@ -1,0 +1,68 @@
+"""The GPU benchmark: refused without a GPU, and right as far as a CPU can tell."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from domainlm.model.config import ModelConfig
+from domainlm.parallel.device import Device
+from domainlm.plan.operations import step_operations
+
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
+_TINY = ModelConfig(
+    layers=1,
+    hidden=32,
+    heads=2,
+    feed_forward=64,
+    max_positions=32,
+    architecture="megatron",
+    dropout=0.1,
+    vocabulary_size=100,
+    padded_vocabulary_size=128,
+)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(_FOLDER))
+    return importlib.import_module("gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_without_a_gpu_it_says_so() -> None:
+    done = subprocess.run(
+        [sys.executable, str(_FOLDER / "gpu.py")], capture_output=True, text=True, check=False, timeout=50
+    )
+    assert done.returncode == 2
+    assert "there is no CUDA device here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_peaks_are_dense_and_by_name(gpu: ModuleType) -> None:
+    """NVIDIA's data sheets give 1,979 TFLOP/s with sparsity for the H100 SXM, 624 for the A100: half of them here."""
+    assert gpu.peak_of("NVIDIA H100 80GB HBM3") == 989e12
+    assert gpu.peak_of("NVIDIA A100-SXM4-80GB") == 312e12
+    assert gpu.peak_of("NVIDIA H100 PCIe") == 756e12
+    assert gpu.peak_of("Quadro") is None
+
+
+def test_a_step_is_counted_once(gpu: ModuleType) -> None:
+    device = Device(torch_device=torch.device("cpu"), precision="bf16")
+    found = gpu.measure("tiny", _TINY, device, micro_batch=2, max_tokens=16, steps=2, compiled=False)
+    seconds = found.seconds_per_step["median"]
+    assert found.tokens_per_second == pytest.approx(2 * 16 / seconds)
+    assert found.operations_per_second == pytest.approx(step_operations(gpu.work_of(_TINY, 2, 16)) / seconds)
+
+
+def test_the_micro_batch_fits(gpu: ModuleType) -> None:
+    config = gpu.shape_of("core/large", 30_522, 0.1)
+    sizes = [gpu.largest_micro_batch(config, 512, gigabytes * 1e9) for gigabytes in (8, 24, 80)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]

@@ -1,0 +1,69 @@
+"""The same parity over NCCL, each rank on a GPU of its own; grids of more ranks than there are GPUs are left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from domainlm.model.attention import attend
+from domainlm.parallel.grid import Grid
+from domainlm.testing import run_on_ranks
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+TRAINING = Path(__file__).with_name("training.py")
+GRIDS = [(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (1, 2, 2), (2, 2, 2)]
+
+
+def train(out: Path, degrees: tuple[int, int, int], **spec: Any) -> list[dict[str, float]]:  # noqa: ANN401
+    data, pipeline, tensor = degrees
+    grid = Grid(data_degree=data, pipeline_degree=pipeline, tensor_degree=tensor)
+    if grid.world_size > torch.cuda.device_count():
+        pytest.skip(f"needs {grid.world_size} GPUs")
+    results = run_on_ranks(f"{TRAINING}:train", grid, str(out), spec, device="cuda")
+    assert all(result == results[0] for result in results)
+    lines: list[dict[str, float]] = results[0]
+    return lines
+
+
+@pytest.mark.parametrize("engine", ["torch", "async_pipe"])
+@pytest.mark.parametrize("degrees", GRIDS, ids=lambda each: "x".join(map(str, each)))
+def test_every_grid_trains_the_same_model(degrees: tuple[int, int, int], engine: str, tmp_path: Path) -> None:
+    if engine == "async_pipe" and degrees[1] == 1:
+        pytest.skip("no pipeline")
+    expected = train(tmp_path / "plain", (1, 1, 1), plain=True)
+    found = train(tmp_path / "grid", degrees, options={"engine": engine, "divides_optimizer": degrees[0] > 1})
+    for line, other in zip(found, expected, strict=True):
+        assert line == pytest.approx(other, rel=1e-4)
+    weights, others = load_file(tmp_path / "grid"), load_file(tmp_path / "plain")
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, others[name], rtol=0.0, atol=1e-4, msg=lambda text, n=name: n + text)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "bf16_weights", "fp16"])
+@pytest.mark.parametrize("degrees", GRIDS, ids=lambda each: "x".join(map(str, each)))
+def test_curves_stay_in_a_band(degrees: tuple[int, int, int], precision: str, tmp_path: Path) -> None:
+    exact = train(tmp_path / "fp32", (1, 1, 1), plain=True)
+    options = {"num_layers_per_recomputed": 1}
+    found = train(tmp_path / "narrow", degrees, precision=precision, options=options)
+    for line, expected in zip(found, exact, strict=True):
+        assert line["masked_lm"] == pytest.approx(expected["masked_lm"], rel=0.02)
+
+
+def test_dropout_is_alike_outside_and_apart_inside(tmp_path: Path) -> None:
+    """Tensor ranks that drew unlike numbers outside attention would drift apart, and tell other losses."""
+    train(tmp_path / "weights", (1, 1, 2), dropout=0.2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_attention_has_a_flash_kernel(dtype: torch.dtype) -> None:
+    """Rows without padding, with dropout, in training: torch raises where the one kernel allowed cannot serve."""
+    query, key, value = (torch.randn(2, 4, 128, 64, dtype=dtype, device="cuda", requires_grad=True) for _ in range(3))
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        attend(query, key, value, None, 0.1).sum().backward()
+    assert query.grad is not None

@@ -1,0 +1,77 @@
+"""The kit's own ranks: they talk, and what goes wrong on one of them is never taken for success."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from domainlm.errors import MachineError
+from domainlm.parallel.grid import Grid
+from domainlm.testing import CheckError, run_on_ranks
+
+if TYPE_CHECKING:
+    from domainlm.parallel.world import World
+
+
+def _places(world: World, factor: int) -> list[Any]:
+    own = [world.grid.data_rank, world.grid.stage, world.grid.tensor_rank]
+    sums = [world.sum([world.rank], scope)[0] for scope in ("world", "data", "pipeline", "tensor", "replica")]
+    told = world.broadcast({"from": world.rank, "text": "ä"}, source=world.size - 1)
+    world.barrier()
+    return [own, sums, told, world.gather(world.rank * factor), world.max([world.rank])[0]]
+
+
+def _raise_on_one(world: World) -> None:
+    if world.rank == 1:
+        raise MachineError("this rank is out of order", where="here")
+    world.barrier()
+
+
+def _die_on_one(world: World) -> None:
+    if world.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    world.barrier()
+
+
+def _hang_on_one(world: World) -> None:
+    time.sleep(600 * world.rank)
+
+
+def _return_what_is_no_json(world: World) -> object:
+    return object()
+
+
+def test_ranks_know_their_place_and_talk() -> None:
+    results = run_on_ranks(_places, Grid(data_degree=2, pipeline_degree=2, tensor_degree=2), 3)
+    assert [own for own, *_ in results] == [[d, p, t] for d in (0, 1) for p in (0, 1) for t in (0, 1)]
+    # Rank 5 is (1, 0, 1): its peers are 1 (data), 7 (pipeline), 4 (tensor), and 4 to 7 (replica).
+    assert results[5][1] == [28.0, 6.0, 12.0, 9.0, 22.0]
+    assert all(told == {"from": 7, "text": "ä"} for _, _, told, _, _ in results)
+    assert all(gathered == [0, 3, 6, 9, 12, 15, 18, 21] for *_, gathered, _ in results)
+    assert all(result[-1] == 7 for result in results)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (_raise_on_one, "(?s)rank 1 raised:.*this rank is out of order"),
+        (_die_on_one, "rank 1 died of SIGKILL"),
+        (_hang_on_one, "not done after 2 s: rank 1"),
+        (_return_what_is_no_json, "not JSON serializable"),
+        (f"{__file__}:not_there", "not_there"),
+        ("domainlm.not_there:function", "domainlm.not_there"),
+    ],
+)
+def test_what_goes_wrong_on_a_rank_fails(function: str | Callable[[World], object], message: str) -> None:
+    with pytest.raises(CheckError, match=message):
+        run_on_ranks(function, 2, timeout_seconds=2)
+
+
+def test_a_function_inside_another_is_refused() -> None:
+    with pytest.raises(CheckError, match="not a function at the top of a module"):
+        run_on_ranks(lambda world: None, 2)

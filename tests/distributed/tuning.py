@@ -1,0 +1,84 @@
+"""Fine-tunes a tiny model on a rank of a grid: called by `run_on_ranks`, by file and name; imports no pytest."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from domainlm.api import Split, TaskSpec
+from domainlm.builtin.formats.conll import read_conll
+from domainlm.model.config import ModelConfig
+from domainlm.parallel.world import leave_world
+from domainlm.recipe.parallel_settings import ParallelSettings
+from domainlm.recipe.schema import FinetuningOptimizerSettings, FinetuningSettings, HeadSettings, RuntimeSettings
+from domainlm.tasks.finetune import finetune
+from domainlm.train.assemble import create_start
+from domainlm.train.observer import NullObserver
+from domainlm.vocab.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from domainlm.parallel.world import World
+
+SHIPS = ("vega", "orion", "lyra", "argo", "hydra", "gemini", "corvus")
+WORDS = ("the", "left", "old", "ship", "came", "today", "again", "was", "seen")
+
+
+def make_inputs(world: World, text: str) -> None:
+    """A start and the splits of a task."""
+    folder = Path(text)
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SHIPS, *WORDS]
+    (folder / "vocab.txt").write_text("\n".join(entries) + "\n")
+    Vocabulary.load(folder / "vocab.txt").save(folder)
+    config = ModelConfig(
+        layers=2,
+        hidden=32,
+        heads=2,
+        feed_forward=64,
+        max_positions=24,
+        architecture="megatron",
+        dropout=0.0,
+        vocabulary_size=len(entries),
+        padded_vocabulary_size=len(entries),
+    )
+    create_start(config, sentence_order=False, seed=0, vocabulary=folder, folder=folder / "start")
+    for split, size in (("train", 60), ("dev", 12), ("test", 12)):
+        choose = random.Random(size)  # noqa: S311 - test data
+        lines = []
+        for _ in range(size):
+            for _ in range(choose.randint(4, 12)):
+                is_ship = choose.random() < 0.2
+                lines.append(f"{choose.choice(SHIPS)}\tB-ship" if is_ship else f"{choose.choice(WORDS)}\tO")
+            lines.append("")
+        (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def tune_alone(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:
+    """The same by a process that left its world."""
+    leave_world()
+    return tune(world, text, out, parallel)
+
+
+def tune(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:
+    """Fine-tune into `out`; returns the scores."""
+    folder = Path(text)
+    splits: tuple[Split, ...] = ("train", "dev", "test")
+    scores = finetune(
+        task=TaskSpec(name="test/log", description="ships", kind="token", read=read_conll),
+        files={split: (folder / f"{split}.tsv",) for split in splits},
+        settings=FinetuningSettings(
+            num_epochs=3,
+            num_sequences_per_step=8,
+            num_sequences_per_micro_batch=3,
+            max_tokens=24,
+            optimizer=FinetuningOptimizerSettings(learning_rate=3e-3, epsilon=1e-6),
+            head=HeadSettings(dropout=0.0),
+        ),
+        runtime=RuntimeSettings(device="cpu"),
+        seed=1,
+        start=folder / "start",
+        work=Path(out),
+        observer=NullObserver(),
+        parallel=ParallelSettings(**parallel),
+    )
+    return [[score.split, score.metric, score.type, score.value] for score in scores]

@@ -1,0 +1,51 @@
+"""A world of one; those of several are in tests/distributed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domainlm.errors import MachineError
+from domainlm.parallel.grid import Grid
+from domainlm.parallel.world import current_world, is_launched, join_world, joined_world, leave_world
+
+
+@pytest.fixture(autouse=True)
+def no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_process_by_itself_exchanges_with_nobody() -> None:
+    world = current_world()
+    assert (world.size, world.rank, world.is_first, world.is_joined) == (1, 0, True, False)
+    assert world.sum([1, 2.5]) == [1.0, 2.5]
+    assert world.broadcast({"a": [1]}) == {"a": [1]}
+    assert world.gather("b") == ["b"]
+    world.barrier()
+    leave_world()
+    assert current_world() is world
+
+
+def test_joining_without_a_launcher_or_a_store_is_refused() -> None:
+    assert not is_launched()
+    with pytest.raises(MachineError, match=r"not started as one of several ranks(.|\n)*torchrun"):
+        join_world(Grid())
+
+
+def test_a_grid_that_is_not_that_of_the_launcher_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "3"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(MachineError, match="the grid does not fit the number of ranks"):
+        join_world(Grid(data_degree=2))
+
+
+def test_a_world_of_one_may_be_joined_once_and_left(tmp_path: Path) -> None:
+    with joined_world(Grid(), rank=0, store=tmp_path / "store") as world:
+        assert current_world() is world
+        assert world.is_joined
+        assert world.sum([2.0], "replica") == [2.0]
+        with pytest.raises(MachineError, match="joined a world already"):
+            join_world(Grid(), rank=0, store=tmp_path / "other")
+    assert not current_world().is_joined

@@ -1,0 +1,131 @@
+"""Which grids are refused, and which one is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domainlm.model.config import ModelConfig
+from domainlm.plan.choose import Wish, choose
+from domainlm.plan.limits import obstacle
+from domainlm.plan.memory import fullest
+from domainlm.plan.work import Degrees, Work
+
+Shape = Callable[..., ModelConfig]
+_GIB = 2**30
+
+
+@pytest.fixture(scope="session")
+def work(shape: Shape) -> Work:
+    return Work(
+        config=shape(24, 1024, 16, rows=30_592, entries=30_522),
+        num_sequences_per_step=512,
+        num_sequences_per_micro_batch=8,
+        max_tokens=512,
+        precision="bf16",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "degrees", "key", "said"),
+    [
+        ({}, {"tensor": 3}, "tensor", "16 / 3"),
+        ({}, {"tensor": 32}, "tensor", "1, 2, 4, 8, 16"),
+        ({}, {"pipeline": 25}, "pipeline", "25 stages, 24 layers"),
+        ({}, {"data": 3}, "data", "512 sequences / (data 3 x 8 in a micro-batch)"),
+        ({}, {"data": 32, "pipeline": 4}, "pipeline", "512 / (32 x 8) = 2 micro-batches, 4 ranks"),
+        ({"layers_per_stage": (12, 11)}, {"pipeline": 2}, "layers_per_stage", "2 stages with 23 layers"),
+        (
+            {"num_stages_per_rank": 13, "schedule": "interleaved"},
+            {"pipeline": 2},
+            "pipeline",
+            "26 stages (2 ranks x 13)",
+        ),
+        (
+            {"num_stages_per_rank": 2, "schedule": "interleaved", "num_sequences_per_step": 24},
+            {"pipeline": 2},
+            "schedule",
+            "3 micro-batches, 2 ranks",
+        ),
+    ],
+)
+def test_obstacles_come_with_their_arithmetic(
+    work: Work, changes: dict[str, object], degrees: dict[str, int], key: str, said: str
+) -> None:
+    found = obstacle(replace(work, **changes), Degrees(**degrees))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.key == key
+    assert said in f"{found.given} {found.allowed}"
+
+
+def test_any_vocabulary_can_be_divided(shape: Shape) -> None:
+    work = Work(config=shape(4, 48, 6, rows=1001, entries=1001))
+    assert obstacle(work, Degrees(tensor=3)) is None
+    on_a_rank = fullest(work, Degrees(tensor=3)).num_parameters
+    even = fullest(Work(config=shape(4, 48, 6, rows=1002, entries=1001)), Degrees(tensor=3)).num_parameters
+    assert on_a_rank == even, "ranks pad their shares"
+
+
+def test_the_remedy_for_micro_batches_that_are_too_large_works(work: Work) -> None:
+    found = obstacle(work, Degrees(data=128))
+    assert found is not None
+    assert found.remedy == "set pretraining.num_sequences_per_micro_batch = 4"
+    assert obstacle(replace(work, num_sequences_per_micro_batch=4), Degrees(data=128)) is None
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(1, 24),
+    st.sampled_from([None, 1.0, 4.0, 16.0, 80.0]),
+    st.sampled_from([8, 96, 512, 1000]),
+    st.sampled_from([1, 4, 8]),
+)
+def test_what_is_chosen_can_run_and_nothing_cheaper_can(
+    work: Work, num_devices: int, memory: float | None, global_batch: int, micro_batch: int
+) -> None:
+    step = replace(work, num_sequences_per_step=global_batch, num_sequences_per_micro_batch=micro_batch)
+    found = choose(step, num_devices, None if memory is None else memory * _GIB)
+
+    def can_run(degrees: Degrees) -> bool:
+        fits = memory is None or fullest(step, degrees).total <= 0.9 * memory * _GIB
+        return fits and obstacle(step, degrees) is None
+
+    every = [
+        Degrees(data=data, pipeline=pipeline, tensor=tensor)
+        for data in range(1, num_devices + 1)
+        for pipeline in range(1, num_devices // data + 1)
+        for tensor in range(1, num_devices // (data * pipeline) + 1)
+    ]
+    runnable = [degrees for degrees in every if can_run(degrees)]
+    assert found.reason
+    if found.degrees is None:
+        assert not runnable
+        return
+    cheapest = min(runnable, key=lambda degrees: (-degrees.world_size, degrees.tensor, degrees.pipeline))
+    assert found.degrees == cheapest
+
+
+def test_replicas_come_first_then_stages_then_shards(work: Work) -> None:
+    roomy = choose(work, 16, 80 * _GIB)
+    assert roomy.degrees == Degrees(data=16)
+    assert "replicas talk least" in roomy.reason
+    tight = choose(replace(work, num_sequences_per_micro_batch=1, num_sequences_per_step=64), 8, 4 * _GIB)
+    assert tight.degrees == Degrees(data=4, pipeline=2)
+    assert "data 8 x pipeline 1 x tensor 1 would need" in tight.reason
+
+
+def test_given_degrees_are_kept(work: Work) -> None:
+    assert choose(work, 16, None, Wish(tensor=2)).degrees == Degrees(data=8, tensor=2)
+    assert choose(work, 16, None, Wish(data=2, tensor=2)).degrees == Degrees(data=2, pipeline=4, tensor=2)
+
+
+def test_where_nothing_fits_the_reason_says_what_would_help(work: Work) -> None:
+    found = choose(work, 1, 8 * _GIB)
+    assert found.degrees is None
+    assert "needs" in found.reason
+    assert 'activation_checkpointing = "every_layer"' in found.reason
+    assert "no grid can run this step" in choose(replace(work, num_sequences_per_step=7), 1, None).reason

@@ -120,6 +120,7 @@ def _measured_row(layers: int, hidden: int, heads: int, degrees: Degrees, percen
         masked_share=1.0,
         precision="bf16_weights",
         checkpoint_every=1,
+        gradient_bytes=2,
     )
     shares = [efficiency(work, degrees, replace(_V100, overlap=overlap)) for overlap in (0.0, 1.0)]
     billions = num_parameters(work.config, sentence_order=False) / 1e9

@@ -9,7 +9,6 @@ bytes on CPUs, sums between the layers that stay in fp32 under autocast, and pro
 
 from __future__ import annotations
 
-from domainlm.plan.operations import num_checkpointed
 from domainlm.plan.parameters import Share
 from domainlm.plan.work import FP32_BYTES, HALF_BYTES, Work
 
@@ -70,7 +69,7 @@ def narrow_weight_bytes(work: Work, share: Share) -> int:
 
 def micro_batch_bytes(work: Work, share: Share) -> int:
     """What a rank keeps of one micro-batch; narrow copies of weights, which all micro-batches share, not counted."""
-    recomputed = num_checkpointed(work, share.num_layers)
+    recomputed = share.num_recomputed
     kept = (share.num_layers - recomputed) * layer_bytes(work, share.tensor_degree)
     kept += recomputed * work.num_slots_per_micro_batch * work.config.hidden * work.state_bytes
     kept += embedding_bytes(work) if share.is_first else 0
@@ -80,4 +79,4 @@ def micro_batch_bytes(work: Work, share: Share) -> int:
 
 def recomputed_bytes(work: Work, share: Share) -> int:
     """What comes on top while one checkpointed layer is computed again."""
-    return layer_bytes(work, share.tensor_degree) if num_checkpointed(work, share.num_layers) else 0
+    return layer_bytes(work, share.tensor_degree) if share.num_recomputed else 0

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domainlm.plan.memory import memory_of
-from domainlm.plan.operations import num_checkpointed
 from domainlm.plan.stages import shares
 from domainlm.plan.work import Degrees, Work
 
@@ -41,14 +40,12 @@ def communication_of(work: Work, degrees: Degrees) -> Communication:
     num_micro_batches = work.num_micro_batches(degrees.data)
     values = work.num_slots_per_micro_batch * work.config.hidden
     per_layer = all_reduce_bytes(values * work.value_bytes, degrees.tensor)
-    most_layers = max(
-        4 * share.num_layers + 2 * num_checkpointed(work, share.num_layers) for share in shares(work, degrees)
-    )
+    most_layers = max(4 * share.num_layers + 2 * share.num_recomputed for share in shares(work, degrees))
     between_stages = 2 * values * work.state_bytes * work.num_stages_per_rank if degrees.pipeline > 1 else 0
     memories = memory_of(work, degrees)
-    tied = all_reduce_bytes(memories[0].working, 2) if degrees.pipeline > 1 else 0
+    tied = memories[0].working // work.weight_bytes * work.gradient_bytes if degrees.pipeline > 1 else 0
     return Communication(
         data=all_reduce_bytes(max(memory.gradients for memory in memories), degrees.data),
-        pipeline=num_micro_batches * between_stages + tied,
+        pipeline=num_micro_batches * between_stages + all_reduce_bytes(tied, 2),
         tensor=num_micro_batches * most_layers * per_layer,
     )

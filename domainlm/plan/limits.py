@@ -38,6 +38,7 @@ def divisors(*numbers: int) -> list[int]:
 
 
 def _tensor(work: Work, degree: int) -> Obstacle | None:
+    """Whole heads and columns go to each rank. The vocabulary may have any size: ranks pad their shares of it."""
     config = work.config
     allowed = divisors(config.heads, config.feed_forward)
     for name, size in (("heads", config.heads), ("feed_forward", config.feed_forward)):
@@ -49,16 +50,6 @@ def _tensor(work: Work, degree: int) -> Obstacle | None:
                 ", ".join(map(str, allowed)),
                 "choose one of these degrees, or another model.size",
             )
-    rows = config.padded_vocabulary_size
-    if rows % degree:
-        multiple = math.lcm(degree, 64)
-        return Obstacle(
-            "tensor",
-            "the rows of the word embedding cannot be divided evenly",
-            f"{rows:,} / {degree}",
-            f"a multiple of {degree}",
-            f"set model.vocabulary_multiple = {multiple}: {-(-config.vocabulary_size // multiple) * multiple:,} rows",
-        )
     return None
 
 

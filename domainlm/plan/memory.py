@@ -21,7 +21,7 @@ class RankMemory:
     Attributes:
         num_parameters: on this rank.
         weights: in the format they are trained in.
-        gradients: in the same format.
+        gradients: added up in fp32.
         optimizer: Adam's moments and step counts, and fp32 copies of narrower weights.
         activations: kept for the backward pass, of all micro-batches under way, and narrow copies of weights.
         working: the gradient of the tied word embedding, which waits for its second half through the backward pass.
@@ -63,7 +63,7 @@ def _rank_memory(work: Work, degrees: Degrees, rank: int, share: Share) -> RankM
     return RankMemory(
         num_parameters=size,
         weights=size * work.weight_bytes,
-        gradients=size * work.weight_bytes,
+        gradients=size * work.gradient_bytes,
         optimizer=optimizer_bytes(work, parameters, degrees.data if work.shard_optimizer else 1),
         activations=activations + narrow_weight_bytes(work, share) + recomputed_bytes(work, share),
         working=word * work.weight_bytes,

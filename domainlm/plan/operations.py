@@ -35,14 +35,13 @@ def step_operations(work: Work) -> int:
 
 def hardware_operations(work: Work) -> int:
     """Operations that the devices do in one step: `step_operations` and what is recomputed."""
-    return step_operations(work) + num_checkpointed(work) * _layer_of_step(work)
+    return step_operations(work) + num_recomputed(work) * _layer_of_step(work)
 
 
-def num_checkpointed(work: Work, num_layers: int | None = None) -> int:
-    """How many of some layers (all where None) recompute their activations."""
-    if not work.checkpoint_every:
-        return 0
-    return (work.config.layers if num_layers is None else num_layers) // work.checkpoint_every
+def num_recomputed(work: Work, first: int = 0, stop: int | None = None) -> int:
+    """How many of the layers from `first` to before `stop` recompute their activations: the nth, 2nth, 3nth of all."""
+    every, stop = work.checkpoint_every, work.config.layers if stop is None else stop
+    return stop // every - first // every if every else 0
 
 
 def _forward(work: Work) -> int:

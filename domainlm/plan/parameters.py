@@ -38,12 +38,14 @@ class Share(NamedTuple):
         is_first: has the embeddings.
         is_last: has the heads.
         tensor_degree: ranks that its matrices are divided over.
+        num_recomputed: of the layers, how many recompute their activations.
     """
 
     num_layers: int
     is_first: bool = True
     is_last: bool = True
     tensor_degree: int = 1
+    num_recomputed: int = 0
 
 
 def parameters_of(config: ModelConfig, share: Share, *, sentence_order: bool) -> list[ParameterSize]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from domainlm.plan.operations import head_operations, layer_operations
+from itertools import accumulate
+
+from domainlm.plan.operations import head_operations, layer_operations, num_recomputed
 from domainlm.plan.parameters import Share
 from domainlm.plan.work import Degrees, Schedule, Work
 
@@ -41,9 +43,12 @@ def head_weight(work: Work) -> float:
 def shares(work: Work, degrees: Degrees) -> list[Share]:
     """What each pipeline rank of one replica holds. Rank r has stages r, r + degree, ... of an interleaved pipeline."""
     per_stage = layers_per_stage(work, degrees.pipeline * work.num_stages_per_rank)
+    stops = list(accumulate(per_stage))
+    recomputed = [num_recomputed(work, stop - size, stop) for size, stop in zip(per_stage, stops, strict=True)]
     return [
         Share(
             num_layers=sum(per_stage[rank :: degrees.pipeline]),
+            num_recomputed=sum(recomputed[rank :: degrees.pipeline]),
             is_first=rank == 0,
             is_last=rank == degrees.pipeline - 1,
             tensor_degree=degrees.tensor,

@@ -51,6 +51,7 @@ class Work:
         shard_optimizer: the optimizer's state is divided over the replicas.
         schedule: order of a pipeline's micro-batches.
         num_stages_per_rank: of an interleaved pipeline.
+        gradient_bytes: of a gradient: fp32, also of narrower weights, whose gradients are added up in their copies.
         layers_per_stage: first to last; None balances them.
     """
 
@@ -68,6 +69,7 @@ class Work:
     schedule: Schedule = "1f1b"
     num_stages_per_rank: int = 1
     layers_per_stage: tuple[int, ...] | None = None
+    gradient_bytes: int = FP32_BYTES
 
     @property
     def value_bytes(self) -> int:
@@ -81,7 +83,7 @@ class Work:
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of a weight, and of its gradient."""
+        """Bytes of a weight."""
         return HALF_BYTES if self.precision == "bf16_weights" else FP32_BYTES
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def build_grid_worker(
     Raises:
         MachineError: the model does not divide by the tensor degree.
     """
-    world = current_world()
+    world = replace(current_world(), device=device.torch_device)  # a process by itself may have a GPU too
     work = work_of(config, phase, parallel, runtime, on_gpu=device.torch_device.type == "cuda")
     num_layers = layers_per_stage(work, world.grid.pipeline_degree * parallel.num_stages_per_rank)
     checkpointing = parallel.activation_checkpointing

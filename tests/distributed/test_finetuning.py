@@ -28,7 +28,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reference(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made by a process that is no rank of anything."""
     out = tmp_path_factory.mktemp("alone")
-    run_on_ranks(f"{TUNING}:tune_alone", 1, str(inputs), str(out))
+    run_on_ranks(f"{TUNING}:tune_alone", 1, str(inputs), str(out), {})
     return out
 
 
@@ -70,3 +70,10 @@ def test_every_grid_gives_the_same_model_and_scores(
     assert len(predictions) == 12
     assert not list(tmp_path.glob("best*"))
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_process_by_itself_may_recompute(inputs: Path, reference: Path, tmp_path: Path) -> None:
+    run_on_ranks(f"{TUNING}:tune_alone", 1, str(inputs), str(tmp_path), {"activation_checkpointing": 2})
+    assert losses(tmp_path) == pytest.approx(losses(reference), rel=1e-5)
+    expected, found = (json.loads((work / "scores.json").read_text()) for work in (reference, tmp_path))
+    assert found == expected

@@ -53,10 +53,10 @@ def make_inputs(world: World, text: str) -> None:
         (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
 
 
-def tune_alone(world: World, text: str, out: str) -> list[list[Any]]:
+def tune_alone(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:
     """The same by a process that left its world."""
     leave_world()
-    return tune(world, text, out, {})
+    return tune(world, text, out, parallel)
 
 
 def tune(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:

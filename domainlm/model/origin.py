@@ -42,7 +42,7 @@ class Drawn:
         """The values at `whole[slices]`."""
         whole = torch.empty(self.shape, device="cpu")
         self.fill(whole)
-        return whole[slices].clone() if slices else whole
+        return whole[slices] if slices else whole
 
 
 @dataclass(frozen=True, slots=True)

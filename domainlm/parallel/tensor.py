@@ -103,17 +103,19 @@ def _linear_layer(module: nn.Linear, split: Split) -> nn.Module:
         made = ColumnParallelLinear(module.in_features, module.out_features, gather_output=False, **how)
     else:
         made = RowParallelLinear(module.in_features, module.out_features, input_is_parallel=True, **how)
-    assert isinstance(made, nn.Module)
-    return made
+    return _without_memory(made)
 
 
 def _vocabulary_layer(module: nn.Embedding, degree: int) -> nn.Module:
     from fairscale.nn.model_parallel.layers import VocabParallelEmbedding
 
     num_rows = -(-module.num_embeddings // degree) * degree
-    made = VocabParallelEmbedding(num_rows, module.embedding_dim, init_method=_leave)
-    assert isinstance(made, nn.Module)
-    return made
+    return _without_memory(VocabParallelEmbedding(num_rows, module.embedding_dim, init_method=_leave))
+
+
+def _without_memory(made: nn.Module) -> nn.Module:
+    """Give back the weights that fairscale's layers allocate at once, so that one is in memory at a time."""
+    return made.to("meta")
 
 
 def _share_own_parameters(module: nn.Module, world: World) -> None:

@@ -18,6 +18,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from tqdm import tqdm
 
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import RecipeError
@@ -38,7 +40,7 @@ from domainlm.parallel.liveness import Pulse
 from domainlm.parallel.world import World, join_world, joined_world, leave_world
 from domainlm.train.observer import NullObserver, Observer
 
-_PATIENT_SECONDS = 30 * 86_400.0
+_EXCHANGE_SECONDS = 30 * 86_400.0
 """Exchanges may wait for long: whoever hangs is found by its signs of life, not by an exchange that fails."""
 _SIGNS = "ranks"
 _PRELOAD = ("domainlm.parallel.preload", "domainlm.train.ranks", "domainlm.train.assemble", "domainlm.tasks.finetune")
@@ -132,9 +134,10 @@ def _rank(
     logger.setLevel(level if number == 0 else max(level, logging.WARNING))
     logger.addHandler(_Relay(tell))
     torch.set_num_threads(ranks.num_threads or max(1, _num_cores() // size))
+    tqdm.set_lock(threading.RLock())  # its own, for several processes, would be left behind by a rank that is killed
     with Pulse(signs, number, size, ranks.hang_seconds).beating():
         world = join_world(
-            ranks.degrees, rank=number, store=store, device=ranks.device, timeout_seconds=_PATIENT_SECONDS
+            ranks.degrees, rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS
         )
         call.run(_Told(tell) if world.is_first else NullObserver())
         world.barrier()
@@ -231,7 +234,7 @@ def launched_ranks(ranks: Ranks, here: Launched) -> Iterator[LaunchedRanks]:
     """
     if here.rank > 0:
         logging.getLogger(_ROOT_LOGGER).setLevel(logging.WARNING)
-    with joined_world(ranks.degrees, device=ranks.device, timeout_seconds=_PATIENT_SECONDS) as world:
+    with joined_world(ranks.degrees, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS) as world:
         joined = LaunchedRanks(world, ranks)
         _served.append(joined)
         try:

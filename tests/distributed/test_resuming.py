@@ -18,6 +18,8 @@ from domainlm.train.checkpoints.looking import open_checkpoint, problems_of
 from domainlm.train.checkpoints.reading import Checkpoint
 
 LOOP = f"{Path(__file__).with_name('training.py')}:loop"
+FAIL = LOOP.replace(":loop", ":fail_on_one")
+SPOILT = LOOP.replace(":loop", ":spoilt")
 Degrees = tuple[int, int, int]
 Train = Callable[..., Checkpoint]
 
@@ -137,3 +139,28 @@ def test_a_damaged_part_sends_all_ranks_to_the_one_before(tmp_path: Path) -> Non
 
     assert last.step == 20
     assert len(losses(tmp_path)) == 20
+
+
+def test_a_rank_that_cannot_write_fails_all_and_harms_nothing(tmp_path: Path) -> None:
+    said = run_on_ranks(FAIL, 3, str(tmp_path))
+
+    assert [each[0] for each in said] == [
+        "StorageError: checkpoint: rank 2 of 3 failed: [Errno 28] No space left on device",
+        "StorageError: checkpoint: rank 2 of 3 failed: [Errno 28] No space left on device",
+        "OSError: [Errno 28] No space left on device",
+    ]
+    assert all(each[1:] == ["step-00000001", "1"] for each in said)
+
+
+@pytest.mark.parametrize("degrees", [(2, 1, 1), (1, 2, 2)], ids=lambda grid: "x".join(map(str, grid)))
+def test_all_ranks_skip_alike_and_name_the_first_layer(tmp_path: Path, degrees: Degrees) -> None:
+    data, pipeline, tensor = degrees
+    grid = Grid(data_degree=data, pipeline_degree=pipeline, tensor_degree=tensor)
+    said = run_on_ranks(SPOILT, grid, str(tmp_path), {})
+
+    rank = (pipeline - 1) * tensor
+    assert len(set(said)) == 1
+    assert "loss is nan at step 6 of 20" in said[0]
+    assert f"first in the output of encoder.layers.3.feed_forward.output on rank {rank}" in said[0]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert ["skipped" in line for line in lines] == [False] * 3 + [True] * 2

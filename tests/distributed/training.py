@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from domainlm.errors import ModelError, StorageError
 from domainlm.model.config import ModelConfig
 from domainlm.model.dropout import Dropout
 from domainlm.model.encoder import SelfAttention
@@ -22,9 +25,12 @@ from domainlm.parallel.device import Device, Precision, choose_device
 from domainlm.parallel.gathering import gather_tensors
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
+from domainlm.parallel.shards import Shard
 from domainlm.parallel.stages import Division
 from domainlm.parallel.world import current_world
 from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
+from domainlm.train.checkpoints import writing
+from domainlm.train.checkpoints.runs import Checkpoints, Contents
 from domainlm.train.grid_worker import GridWorker
 from domainlm.train.loop import LoopSettings
 from domainlm.train.loop import train as train_loop
@@ -147,10 +153,12 @@ class Steps:
 
     world: World
     stop_after: int
+    spoil: Callable[[int], None] = lambda _: None
 
     def micro_batches(self, step: int) -> list[PretrainingBatch]:
         if step == self.stop_after - 1 and self.world.rank == self.world.size - 1:
             signal.raise_signal(signal.SIGINT)
+        self.spoil(step)
         grid = self.world.grid
         return micro_batches(step, grid.data_rank, grid.data_degree, 4 // grid.data_degree)
 
@@ -174,7 +182,13 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
         seed=5,
         num_steps_per_checkpoint=spec.get("num_steps_per_checkpoint", 7),
     )
-    source = Steps(world, spec.get("stop_after", 0))
+
+    def spoil(step: int) -> None:
+        weight = dict(worker.module.named_parameters()).get("encoder.layers.3.feed_forward.output.bias")
+        if step >= spec.get("spoil_after", 100) and weight is not None and world.grid.data_rank == 0:
+            weight.data[0] = float("inf")
+
+    source = Steps(world, spec.get("stop_after", 0), spoil)
     try:
         train_loop(
             worker.module,
@@ -226,3 +240,41 @@ def record_draws(world: World, spec: Mapping[str, Any]) -> dict[str, list[list[i
 def launched(work: Path, observer: Observer) -> None:
     """`loop`, as `domainlm.train.ranks` calls a training function."""
     loop(current_world(), str(work), {"num_steps_per_checkpoint": 2, "observer": observer})
+
+
+def spoilt(world: World, work: str, spec: Mapping[str, Any]) -> str:
+    """`loop`, with a weight of one rank's that is not finite from the fourth step on; what it is stopped by."""
+    try:
+        loop(world, work, {**spec, "spoil_after": 3})
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+def fail_on_one(world: World, work: str) -> list[str]:
+    """Write two checkpoints; of the second, the last rank cannot write its part. The names that are there then."""
+    checkpoints = Checkpoints(Path(work), "run", 2)
+
+    def save(step: int) -> None:
+        tensor = torch.full((4,), float(step))
+        own = Shard(f"w{world.rank}", tensor, (4,), (0,), is_writer=True)
+        checkpoints.begin(step, Contents(weights=[own], optimizer=[]))
+        checkpoints.seal()
+
+    save(1)
+    real = writing.write_tensors
+    if world.rank == world.size - 1:
+        writing.write_tensors = _full
+    said = ""
+    try:
+        save(2)
+    except (OSError, StorageError) as error:
+        said = f"{type(error).__name__}: {error}"
+    writing.write_tensors = real
+    found = checkpoints.latest()
+    assert found is not None
+    return [said, *sorted(path.name for path in (Path(work) / "checkpoints").iterdir()), str(found.step)]
+
+
+def _full(*_: object) -> Any:  # noqa: ANN401 - never returns
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -24,6 +24,7 @@ _SLOW_PAGES = {
     "docs/how-to/write-a-plugin.md",
     "docs/how-to/resume-and-share.md",
     "docs/how-to/prepare-a-corpus.md",
+    "docs/how-to/run-on-several-ranks.md",
 }
 _COMMAND_SECONDS = 200
 _PAGE_SECONDS = 600  # far more than it takes, for machines with much else to do

@@ -40,12 +40,12 @@ def find_checkpoints(folder: Path) -> list[Path]:
     Raises:
         ModelError: there is none.
     """
-    if (folder / MANIFEST).is_file() or folder.name.startswith("step-"):
-        return [folder]
     for root in (folder / "checkpoints", folder):
         found = checkpoint_folders(root) if root.is_dir() else []
         if found:
             return found
+    if (folder / MANIFEST).is_file() or folder.name.startswith("step-"):
+        return [folder]
     raise ModelError("there is no checkpoint here", where=folder, remedy=_REMEDY)
 
 

@@ -45,13 +45,13 @@ class HeldPiece:
 
 
 def hold(shards: Iterable[Shard]) -> list[HeldPiece]:
-    """Copy to host memory what this rank is to write of `shards`, so that training may go on."""
+    """Copy to host memory what this rank is to write of `shards`, so that training may go on; no empty pieces."""
     return [
         HeldPiece(
             shard.name, shard.tensor.detach().to("cpu", copy=True), tuple(shard.global_shape), tuple(shard.offsets)
         )
         for shard in shards
-        if shard.is_writer
+        if shard.is_writer and (shard.is_whole or shard.tensor.numel())
     ]
 
 

@@ -11,7 +11,7 @@ written, or has its manifest, or an old one is being removed. When enough were k
 - checkpoints lost: restarts that went on from an earlier one than the newest that was complete at the kill;
 - how long it took from each kill until the whole run had ended, and whether the message named the rank.
 
-The last line on stdout is a JSON object; with --write a report goes into benchmarks/results.
+Progress is on stderr. The last line on stdout is a JSON object; with --write a report goes into benchmarks/results.
 """
 
 from __future__ import annotations
@@ -187,6 +187,7 @@ def kill_repeatedly(study: Study, num_kills: int, seed: int) -> Tally:
                 tally.problems.append(f"a run that nobody disturbed ended with {code}: {study.log(out)[-500:]}")
             return tally
         expected = newest
+        print(f"kill {sum(tally.moments.values())}: {moment}, after step {newest}'s checkpoint", file=sys.stderr)
         tally.seconds_to_end.append(time.monotonic() - struck)
         is_named = re.search(r"error: rank \d+ of \d+ .*killed by SIGKILL", study.log(out)) is not None
         tally.num_named += is_named

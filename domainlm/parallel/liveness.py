@@ -24,8 +24,9 @@ from pathlib import Path
 from types import FrameType
 
 _RECORD_BYTES = 512
-_SECONDS_BETWEEN_SIGNS = 2.0
-_MAX_SIGNS_PER_SECOND = 50
+_SECONDS_BETWEEN_SIGNS = 0.5
+_MAX_SIGNS_PER_SECOND = 100
+_NUM_SIGNS_MISSED = 3
 SILENT_SECONDS = 20.0
 """Without a new sign for so long a rank counts as dead."""
 FIRST_STEP_SECONDS = 900.0
@@ -42,6 +43,7 @@ class Sign:
         host: its machine.
         process: its number there.
         number: rises with every sign.
+        interval_seconds: between two signs.
         step: steps done.
         progress: rises with every part of a step.
         limit_seconds: how long progress may take.
@@ -53,6 +55,7 @@ class Sign:
     host: str
     process: int
     number: int
+    interval_seconds: float
     step: int
     progress: int
     limit_seconds: float
@@ -147,6 +150,7 @@ class Pulse:
             host=self._host,
             process=os.getpid(),
             number=self._number,
+            interval_seconds=self._interval,
             step=self._step,
             progress=self._progress,
             limit_seconds=self._limit,
@@ -214,11 +218,15 @@ class Watch:
             self._read(rank)
         now = time.monotonic()
         for rank, changed in self._changed.items():
-            # Before the first sign a process imports libraries, which takes long on a busy file system.
-            limit = self._silent_seconds if rank in self._signs else FIRST_STEP_SECONDS
-            if now - changed > limit:
+            if now - changed > self._silent_limit(rank):
                 return self._trouble(rank, f"gave no sign of life for {now - changed:.0f} s: it is dead or frozen")
         return self._stuck(now - self._progressed)
+
+    def _silent_limit(self, rank: int) -> float:
+        sign = self._signs.get(rank)
+        if sign is None:  # it imports libraries, which takes long on a busy file system
+            return FIRST_STEP_SECONDS
+        return max(self._silent_seconds, _NUM_SIGNS_MISSED * sign.interval_seconds)
 
     def _stuck(self, seconds: float) -> Trouble | None:
         signs = self._signs.values()

@@ -80,3 +80,9 @@ def micro_batch_bytes(work: Work, share: Share) -> int:
 def recomputed_bytes(work: Work, share: Share) -> int:
     """What comes on top while one checkpointed layer is computed again."""
     return layer_bytes(work, share.tensor_degree) if share.num_recomputed else 0
+
+
+def differentiated_bytes(work: Work, tensor_degree: int) -> int:
+    """Gradients at the widest place of a layer's backward pass: around GELU, and at both ends of the layer."""
+    wide = 2 * work.config.feed_forward * work.value_bytes // tensor_degree
+    return work.num_slots_per_micro_batch * (wide + 2 * work.config.hidden * work.state_bytes)

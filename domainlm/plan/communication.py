@@ -43,7 +43,8 @@ def communication_of(work: Work, degrees: Degrees) -> Communication:
     most_layers = max(4 * share.num_layers + 2 * share.num_recomputed for share in shares(work, degrees))
     between_stages = 2 * values * work.state_bytes * work.num_stages_per_rank if degrees.pipeline > 1 else 0
     memories = memory_of(work, degrees)
-    tied = memories[0].working // work.weight_bytes * work.gradient_bytes if degrees.pipeline > 1 else 0
+    rows = -(-work.config.padded_vocabulary_size // degrees.tensor)
+    tied = rows * work.config.hidden * work.gradient_bytes if degrees.pipeline > 1 else 0
     return Communication(
         data=all_reduce_bytes(max(memory.gradients for memory in memories), degrees.data),
         pipeline=num_micro_batches * between_stages + all_reduce_bytes(tied, 2),

@@ -145,7 +145,7 @@ def test_messages_come_through(run: Run, caplog: pytest.LogCaptureFixture) -> No
 def test_a_rank_that_dies_is_named_at_once(run: Run, tmp_path: Path, rank: int, act: str, says: str) -> None:
     started = time.monotonic()
     with pytest.raises(MachineError, match=rf"rank {rank} of 2.* {says}") as caught:
-        run({(rank, 40): act}, num_steps=1_000)
+        run({(rank, 150): act}, num_steps=1_000)
 
     assert "last step" in str(caught.value)
     assert "run the same command again" in str(caught.value)

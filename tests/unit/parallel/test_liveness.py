@@ -34,7 +34,9 @@ def say(tmp_path: Path) -> Say:
     """Writes a rank's sign."""
     numbers: dict[int, int] = {}
 
-    def write(rank: int, step: int, *, progress: int = 0, limit: float = 45.0, waits: bool = False) -> None:
+    def write(
+        rank: int, step: int, *, progress: int = 0, limit: float = 45.0, waits: bool = False, interval: float = 0.5
+    ) -> None:
         numbers[rank] = numbers.get(rank, 0) + 1
         sign = {
             "rank": rank,
@@ -44,7 +46,12 @@ def say(tmp_path: Path) -> Say:
             "step": step,
             "progress": progress,
         }
-        sign |= {"limit_seconds": limit, "place": "loader.py:55 read", "is_waiting": waits}
+        sign |= {
+            "interval_seconds": interval,
+            "limit_seconds": limit,
+            "place": "loader.py:55 read",
+            "is_waiting": waits,
+        }
         sign_path(tmp_path, rank).write_text(json.dumps(sign))
 
     return write
@@ -71,6 +78,17 @@ def test_a_silent_rank_is_named(tmp_path: Path, say: Say, passes: Pass) -> None:
     assert trouble is not None
     assert (trouble.rank, trouble.host, trouble.step) == (1, "node1", 1)
     assert "no sign of life for 22 s" in trouble.problem
+
+
+def test_of_many_ranks_each_gives_signs_less_often(tmp_path: Path, say: Say, passes: Pass) -> None:
+    watch = Watch(tmp_path, [0])
+    for step in range(5):
+        say(0, step, interval=10.0, limit=900.0)
+        assert watch.look() is None
+        passes(29)
+    assert watch.look() is None
+    passes(2)
+    assert watch.look() is not None
 
 
 @pytest.mark.parametrize("waiting", [0, 1])

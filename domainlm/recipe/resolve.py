@@ -10,7 +10,7 @@ from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, Split, TaskSpec, Voc
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
-from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings, SampleSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.memory import check_memory
 from domainlm.recipe.requires import check_requires
@@ -111,6 +111,8 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_task_names(tasks, where("tasks"))
+    if corpus_spec.name == TASK_TEXT and not tasks:
+        raise RecipeError(f"{TASK_TEXT} needs tasks", where=where("corpus.spec"), remedy="add [[tasks]] to the recipe")
     general = _general(recipe.general, registry, where("general"))
     resolved = ResolvedCell(cell, corpus, vocabulary, size, tasks, start, is_declared, general)
     _check_numbers(resolved, loaded)
@@ -128,6 +130,8 @@ def _general(settings: CorpusSettings | None, registry: Registry, where: str) ->
 def _corpus_files(settings: CorpusSettings, spec: CorpusSpec, where: str) -> tuple[Path, ...]:
     if settings.sample is not None:
         _check_sample(spec, where)
+        return ()
+    if settings.spec == TASK_TEXT:
         return ()
     return expand_files(settings.files, Path.cwd(), spec.patterns)
 

@@ -135,6 +135,11 @@ def domainlm_corpora() -> list[CorpusSpec]:
             read=read_jsonl,
             patterns=("*.jsonl", "*.jsonl.gz"),
         ),
+        CorpusSpec(
+            name="core/task-text",
+            description="the texts of the training splits of the recipe's tasks, to adapt to them",
+            read=read_text,
+        ),
     ]
 
 

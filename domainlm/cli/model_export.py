@@ -17,16 +17,30 @@ from domainlm.cli.logs import verbosity_options
     type=click.Path(dir_okay=False, path_type=Path),
     help="results.json of the run, for the model card; found by itself where FOLDER lies below the run's models/.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["huggingface", "onnx"]),
+    default="huggingface",
+    show_default=True,
+    help='"onnx" writes model.onnx instead: the encoder, or a fine-tuned model with its head; needs the extra "onnx".',
+)
 @click.option("--keep-padding", is_flag=True, help="Keep rows of the word embedding that stand for no entry.")
 @click.option("--force", is_flag=True, help="Replace what stands at OUT.")
 @verbosity_options
-def export(folder: Path, out: Path, results: Path | None, keep_padding: bool, force: bool) -> None:
+def export(folder: Path, out: Path, results: Path | None, form: str, keep_padding: bool, force: bool) -> None:
     """Write a model for Hugging Face libraries.
 
     FOLDER is a model folder, as a run writes them below models/. OUT gets config.json, model.safetensors, the
     tokeniser's files and a model card with recipe, software, data and scores. Language models and fine-tuned ones load
     with transformers' own classes; what these cannot express is said.
     """
+    if form == "onnx":
+        from domainlm.interop.onnx import ONNX_FILE, export_onnx
+
+        largest = export_onnx(folder, out, force=force)
+        click.echo(f"{out / ONNX_FILE}: onnxruntime's numbers differ by {largest:.1e} at most")
+        return
     from domainlm.interop.export import export_huggingface
     from domainlm.study.card import model_card
 

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from domainlm.recipe.base import NotNegative, Positive, Settings, Strings
 
+TASK_TEXT = "core/task-text"
+"""The corpus spec that reads no files of its own, but the training texts of the recipe's tasks."""
+
 
 class SampleSettings(Settings):
     """A synthetic sample that the spec writes itself, in place of files."""
@@ -64,6 +67,11 @@ class CorpusSettings(Settings):
 
     @model_validator(mode="after")
     def _one_source(self) -> CorpusSettings:
-        if bool(self.files) == (self.sample is not None):
+        if self.spec == TASK_TEXT:
+            if self.files or self.sample is not None:
+                raise ValueError(
+                    f"{TASK_TEXT} reads the training splits of the recipe's tasks: leave out files and sample"
+                )
+        elif bool(self.files) == (self.sample is not None):
             raise ValueError("give either files or sample")
         return self

@@ -10,7 +10,7 @@ from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.cell_grid import cell_grid
-from domainlm.recipe.corpus_settings import CorpusSettings
+from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.order import check_order
 from domainlm.recipe.requires import check_requires
@@ -63,6 +63,8 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     _check_names("tasks", [task.name for task in tasks], where("tasks"))
     _check_names("corpora", [each.name for each in (corpus, *mixed)], where("mixture.corpora"))
     check_order({task.name: task.after for task in tasks}, where("tasks"))
+    if corpus.spec.name == TASK_TEXT and not tasks:
+        raise RecipeError(f"{TASK_TEXT} needs tasks", where=where("corpus.spec"), remedy="add [[tasks]] to the recipe")
     general = None if recipe.general is None else _corpus(recipe.general, None, registry, where("general"))
     _check_numbers(recipe, tasks, size, loaded)
     grid = cell_grid(recipe, size, vocabulary, tasks, where("model.size"))
@@ -77,6 +79,8 @@ def _corpus(settings: CorpusSettings, name: str | None, registry: Registry, wher
 def _corpus_files(settings: CorpusSettings, spec: CorpusSpec, where: str) -> tuple[Path, ...]:
     if settings.sample is not None:
         _check_sample(spec, where)
+        return ()
+    if settings.spec == TASK_TEXT:
         return ()
     return expand_files(settings.files, Path.cwd(), spec.patterns)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domainlm.api import CorpusSpec, TaskSpec, VocabularySpec
-from domainlm.recipe.corpus_settings import SampleSettings
+from domainlm.recipe.corpus_settings import TASK_TEXT, SampleSettings
 from domainlm.recipe.resolved import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart
@@ -21,6 +21,7 @@ from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, StartStage, mixed_role
 from domainlm.study.stages.sources import InputFile, SampleStage
 from domainlm.study.stages.start import CarryStage, ImportedStartStage
+from domainlm.study.stages.task_text import TaskTextStage, TrainingText
 from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabularyStage, ReadVocabularyStage
 
 
@@ -218,6 +219,8 @@ def corpus_stage(
     inputs: dict[str, Stage] = {}
     if settings.sample is not None:
         inputs["sample"] = _sample(spec, settings.sample)
+    if spec.name == TASK_TEXT:
+        inputs["sample"] = _task_text(cell, hashes)
     guarded: list[GuardedTask] = []
     tasks = cell.tasks if guarded_tasks is None else guarded_tasks
     for task in tasks if settings.leak_guard.enabled else ():
@@ -236,6 +239,20 @@ def corpus_stage(
         guarded=tuple(guarded),
         runtime=cell.cell.recipe.runtime,
     )
+
+
+def _task_text(cell: ResolvedCell, hashes: FileHashes) -> TaskTextStage:
+    samples = {f"sample of {task.name}": _sample(task.spec, task.sample) for task in cell.tasks if task.sample}
+    texts = (
+        TrainingText(
+            task.spec,
+            task.name,
+            InputFile.all_of(task.files.get("train", ()), hashes),
+            f"sample of {task.name}" if task.sample else None,
+        )
+        for task in cell.tasks
+    )
+    return TaskTextStage(label=", ".join(task.name for task in cell.tasks), inputs=samples, tasks=tuple(texts))
 
 
 def _sample(spec: CorpusSpec | TaskSpec, settings: SampleSettings) -> SampleStage:

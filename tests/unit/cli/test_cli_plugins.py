@@ -37,7 +37,7 @@ def test_the_list_counts_what_each_gives(call: Fixture, load_these: Fixture) -> 
     lines = result.output.splitlines()
     assert lines[0].split() == ["distribution", "version", "entry", "point", "gives"]
     assert "harbour       1.2      main         1 model size, 1 observer" in lines
-    assert any("2 corpora, 5 vocabularies, 6 model sizes, 7 tasks, 1 output format" in line for line in lines)
+    assert any("3 corpora, 5 vocabularies, 6 model sizes, 7 tasks, 1 output format" in line for line in lines)
 
 
 def test_the_list_shows_broken_and_disabled_ones(

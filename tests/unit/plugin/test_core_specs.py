@@ -24,7 +24,7 @@ def registry() -> Registry:
 def test_the_core_gives_these_names(registry: Registry) -> None:
     """A name, once given, stays: recipes hold it."""
     assert {table.key: list(table) for table in registry.tables} == {
-        "corpora": ["core/jsonl", "core/text"],
+        "corpora": ["core/jsonl", "core/task-text", "core/text"],
         "vocabularies": ["core/bpe", "core/file", "core/start", "core/unigram", "core/wordpiece"],
         "model_sizes": ["core/22m", "core/base", "core/large", "core/mini", "core/small", "core/tiny"],
         "tasks": [

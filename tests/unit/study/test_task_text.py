@@ -1,0 +1,75 @@
+"""Pretraining on the training texts of the recipe's tasks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from domainlm.errors import RecipeError
+from domainlm.plugin import load_plugins
+from domainlm.study.run import describe_run, run_recipe
+
+RECIPE = """
+name = "tapt"
+[corpus]
+spec = "core/task-text"
+held_out_share = 0.3
+[vocabulary]
+size = 60
+min_frequency = 1
+[model]
+size = "core/tiny"
+[pretraining]
+num_steps = 1
+num_sequences_per_step = 4
+num_sequences_per_micro_batch = 4
+max_tokens = 16
+second_objective = "none"
+[finetuning]
+num_epochs = 1
+max_tokens = 16
+[runtime]
+num_threads = 1
+"""
+TASK = """
+[[tasks]]
+spec = "core/conll"
+name = "ships"
+files = { train = ["train.tsv"], dev = ["dev.tsv"], test = ["dev.tsv"] }
+"""
+SHIPS = ("vega", "orion", "lyra", "argo", "hydra", "corvus")
+
+
+def write(folder: Path, text: str) -> Path:
+    rows = [f"The\tO\n{ship}\tB-Ship\nleft\tO\nbay\tO\n{number}\tO\n" for number in range(20) for ship in SHIPS]
+    (folder / "train.tsv").write_text("\n".join(rows), encoding="utf-8")
+    (folder / "dev.tsv").write_text("secret\tB-Ship\nsank\tO\n", encoding="utf-8")
+    recipe = folder / "tapt.toml"
+    recipe.write_text(text, encoding="utf-8")
+    return recipe
+
+
+def test_the_corpus_is_what_the_training_splits_say(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run_recipe(write(tmp_path, RECIPE + TASK), out=out, store=None, overrides=(), plugins=load_plugins())
+    (manifest,) = (out / "artifacts" / "task-text").glob("*/manifest.json")
+    assert json.loads(manifest.read_text())["facts"] == {"num_documents": {"ships": 12}}
+    (text,) = (out / "artifacts" / "corpus").glob("*/text")
+    lines = {line for name in ("train", "held_out") for line in (text / f"{name}.txt").read_text().splitlines() if line}
+    assert lines == {f"The {ship} left bay {number}" for number in range(20) for ship in SHIPS}
+    assert json.loads((out / "results.json").read_text())["rows"][0]["corpus"] == "core/task-text"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (RECIPE, "needs tasks"),
+        (RECIPE.replace("held_out_share", 'files = ["dev.tsv"]\nheld_out_share') + TASK, "leave out files and sample"),
+    ],
+)
+def test_it_takes_tasks_and_no_files(recipe: str, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, recipe)
+    with pytest.raises(RecipeError, match=message):
+        describe_run(path, out=tmp_path / "out", store=None, overrides=(), plugins=load_plugins())

@@ -40,7 +40,7 @@ _SPEEDS = (4_000, 100_000)
 
 def open_batches(tokens: Path, vocabulary: Path, *, unit: str, packing: bool, max_tokens: int) -> Any:  # noqa: ANN401
     """The sequences, as pretraining opens them."""
-    from domainlm.recipe.schema import MaskingSettings, PretrainingSettings
+    from domainlm.recipe.pretraining_settings import MaskingSettings, PretrainingSettings
     from domainlm.train.corpora import corpus_batches
     from domainlm.vocab.vocabulary import Vocabulary
 

@@ -12,7 +12,7 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import EncoderInputs
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device, choose_device
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.optimizer import build_optimizer
 
 _SETTINGS = OptimizerSettings()

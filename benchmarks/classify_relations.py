@@ -36,7 +36,8 @@ def fine_tune(
 ) -> dict[str, Any]:
     """One fine-tuning; its scores on test and its speed (none where it had been done before)."""
     from domainlm.plugin import load_plugins
-    from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
+    from domainlm.recipe.schema import RuntimeSettings
+    from domainlm.recipe.task_settings import FinetuningSettings
     from domainlm.tasks.finetune import finetune
 
     settings = {

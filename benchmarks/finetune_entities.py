@@ -90,7 +90,8 @@ def run_domainlm(model: Path, data: Path, name: str, threads: int) -> dict[str, 
     """Import the encoder, fine-tune and score."""
     from domainlm.interop.importing import import_model
     from domainlm.plugin import load_plugins
-    from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
+    from domainlm.recipe.schema import RuntimeSettings
+    from domainlm.recipe.task_settings import FinetuningSettings
     from domainlm.tasks.finetune import finetune
 
     settings = FinetuningSettings.model_validate(

@@ -116,7 +116,7 @@ def measure(
     from domainlm.plan.operations import step_operations
     from domainlm.plan.parameters import num_parameters
     from domainlm.plan.work import Degrees
-    from domainlm.recipe.schema import OptimizerSettings
+    from domainlm.recipe.optimizer_settings import OptimizerSettings
     from domainlm.train.optimizer import build_optimizer
 
     torch.manual_seed(0)

@@ -32,7 +32,7 @@ from parallel_report import report
 if TYPE_CHECKING:
     from domainlm.model.config import ModelConfig
     from domainlm.recipe.parallel_settings import ParallelSettings
-    from domainlm.recipe.schema import PretrainingSettings
+    from domainlm.recipe.pretraining_settings import PretrainingSettings
     from domainlm.train.pretraining import PretrainingBatch
 
 _PACKAGES = ("domainlm", "torch", "fairscale", "numpy")
@@ -216,7 +216,7 @@ def shape_of(arguments: argparse.Namespace) -> ModelConfig:
 def settings_of(case: Case, arguments: argparse.Namespace) -> tuple[PretrainingSettings, ParallelSettings]:
     """What a recipe would say."""
     from domainlm.recipe.parallel_settings import ParallelSettings
-    from domainlm.recipe.schema import PretrainingSettings
+    from domainlm.recipe.pretraining_settings import PretrainingSettings
 
     phase = PretrainingSettings(
         num_steps=1,

@@ -122,7 +122,7 @@ def _files(
     task: TaskSpec, folder: Path | None, named: Mapping[Split, tuple[str, ...]]
 ) -> dict[Split, tuple[Path, ...]]:
     from domainlm.recipe.resolve import find_task_files
-    from domainlm.recipe.schema import TaskFiles, TaskSettings
+    from domainlm.recipe.task_settings import TaskFiles, TaskSettings
 
     if (folder is None) == (not any(named.values())):
         raise click.UsageError("say where the data is: --folder DIR, or --train FILE (and --dev, --test)")

@@ -8,8 +8,10 @@ from domainlm.model.config import ModelConfig
 from domainlm.recipe.devices import devices_at_hand
 from domainlm.recipe.grid import ResolvedGrid, resolve_grid
 from domainlm.recipe.memory import check_memory, count_entries
+from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.resolved import ResolvedTask, ResolvedVocabulary
-from domainlm.recipe.schema import FinetuningSettings, PretrainingSettings, Recipe
+from domainlm.recipe.schema import Recipe
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.work import work_of
 
 _FOR_WHOLE_MODELS = {

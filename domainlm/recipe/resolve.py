@@ -13,16 +13,13 @@ from domainlm.recipe.cell_grid import cell_grid
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.order import check_order
+from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.resolved import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask, ResolvedVocabulary
-from domainlm.recipe.schema import (
-    FinetuningSettings,
-    PretrainingSettings,
-    Recipe,
-    TaskSettings,
-)
+from domainlm.recipe.schema import Recipe
 from domainlm.recipe.selection import check_selection
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start, start_size, start_vocabulary
+from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files, files_named

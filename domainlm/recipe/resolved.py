@@ -11,8 +11,8 @@ from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.grid import ResolvedGrid
 from domainlm.recipe.load import Cell, LoadedRecipe
-from domainlm.recipe.schema import FinetuningSettings
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart
+from domainlm.recipe.task_settings import FinetuningSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from domainlm.model.config import ModelConfig
 from domainlm.plan.work import Attention, Schedule, Work
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import FinetuningSettings, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 
 _CHECKPOINTING = {"off": 0, "every_layer": 1}
 _MAX_PLAIN_TOKENS = 1024

@@ -9,7 +9,7 @@ from torch import nn
 from domainlm.errors import ModelError
 from domainlm.model.encoder import Encoder
 from domainlm.model.initialise import initialise
-from domainlm.recipe.schema import FinetuningSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 
 
 def adapt_encoder(encoder: Encoder, settings: FinetuningSettings, seed: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from domainlm.recipe.schema import HeadSettings
+from domainlm.recipe.task_settings import HeadSettings
 
 
 class Head(nn.Module):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from domainlm.api import Split, TaskSpec
 from domainlm.errors import StorageError
-from domainlm.recipe.schema import FinetuningSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.files import file_digest, write_json
 from domainlm.tasks.scores import Json
 from domainlm.tasks.signature import data_hash

@@ -14,7 +14,7 @@ from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
 from domainlm.model.files import load_weights, read_config
 from domainlm.model.initialise import initialise
-from domainlm.recipe.schema import HeadSettings
+from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.scores import Json
 from domainlm.vocab.vocabulary import Vocabulary
 

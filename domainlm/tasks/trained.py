@@ -16,7 +16,8 @@ from domainlm.parallel.forward import WholeForward
 from domainlm.parallel.stage_module import StagedLoss
 from domainlm.parallel.world import World
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.kind import PreparedTask
 from domainlm.train.grid import GridWeights, build_grid_worker, needs_grid_worker, save_grid_model
 from domainlm.train.grid_worker import GridWorker

@@ -138,7 +138,7 @@ def _covers_a_word(entity: Entity, example: TokenExample) -> bool:
 
 
 def _check_defaults(spec: TaskSpec, where: str) -> None:
-    from domainlm.recipe.schema import FinetuningSettings
+    from domainlm.recipe.task_settings import FinetuningSettings
     from domainlm.recipe.validate import validate_settings
 
     validate_settings(FinetuningSettings, dict(spec.defaults), lambda _: f"{where}, defaults")

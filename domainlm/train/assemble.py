@@ -26,7 +26,8 @@ from domainlm.model.tensor_file import file_order
 from domainlm.parallel.device import Device
 from domainlm.parallel.world import World, current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import CHECKPOINT_SETTINGS, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from domainlm.recipe.schema import PretrainingSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.text.batches import Batches, PretrainingBatches
 from domainlm.text.masking import Masking, TokenTable
 from domainlm.text.mixing import MixedBatches, corpus_seed, shares_of_sizes

@@ -23,7 +23,9 @@ from domainlm.parallel.stages import Division
 from domainlm.parallel.world import World, current_world
 from domainlm.plan.stages import layers_per_stage
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import FinetuningSettings, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.work import schedule_of, work_of
 from domainlm.train.grid_worker import GridWorker
 

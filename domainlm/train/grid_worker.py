@@ -14,7 +14,7 @@ from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.replica import GridOptions, Replica, StepGradients
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stage_module import StagedLoss
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.optimizer import optimizer_defaults, optimizer_groups
 
 _SCALE, _NUM_GOOD = "loss_scale", "num_steps_without_overflow"

@@ -21,7 +21,7 @@ from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
 from domainlm.parallel.liveness import note_step, patience
 from domainlm.parallel.world import current_world
-from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints.reading import Checkpoint
 from domainlm.train.checkpoints.runs import Checkpoints, Contents
 from domainlm.train.metrics import MetricsLog

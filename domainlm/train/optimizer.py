@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from domainlm.errors import ModelError
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.layer_decay import split_groups
 
 _SEPARATOR = "|"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from domainlm.recipe.schema import ScheduleSettings
+from domainlm.recipe.optimizer_settings import ScheduleSettings
 
 
 def learning_rate(step: int, num_steps: int, peak: float, settings: ScheduleSettings) -> float:

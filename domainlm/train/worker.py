@@ -15,7 +15,7 @@ from domainlm.parallel.liveness import note_part
 from domainlm.parallel.replica import StepGradients
 from domainlm.parallel.seeds import micro_batch_seed
 from domainlm.parallel.shards import Shard
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.layer_decay import RATE_SCALE
 from domainlm.train.objective import Batch, Objective
 from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer

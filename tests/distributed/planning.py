@@ -13,7 +13,8 @@ from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import choose_device
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.grid import build_grid_worker
 from domainlm.train.pretraining import PretrainingObjective
 

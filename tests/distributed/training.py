@@ -28,7 +28,7 @@ from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stages import Division
 from domainlm.parallel.world import current_world
-from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints import writing
 from domainlm.train.checkpoints.runs import Checkpoints, Contents
 from domainlm.train.grid_worker import GridWorker

@@ -10,8 +10,10 @@ from domainlm.api import Split, TaskSpec
 from domainlm.builtin.formats.conll import read_conll
 from domainlm.model.config import ModelConfig
 from domainlm.parallel.world import leave_world
+from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import FinetuningOptimizerSettings, FinetuningSettings, HeadSettings, RuntimeSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings, HeadSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.train.assemble import create_start
 from domainlm.train.observer import NullObserver

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from domainlm.api import SPLITS, Split, TaskSpec
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.study.files import read_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext

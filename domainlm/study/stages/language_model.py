@@ -10,7 +10,8 @@ from domainlm.api import ModelSizeSpec
 from domainlm.model.config import ModelConfig
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import CHECKPOINT_SETTINGS, ModelSettings, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, PretrainingSettings
+from domainlm.recipe.schema import ModelSettings, RuntimeSettings
 from domainlm.study.files import write_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext

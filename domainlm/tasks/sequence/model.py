@@ -14,7 +14,7 @@ from tqdm import tqdm
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder, EncoderInputs
 from domainlm.parallel.device import Device
-from domainlm.recipe.schema import HeadSettings
+from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.batches import row_groups
 from domainlm.tasks.head import Head
 from domainlm.tasks.losses import LabelLoss

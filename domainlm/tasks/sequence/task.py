@@ -10,7 +10,7 @@ from torch import nn
 
 from domainlm.api import DataError, PairRules, SequenceExample, Split, TaskSpec
 from domainlm.parallel.device import Device
-from domainlm.recipe.schema import FinetuningSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss

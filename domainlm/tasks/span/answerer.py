@@ -12,8 +12,8 @@ from domainlm.api import ProblemLog, SpanExample
 from domainlm.errors import ModelError
 from domainlm.model.files import load_weights, read_config
 from domainlm.parallel.device import Device
-from domainlm.recipe.schema import HeadSettings
 from domainlm.recipe.span_settings import SpanSettings
+from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.models import LoadedModel, Record
 from domainlm.tasks.scores import Json
 from domainlm.tasks.span.factoid import Ranked

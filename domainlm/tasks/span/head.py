@@ -9,7 +9,7 @@ from torch import nn
 
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
-from domainlm.recipe.schema import HeadSettings
+from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.head import Head
 
 

@@ -20,7 +20,8 @@ from domainlm.cli.run import default_out
 from domainlm.errors import RecipeError
 from domainlm.plugin import LoadedPlugins
 from domainlm.recipe.overrides import parse_override
-from domainlm.recipe.schema import FinetuningSettings, Recipe
+from domainlm.recipe.schema import Recipe
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.toml_text import toml_text
 
 Fixture = Callable[..., Any]

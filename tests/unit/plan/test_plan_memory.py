@@ -21,7 +21,7 @@ from domainlm.plan.operations import num_recomputed
 from domainlm.plan.parameters import Share, num_parameters, parameters_of
 from domainlm.plan.stages import shares
 from domainlm.plan.work import Degrees, Precision, Work
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.optimizer import build_optimizer
 
 Shape = Callable[..., ModelConfig]

@@ -17,7 +17,9 @@ from domainlm.recipe.devices import Devices, devices_at_hand
 from domainlm.recipe.grid import resolve_grid
 from domainlm.recipe.memory import check_memory
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.schema import FinetuningSettings, PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.work import schedule_of, work_of
 
 CONFIG = ModelConfig(

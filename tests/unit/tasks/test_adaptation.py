@@ -9,7 +9,7 @@ from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
 from domainlm.model.initialise import initialise
-from domainlm.recipe.schema import FinetuningSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.adaptation import adapt_encoder
 
 

@@ -16,7 +16,9 @@ from safetensors.torch import load_file
 from domainlm.api import DataError, ProblemLog, Split, TaskSpec, TokenExample
 from domainlm.builtin.formats.conll import read_conll
 from domainlm.errors import ModelError, StorageError
-from domainlm.recipe.schema import FinetuningOptimizerSettings, FinetuningSettings, RuntimeSettings
+from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.token.conlleval import count_entities
@@ -210,7 +212,8 @@ import os, signal, sys
 from pathlib import Path
 from domainlm.api import TaskSpec
 from domainlm.builtin.formats.conll import read_conll
-from domainlm.recipe.schema import FinetuningSettings, RuntimeSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks import finetune as module
 
 work, start, settings, moment, *files = sys.argv[1:]

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from domainlm.api import ProblemLog, Split, TaskSpec
 from domainlm.builtin.formats.conll import read_conll
 from domainlm.errors import ModelError
-from domainlm.recipe.schema import FinetuningOptimizerSettings, FinetuningSettings, RuntimeSettings
+from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.load import TaggedText, Tagger, load
 from domainlm.train.observer import NullObserver

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from domainlm.model.files import save_model
-from domainlm.recipe.schema import HeadSettings
+from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.start import open_start, take_weights
 from domainlm.tasks.token.head import TokenModel
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.model.dropout import Dropout
 from domainlm.parallel.device import Device, choose_device
-from domainlm.recipe.schema import OptimizerSettings, ScheduleSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.loop import LoopSettings
 
 NUM_STEPS = 12

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from domainlm.api import Document
-from domainlm.recipe.schema import MaskingSettings, PretrainingSettings
+from domainlm.recipe.pretraining_settings import MaskingSettings, PretrainingSettings
 from domainlm.study.preparation import encoding_of
 from domainlm.text.corpus import document_sentences
 from domainlm.text.pairs import SecondObjective

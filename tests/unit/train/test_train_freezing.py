@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from domainlm.api import StepInfo
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
-from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.text.indexed import IndexedWriter
 from domainlm.train.assemble import create_start, pretrain
 from domainlm.train.observer import NullObserver

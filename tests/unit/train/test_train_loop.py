@@ -17,7 +17,7 @@ from torch import nn
 
 from domainlm.errors import ModelError, StorageError
 from domainlm.parallel.device import Device
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.milestones import KeepBest, Milestone

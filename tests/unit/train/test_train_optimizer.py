@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from domainlm.errors import ModelError
-from domainlm.recipe.schema import OptimizerSettings
+from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 
 SETTINGS = OptimizerSettings(learning_rate=0.1, weight_decay=0.5, beta1=0.9, beta2=0.99, epsilon=1e-6)

@@ -25,7 +25,8 @@ from domainlm.model.files import read_config
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import choose_device
-from domainlm.recipe.schema import PretrainingSettings, RuntimeSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
 from domainlm.text.indexed import IndexedDataset, IndexedWriter
 from domainlm.text.masking import Masking, TokenTable

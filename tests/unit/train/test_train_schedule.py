@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainlm.recipe.schema import ScheduleSettings
+from domainlm.recipe.optimizer_settings import ScheduleSettings
 from domainlm.train.schedule import learning_rate
 
 

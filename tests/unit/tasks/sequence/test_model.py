@@ -11,7 +11,7 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.initialise import initialise
 from domainlm.parallel.device import Device
 from domainlm.recipe.loss_settings import LossSettings
-from domainlm.recipe.schema import HeadSettings
+from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import ReadSettings, SequenceFeatures, build_features

@@ -14,8 +14,10 @@ from sklearn.metrics import f1_score
 from domainlm.api import DataError, Mention, RelationExample, Split, TaskSpec
 from domainlm.builtin.specs import domainlm_tasks
 from domainlm.errors import ModelError
-from domainlm.recipe.schema import FinetuningOptimizerSettings, FinetuningSettings, RuntimeSettings
+from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.sequence_settings import SequenceSettings
+from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.load import Classifier, load
 from domainlm.tasks.models import Record

@@ -11,12 +11,9 @@ import pytest
 
 from domainlm.api import Split, TaskSpec
 from domainlm.builtin.formats.squad import read_squad
-from domainlm.recipe.schema import (
-    FinetuningOptimizerSettings,
-    FinetuningSettings,
-    HeadSettings,
-)
+from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
 from domainlm.recipe.span_settings import SpanSettings
+from domainlm.recipe.task_settings import FinetuningSettings, HeadSettings
 
 SHIPS = ("Vega", "Orion", "Lyra", "Argo", "Hydra", "Gemini")
 PLACES = ("Oslo", "Bergen", "Porto", "Malmo", "Cadiz", "Dover")

@@ -13,7 +13,8 @@ from domainlm.builtin.formats.squad import read_squad
 from domainlm.errors import ModelError, RecipeError
 from domainlm.parallel.device import choose_device
 from domainlm.recipe.loss_settings import LossSettings
-from domainlm.recipe.schema import FinetuningSettings, HeadSettings, RuntimeSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.recipe.task_settings import FinetuningSettings, HeadSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.span.answerer import Answerer

@@ -15,8 +15,8 @@ from torch import nn
 from domainlm.api import ProblemLog, SpanExample
 from domainlm.parallel.device import choose_device
 from domainlm.recipe.loss_settings import LossSettings
-from domainlm.recipe.schema import HeadSettings
 from domainlm.recipe.span_settings import SpanSettings
+from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.span.batches import SpanBatches, collate
 from domainlm.tasks.span.features import build_features
 from domainlm.tasks.span.head import SpanModel

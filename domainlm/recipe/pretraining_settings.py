@@ -1,0 +1,83 @@
+"""The keys of pretraining.
+
+The text below a field is its documentation, as in `domainlm.recipe.schema`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from domainlm.recipe.base import NotNegative, Positive, Settings, Share
+from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
+
+
+class MaskingSettings(Settings):
+    """The masked-language-model objective (Devlin et al. 2019, section 3.1)."""
+
+    rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
+    """Share of the sub-tokens to predict."""
+    unit: Literal["whole_word", "sub_token", "span"] = "whole_word"
+    """Choose words with all their sub-tokens, sub-tokens one by one, or runs of words (Joshi et al. 2020)."""
+    mask_share: Share = 0.8
+    """Of the chosen: share replaced by [MASK]."""
+    random_share: Share = 0.1
+    """Of the chosen: share replaced by a random entry; the rest stays as it is."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> MaskingSettings:
+        if self.mask_share + self.random_share > 1.0:
+            raise ValueError("mask_share + random_share must not be above 1")
+        return self
+
+
+class PretrainingSettings(Settings):
+    """Masked-language-model pretraining on the corpus."""
+
+    num_steps: NotNegative
+    """Optimizer steps; 0 leaves the start as it is."""
+    num_sequences_per_step: Positive = 64
+    """Global batch: sequences per optimizer step, over all ranks."""
+    num_sequences_per_micro_batch: Positive = 32
+    """Sequences per forward and backward pass; divides the global batch."""
+    max_tokens: Annotated[int, Field(ge=16)] = 128
+    """Longest sequence in sub-tokens, special tokens included."""
+    packing: bool = True
+    """Fill sequences with samples that do not see one another; false: one sample a sequence, and padding."""
+    second_objective: Literal["sentence_order", "next_sentence", "none"] = "sentence_order"
+    """Predict whether two consecutive segments were swapped (Lan et al. 2020), whether the second one is from another
+    document (Devlin et al. 2019), or nothing besides masked words."""
+    masking: MaskingSettings = Field(default_factory=MaskingSettings)
+    """Which sub-tokens to predict."""
+    optimizer: OptimizerSettings = Field(default_factory=OptimizerSettings)
+    """The optimizer of this phase."""
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
+    """The learning rate of this phase."""
+    num_embedding_steps: NotNegative = 0
+    """In so many steps at first only the word embedding and the heads learn, and all else rests: for a start with a new
+    vocabulary, or without a head for masked words."""
+    num_frozen_layers: NotNegative = 0
+    """Leave so many of the lowest layers as they are."""
+    freezes_embeddings: bool = False
+    """Leave the embeddings as they are."""
+    num_steps_per_checkpoint: Positive = 500
+    """A checkpoint is written every so many steps."""
+    num_checkpoints_kept: Positive = 1
+    """Only the last so many checkpoints are kept."""
+    num_steps_per_kept_checkpoint: Positive | None = None
+    """Checkpoints of every so many steps are kept besides, also when training has ended; none where not given."""
+    num_bad_steps_until_stop: Positive = 3
+    """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
+    seed: NotNegative = 0
+    """Seed of the start, the data order, the masks and the dropout."""
+
+    @model_validator(mode="after")
+    def _embeddings_learn(self) -> PretrainingSettings:
+        if self.num_embedding_steps and self.freezes_embeddings:
+            raise ValueError("num_embedding_steps and freezes_embeddings exclude one another")
+        return self
+
+
+CHECKPOINT_SETTINGS = ("num_steps_per_checkpoint", "num_checkpoints_kept", "num_steps_per_kept_checkpoint")
+"""Settings of pretraining that decide no byte of the model: how often checkpoints are written and which are kept."""

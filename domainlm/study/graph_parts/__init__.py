@@ -1,0 +1,1 @@
+"""The stages of a cell, a part of the graph in each module."""

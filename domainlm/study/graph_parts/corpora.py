@@ -1,0 +1,75 @@
+"""Corpora: what they are read from, and their token ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.recipe.corpus_settings import TASK_TEXT, SampleSettings
+from domainlm.recipe.resolved import ResolvedCell, ResolvedCorpus, ResolvedTask
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.study.files import FileHashes
+from domainlm.study.preparation import GUARDED_SPLITS
+from domainlm.study.stage import Stage
+from domainlm.study.stages.corpus import CorpusStage, GuardedTask
+from domainlm.study.stages.encode import EncodeStage
+from domainlm.study.stages.sources import InputFile, SampleStage
+from domainlm.study.stages.task_text import TaskTextStage, TrainingText
+
+
+def tokens_stage(corpus: CorpusStage, vocabulary: Stage, runtime: RuntimeSettings) -> EncodeStage:
+    """The stage that encodes a corpus."""
+    return EncodeStage(label=corpus.label, inputs={"corpus": corpus, "vocabulary": vocabulary}, runtime=runtime)
+
+
+def corpus_stage(
+    cell: ResolvedCell,
+    corpus: ResolvedCorpus,
+    hashes: FileHashes,
+    guarded_tasks: Sequence[ResolvedTask] | None = None,
+) -> CorpusStage:
+    """The stage that prepares a corpus of a cell, guarded against the cell's tasks, or those that are given."""
+    settings = corpus.settings
+    spec = corpus.spec
+    inputs: dict[str, Stage] = {}
+    if settings.sample is not None:
+        inputs["sample"] = sample_stage(spec, settings.sample)
+    if spec.name == TASK_TEXT:
+        inputs["sample"] = _task_text(cell, hashes)
+    guarded: list[GuardedTask] = []
+    tasks = cell.tasks if guarded_tasks is None else guarded_tasks
+    for task in tasks if settings.leak_guard.enabled else ():
+        files = {split: InputFile.all_of(task.files.get(split, ()), hashes) for split in GUARDED_SPLITS}
+        role = None
+        if task.sample is not None:
+            role = f"sample of {task.name}"
+            inputs[role] = sample_stage(task.spec, task.sample)
+        guarded.append(GuardedTask(spec=task.spec, name=task.name, files=files, sample=role))
+    return CorpusStage(
+        label=corpus.name,
+        inputs=inputs,
+        spec=spec,
+        settings=settings,
+        files=InputFile.all_of(corpus.files, hashes),
+        guarded=tuple(guarded),
+        runtime=cell.cell.recipe.runtime,
+    )
+
+
+def _task_text(cell: ResolvedCell, hashes: FileHashes) -> TaskTextStage:
+    samples = {f"sample of {task.name}": sample_stage(task.spec, task.sample) for task in cell.tasks if task.sample}
+    texts = (
+        TrainingText(
+            task.spec,
+            task.name,
+            InputFile.all_of(task.files.get("train", ()), hashes),
+            f"sample of {task.name}" if task.sample else None,
+        )
+        for task in cell.tasks
+    )
+    return TaskTextStage(label=", ".join(task.name for task in cell.tasks), inputs=samples, tasks=tuple(texts))
+
+
+def sample_stage(spec: CorpusSpec | TaskSpec, settings: SampleSettings) -> SampleStage:
+    """The stage that writes a synthetic sample."""
+    return SampleStage(label=spec.name, inputs={}, spec=spec, num_documents=settings.num_documents, seed=settings.seed)

@@ -1,0 +1,62 @@
+"""Fine-tuning on every task, with every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domainlm.recipe.resolved import ResolvedCell, ResolvedTask
+from domainlm.study.files import FileHashes
+from domainlm.study.graph_parts.corpora import sample_stage
+from domainlm.study.ranks import ranks_of
+from domainlm.study.stage import Stage
+from domainlm.study.stages.finetune import FinetuneStage
+from domainlm.study.stages.sources import InputFile
+
+
+def finetuning_stages(
+    cell: ResolvedCell, model: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
+) -> Iterator[FinetuneStage]:
+    """A stage for each task and seed, in the recipe's order; each starts from `model`, or from another one's."""
+    tasks = {task.name: task for task in cell.tasks}
+    made: dict[tuple[str, int], FinetuneStage] = {}
+
+    def stage(task: ResolvedTask, seed: int) -> FinetuneStage:
+        key = (task.name, seed)
+        if key not in made:
+            before = None if task.after is None else stage(tasks[task.after], seed)
+            made[key] = _finetune(task, cell, before or model, seed=seed, hashes=hashes, hardware=hardware)
+        return made[key]
+
+    for task in cell.tasks:
+        for seed in cell.cell.recipe.seeds:
+            yield stage(task, seed)
+
+
+def _finetune(
+    task: ResolvedTask, cell: ResolvedCell, model: Stage, *, seed: int, hashes: FileHashes, hardware: Mapping[str, Any]
+) -> FinetuneStage:
+    inputs: dict[str, Stage] = {"model": model}
+    if task.sample is not None:
+        inputs["sample"] = sample_stage(task.spec, task.sample)
+    return FinetuneStage(
+        label=f"{task.name}, {cell.cell.label}, seed {seed}",
+        inputs=inputs,
+        spec=task.spec,
+        name=task.name,
+        files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+        companions=_companions(task, hashes),
+        settings=task.finetuning,
+        runtime=cell.cell.recipe.runtime,
+        seed=seed,
+        hardware=hardware,
+        after=model.history if isinstance(model, FinetuneStage) else "",
+        ranks=ranks_of(cell),
+        parallel=cell.cell.recipe.parallel,
+    )
+
+
+def _companions(task: ResolvedTask, hashes: FileHashes) -> tuple[InputFile, ...]:
+    """The further files that the task's reader opens."""
+    beside = [each for paths in task.files.values() for path in paths for each in task.spec.with_companions(path)[1:]]
+    return InputFile.all_of(dict.fromkeys(beside), hashes)

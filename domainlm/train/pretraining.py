@@ -21,7 +21,7 @@ MASKED_LM = "masked_lm"
 SENTENCE_ORDER = "sentence_order"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PretrainingBatch:
     """`MaskedBatch` as tensors; shapes as there.
 
@@ -34,10 +34,10 @@ class PretrainingBatch:
     lengths: torch.Tensor
     masked_positions: torch.Tensor
     masked_labels: torch.Tensor
-    is_swapped: torch.Tensor | None
-    positions: torch.Tensor | None
-    samples: torch.Tensor | None
-    firsts: torch.Tensor | None
+    is_swapped: torch.Tensor | None = None
+    positions: torch.Tensor | None = None
+    samples: torch.Tensor | None = None
+    firsts: torch.Tensor | None = None
     num_tokens: int
 
     @classmethod

@@ -104,3 +104,11 @@ def test_what_no_loss_uses_stays_as_it_is(grid: tuple[int, int, int], train: Tra
     """Not even weight decay touches it, as in one process."""
     spec = {"without_order": True, "micro_batch_size": 4, "num_steps": 5}
     assert_equal(train(grid, **spec), train((1, 1, 1), plain=True, **spec))
+
+
+@pytest.mark.parametrize("grid", [(2, 1, 1), (1, 2, 1), (1, 1, 2)], ids=lambda grid: "x".join(map(str, grid)))
+def test_packed_rows_train_the_same_model(grid: tuple[int, int, int], train: Train, reference: Outcome) -> None:
+    spec = {"packed": True, "micro_batch_size": 4, "num_steps": 5}
+    packed = train((1, 1, 1), plain=True, **spec)
+    assert_equal(train(grid, **spec), packed)
+    assert packed[0][0]["masked_lm"] != reference[0][0]["masked_lm"]

@@ -100,6 +100,21 @@ def _batch(step: int, places: Sequence[int]) -> PretrainingBatch:
     )
 
 
+def _packed(batch: PretrainingBatch) -> PretrainingBatch:
+    """The same rows, each of two samples now, the first one of four tokens."""
+    rows, width = batch.tokens.shape
+    slots = torch.arange(width).expand(rows, width)
+    firsts = (torch.arange(rows)[:, None] * width + torch.tensor([0, 4])).flatten()
+    assert batch.is_swapped is not None
+    return replace(
+        batch,
+        positions=torch.where(slots < 4, slots, slots - 4),
+        samples=(slots >= 4).long(),
+        firsts=firsts,
+        is_swapped=torch.stack([batch.is_swapped, 1 - batch.is_swapped], dim=1).flatten(),
+    )
+
+
 def device_of(world: World, precision: Precision) -> Device:
     return replace(
         choose_device("cuda" if world.device.type == "cuda" else "cpu", precision), torch_device=world.device
@@ -129,6 +144,8 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
         batches = micro_batches(step, world.grid.data_rank, world.grid.data_degree, size)
         if spec.get("without_order"):
             batches = [replace(batch, is_swapped=None) for batch in batches]
+        if spec.get("packed"):
+            batches = [_packed(batch) for batch in batches]
         found = worker.gradients(step, batches)
         if found.is_usable:
             worker.update(3e-3)

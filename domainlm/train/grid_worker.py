@@ -68,7 +68,8 @@ class GridWorker:
     def gradients(self, step: int, micro_batches: Sequence[Any]) -> StepGradients:
         """Compute and clip the gradient of a step, together with all ranks."""
         own, is_stand_in = self._own(micro_batches)
-        return self.replica.gradients(step, own, self._settings.max_gradient_norm, is_stand_in=is_stand_in)
+        max_norm = self._settings.max_gradient_norm or None  # 0 leaves gradients as they are
+        return self.replica.gradients(step, own, max_norm, is_stand_in=is_stand_in)
 
     def close(self) -> None:
         """Give back what the engine holds."""

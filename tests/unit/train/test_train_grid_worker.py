@@ -1,0 +1,96 @@
+"""A rank of a grid beside a process by itself, as far as one process can tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from domainlm.model.config import ModelConfig
+from domainlm.model.initialise import initialise
+from domainlm.model.pretraining import PretrainingModel
+from domainlm.parallel.device import Device
+from domainlm.parallel.rank_model import RankModel, build_rank_model
+from domainlm.parallel.replica import GridOptions
+from domainlm.parallel.seeds import Seeds
+from domainlm.parallel.stage_module import StageModule
+from domainlm.parallel.stages import Division
+from domainlm.parallel.world import current_world
+from domainlm.recipe.optimizer_settings import OptimizerSettings
+from domainlm.train.grid_worker import GridWorker
+from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
+from domainlm.train.worker import OneProcess
+
+CONFIG = ModelConfig(
+    layers=2,
+    hidden=16,
+    heads=2,
+    feed_forward=32,
+    max_positions=16,
+    architecture="megatron",
+    dropout=0.0,
+    vocabulary_size=40,
+    padded_vocabulary_size=40,
+)
+# One row of two samples, of five and of four tokens, with three slots of padding.
+PACKED = PretrainingBatch(
+    tokens=torch.tensor([[2, 7, 8, 9, 3, 2, 11, 12, 3, 0, 0, 0]]),
+    token_types=torch.tensor([[0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0]]),
+    lengths=torch.tensor([9]),
+    masked_positions=torch.tensor([2, 6]),
+    masked_labels=torch.tensor([20, 21]),
+    is_swapped=torch.tensor([1, 0]),
+    positions=torch.tensor([[0, 1, 2, 3, 4, 0, 1, 2, 3, 0, 0, 0]]),
+    samples=torch.tensor([[0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2]]),
+    firsts=torch.tensor([0, 5]),
+    num_tokens=9,
+)
+
+
+def build() -> PretrainingModel:
+    model = PretrainingModel(CONFIG, sentence_order=True)
+    initialise(model, 3)
+    return model
+
+
+def held(*num_layers: int) -> RankModel:
+    return build_rank_model(build, Division(num_layers, 1), current_world())
+
+
+@pytest.mark.parametrize("max_norm", [0.0, 0.1, 1e6])
+def test_gradients_are_clipped_as_in_one_process(max_norm: float, cpu: Device) -> None:
+    """0 leaves them as they are."""
+    settings = OptimizerSettings(learning_rate=0.1, max_gradient_norm=max_norm, weight_decay=0.0)
+    model, part = build(), held(2)
+    alone = OneProcess(model, PretrainingObjective(), settings, cpu, 0)
+    worker = GridWorker(part, PretrainingObjective(), settings, cpu, seed=0, options=GridOptions())
+    assert worker.gradients(0, [PACKED]).norm == pytest.approx(alone.gradients(0, [PACKED]).norm, rel=1e-5)
+    expected = dict(model.named_parameters())
+    for name, parameter in part.module.named_parameters():
+        assert parameter.grad is not None
+        torch.testing.assert_close(parameter.grad, expected[name].grad, rtol=1e-4, atol=1e-7)
+
+
+def test_samples_of_a_row_are_apart_in_every_stage(cpu: Device) -> None:
+    part = held(1, 1)
+    objective = PretrainingObjective("next_sentence")
+    stages = [StageModule(part, stage, objective, cpu, Seeds(0, 0)) for stage in range(2)]
+
+    def losses(batch: PretrainingBatch) -> dict[str, float]:
+        received = None
+        for stage in stages:
+            stage.begin(0, [batch], {"masked_lm": 1, "next_sentence": 1})
+            received = stage.run(0, received)
+        return {part: float(value) for part, value in stages[-1].sums.items()}
+
+    found = losses(PACKED)
+    whole = objective.loss_sums(build(), PACKED)
+    assert found == pytest.approx({part: float(value.detach()) for part, value in whole.items()})
+    # What stands in the second sample changes nothing in the first: only the first one's masked word is asked for here.
+    first = replace(PACKED, masked_positions=torch.tensor([2]), masked_labels=torch.tensor([20]))
+    tokens = PACKED.tokens.clone()
+    tokens[0, 6:8] = torch.tensor([30, 31])
+    assert losses(replace(first, tokens=tokens))["masked_lm"] == losses(first)["masked_lm"]
+    together = replace(first, samples=None, positions=None)
+    assert losses(replace(together, tokens=tokens))["masked_lm"] != losses(together)["masked_lm"]

@@ -38,7 +38,7 @@ class Work:
 
     Attributes:
         config: shape of the encoder.
-        sentence_order: with the head for sentence order.
+        sentence_order: with the head for pairs of segments, whatever is asked of them.
         max_tokens: slots of a sequence.
         num_sequences_per_step: global batch.
         num_sequences_per_micro_batch: sequences of one micro-batch on one replica.

@@ -34,7 +34,7 @@ def work_of(
     checkpointing = parallel.activation_checkpointing
     return Work(
         config=config,
-        sentence_order=isinstance(phase, PretrainingSettings) and phase.second_objective == "sentence_order",
+        sentence_order=isinstance(phase, PretrainingSettings) and phase.second_objective != "none",
         max_tokens=phase.max_tokens,
         num_sequences_per_step=phase.num_sequences_per_step,
         num_sequences_per_micro_batch=phase.num_sequences_per_micro_batch,

@@ -10,6 +10,7 @@ import pytest
 
 from domainlm.errors import MachineError, RecipeError
 from domainlm.model.config import ModelConfig
+from domainlm.plan.parameters import num_parameters
 from domainlm.plan.work import Degrees, Work
 from domainlm.recipe import devices as devices_module
 from domainlm.recipe import memory
@@ -134,6 +135,16 @@ def test_a_driver_that_does_not_answer_is_no_gpu(monkeypatch: pytest.MonkeyPatch
 )
 def test_the_schedule_that_is_left_open(settings: ParallelSettings, schedule: str) -> None:
     assert schedule_of(settings) == schedule
+
+
+def test_every_objective_about_pairs_has_its_head() -> None:
+    heads = {}
+    for objective in ("sentence_order", "next_sentence", "none"):
+        phase = PretrainingSettings.model_validate({"num_steps": 1, "second_objective": objective})
+        work = work_of(CONFIG, phase, ParallelSettings(), RuntimeSettings(), on_gpu=False)
+        heads[objective] = num_parameters(CONFIG, sentence_order=work.sentence_order)
+    # Pooler and classifier: 64 x 64 + 64 and 2 x 64 + 2.
+    assert heads["sentence_order"] == heads["next_sentence"] == heads["none"] + 4_290
 
 
 def test_all_ranks_of_a_machine_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:

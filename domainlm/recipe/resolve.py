@@ -60,9 +60,10 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     _check_names("tasks", [task.name for task in tasks], where("tasks"))
     _check_names("corpora", [each.name for each in (corpus, *mixed)], where("mixture.corpora"))
     check_order({task.name: task.after for task in tasks}, where("tasks"))
-    if corpus.spec.name == TASK_TEXT and not tasks:
-        raise RecipeError(f"{TASK_TEXT} needs tasks", where=where("corpus.spec"), remedy="add [[tasks]] to the recipe")
     general = None if recipe.general is None else _corpus(recipe.general, None, registry, where("general"))
+    for key, each in (("corpus", corpus), ("general", general), *(("mixture.corpora", each) for each in mixed)):
+        if each is not None and each.spec.name == TASK_TEXT and not tasks:
+            raise RecipeError(f"{TASK_TEXT} needs tasks", where=where(key), remedy="add [[tasks]] to the recipe")
     _check_numbers(recipe, tasks, size, loaded)
     grid = cell_grid(recipe, size, vocabulary, tasks, where("model.size"))
     return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid, start, is_declared, general, mixed)
@@ -217,3 +218,11 @@ def _check_numbers(recipe: Recipe, tasks: tuple[ResolvedTask, ...], size: ModelS
                 given=phase.max_tokens,
                 allowed=f"16 to {size.max_positions}",
             )
+        for name in ("num_frozen_layers", "num_reset_layers"):
+            if (given := getattr(phase, name, 0)) > size.layers:
+                raise RecipeError(
+                    f"{name} is above the {size.layers} layers of {size.name}",
+                    where=where,
+                    given=given,
+                    allowed=f"0 to {size.layers}",
+                )

@@ -144,6 +144,8 @@ def test_finetuning_settings_are_laid_over_each_other(recipe: Path, registry: Re
         (["pretraining.num_sequences_per_micro_batch=24"], RecipeError, r"does not divide(.|\n)*64 / 24"),
         (["pretraining.max_tokens=128"], RecipeError, r"above the 64 positions of harbour/dinghy(.|\n)*16 to 64"),
         (["finetuning.max_tokens=65"], RecipeError, "finetuning of cargo"),
+        (["pretraining.num_frozen_layers=9"], RecipeError, r"num_frozen_layers is above the \d layers(.|\n)*0 to"),
+        (["finetuning.num_reset_layers=9"], RecipeError, r"finetuning of cargo: num_reset_layers is above"),
         (['corpus={spec="harbour/logs", sample={num_documents=3}}'], RecipeError, "writes no synthetic sample"),
         (['requires.plugins={domainlm-nowhere=""}'], RecipeError, "not installed"),
         (['requires.plugins={pluggy=">=99"}'], RecipeError, r"version .* of pluggy is installed(.|\n)*>=99"),
@@ -155,6 +157,27 @@ def test_what_cannot_run_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         resolved(recipe, registry, *overrides)
+
+
+@pytest.mark.parametrize("grid", ["parallel.data=2", "parallel.activation_checkpointing=every_layer"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "pretraining.num_embedding_steps=1",
+        "pretraining.num_frozen_layers=1",
+        "pretraining.freezes_embeddings=true",
+        "pretraining.optimizer.layer_decay=0.9",
+        "finetuning.num_reset_layers=1",
+        "finetuning.optimizer.layer_decay=0.9",
+    ],
+)
+def test_settings_for_whole_models_are_refused_on_grids(
+    recipe: Path, registry: Registry, setting: str, grid: str
+) -> None:
+    resolved(recipe, registry, setting)
+    key = setting.partition("=")[0].rpartition(".")[2]
+    with pytest.raises(RecipeError, match=f"one process trains as a whole(.|\n)*{key}"):
+        resolved(recipe, registry, setting, grid, "finetuning.num_sequences_per_micro_batch=2")
 
 
 def test_two_tasks_of_one_name_are_refused(recipe: Path, registry: Registry) -> None:

@@ -39,6 +39,7 @@ spec = "core/conll"
 name = "ships"
 files = { train = ["train.tsv"], dev = ["dev.tsv"], test = ["dev.tsv"] }
 """
+OTHER = RECIPE.replace('"core/task-text"', '"core/text"\nfiles = ["dev.tsv"]')
 SHIPS = ("vega", "orion", "lyra", "argo", "hydra", "corvus")
 
 
@@ -66,6 +67,8 @@ def test_the_corpus_is_what_the_training_splits_say(tmp_path: Path) -> None:
     ("recipe", "message"),
     [
         (RECIPE, "needs tasks"),
+        (OTHER + '[general]\nspec = "core/task-text"\n', "general(.|\n)*add \\[\\[tasks"),
+        (OTHER + '[[mixture.corpora]]\nspec = "core/task-text"\n', "mixture.corpora(.|\n)*add \\[\\[tasks"),
         (RECIPE.replace("held_out_share", 'files = ["dev.tsv"]\nheld_out_share') + TASK, "leave out files and sample"),
     ],
 )

@@ -90,8 +90,12 @@ class PretrainStage(Stage):
         """The settings that decide the weights, and what computes them."""
         kept = self.settings.model_dump(exclude=set(CHECKPOINT_SETTINGS))
         facts = {"settings": kept, "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel)}
+        if not self.mixture.corpora:
+            return facts
         weights = [self.mixture.weight, *(corpus.weight for corpus in self.mixture.corpora)]
-        return facts | ({"weights": weights, "exponent": self.mixture.exponent} if self.mixture.corpora else {})
+        # In their order, which decides the seed of each.
+        mixture = {"corpora": self._mixed_names(), "weights": weights, "exponent": self.mixture.exponent}
+        return facts | mixture
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Train; leaves model/ and metrics.jsonl."""
@@ -109,13 +113,15 @@ class PretrainStage(Stage):
         on_ranks(pretrain, arguments, ranks=self.ranks, work=context.folder, observer=context.observer)
         return {"steps": self.settings.num_steps, "epochs": epochs_read(self.settings, mixture, vocabulary)}
 
+    def _mixed_names(self) -> list[str]:
+        return [role.removeprefix(_MIXED) for role in self.inputs if role.startswith(_MIXED)]
+
     def _mixture(self, context: StageContext) -> Mixture:
-        names = [role.removeprefix(_MIXED) for role in self.inputs if role.startswith(_MIXED)]
         weights = [corpus.weight for corpus in self.mixture.corpora]
         first = EncodedCorpus(self.corpus, context.inputs["tokens"] / "tokens" / "train", self.mixture.weight)
         others = [
             EncodedCorpus(name, context.inputs[mixed_role(name)] / "tokens" / "train", weight)
-            for name, weight in zip(names, weights, strict=True)
+            for name, weight in zip(self._mixed_names(), weights, strict=True)
         ]
         return Mixture([first, *others], self.mixture.exponent)
 

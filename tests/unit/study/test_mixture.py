@@ -11,7 +11,7 @@ from domainlm.errors import UserError
 from domainlm.plugin import load_plugins
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
-from domainlm.study.run import run_recipe
+from domainlm.study.run import plan_run, run_recipe
 
 RECIPE = """
 name = "harbour"
@@ -101,3 +101,18 @@ def test_mixtures_that_cannot_be_are_refused(
         return
     with pytest.raises(UserError, match=message):
         resolve(load_recipe(recipe, [change]), registry)
+
+
+def test_the_order_of_corpora_is_part_of_what_a_model_is(recipe: Path, tmp_path: Path) -> None:
+    """Each is read by a seed of its place: corpora in another order give another model."""
+    file = recipe.with_name("letters.txt")
+    one, other = (f'{{spec = "core/text", name = "{name}", files = ["{file}"]}}' for name in ("one", "other"))
+
+    def key(corpora: str) -> str:
+        overrides = [f"mixture={{corpora = [{corpora}]}}"]
+        run = plan_run(recipe, out=tmp_path / "out", store=None, overrides=overrides, plugins=load_plugins())
+        (cell,) = run.graph.cells
+        assert cell.pretraining is not None
+        return cell.pretraining.key
+
+    assert key(f"{one}, {other}") != key(f"{other}, {one}")

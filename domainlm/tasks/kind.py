@@ -11,7 +11,7 @@ from torch import nn
 from domainlm.api import Split
 from domainlm.parallel.device import Device
 from domainlm.tasks.scores import Json, TaskScore
-from domainlm.train.objective import BatchSource, Objective
+from domainlm.train.objective import BatchSource, StagedObjective
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class PreparedTask(Protocol):
         """Optimizer steps that see the training split once."""
 
     @property
-    def objective(self) -> Objective[Any]:
+    def objective(self) -> StagedObjective[Any]:
         """The loss."""
 
     @property
@@ -47,7 +47,7 @@ class PreparedTask(Protocol):
         """The micro-batches of each step."""
 
     def build_model(self) -> nn.Module:
-        """The encoder with the start's weights, under a fresh head."""
+        """The encoder with the start's weights, under the start's head where it fits, else under a fresh one."""
 
     def evaluate(self, model: nn.Module, split: Split, device: Device) -> Evaluation:
         """Label one split with a model in evaluation mode, and score it."""

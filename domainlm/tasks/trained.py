@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
@@ -13,7 +13,6 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.files import save_model
 from domainlm.parallel.device import Device
 from domainlm.parallel.forward import WholeForward
-from domainlm.parallel.stage_module import StagedLoss
 from domainlm.parallel.world import World
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
@@ -79,7 +78,7 @@ def trained_model(
         return TrainedModel(model, ModuleWeights(model), device)
     worker = build_grid_worker(
         prepared.build_model,
-        cast("StagedLoss", prepared.objective),
+        prepared.objective,
         config=config,
         phase=phase,
         parallel=parallel,

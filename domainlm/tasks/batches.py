@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from domainlm.tasks.oversampling import rows_of_epoch
 
 Ints = npt.NDArray[np.int64]
 
 _WIDTH_MULTIPLE = 8
 _STEPS_PER_POOL = 50
 _NUM_SLOTS_PER_GROUP = 8_192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowBatch:
+    """A micro-batch of rows.
+
+    Attributes:
+        tokens: sub-tokens, padded to the longest row rounded up to a multiple of 8 [batch, tokens].
+        token_types: 0 for the first text of a row, 1 for the second, 0 where there is one [batch, tokens].
+        lengths: real sub-tokens of each row [batch].
+        num_tokens: real sub-tokens of all rows.
+    """
+
+    tokens: torch.Tensor
+    token_types: torch.Tensor
+    lengths: torch.Tensor
+    num_tokens: int
+
+    def to(self, device: torch.device) -> Self:
+        """The same micro-batch with its tensors on `device`."""
+        values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        tensors = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+        moved: dict[str, Any] = {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledBatch(RowBatch):
+    """A micro-batch of labelled slots or of labelled rows.
+
+    Attributes:
+        slots: flat places (row * tokens + slot) whose states are read: those whose label counts, ascending by row
+            [num_slots]; or those that tell the label of each row [batch, num_slots].
+        labels: label ids [num_slots] or [batch].
+    """
+
+    slots: torch.Tensor
+    labels: torch.Tensor
+
+
+BatchT = TypeVar("BatchT", bound=RowBatch)
 
 
 def pad_rows(
@@ -79,6 +124,54 @@ class EpochOrder:
             pool = pool[np.argsort(self._row_lengths[pool], kind="stable")]
             steps.extend(pool[first : first + size] for first in range(0, len(pool), size))
         return [steps[place] for place in random.permutation(len(steps))]
+
+
+class TaskBatches(Generic[BatchT]):
+    """The micro-batches of every training step, in the order of `EpochOrder`.
+
+    Every row is seen once an epoch, those with a label besides the most frequent one `minority_views` times.
+
+    Args:
+        collate: puts some rows, at least one, into tensors on the CPU.
+        row_lengths: sub-tokens of each row [num_rows].
+        labels: ids of all labels [num_labels]; one for each row, or several.
+        row_of_label: which row each is of [num_labels]; None where each row has one.
+        seed: of the order.
+        num_rows_per_step: rows of a step.
+        num_rows_per_micro_batch: rows at once.
+        minority_views: how often a row with a rare label is seen.
+    """
+
+    def __init__(
+        self,
+        collate: Callable[[Ints], BatchT],
+        row_lengths: Ints,
+        labels: npt.NDArray[np.integer],
+        row_of_label: Ints | None,
+        *,
+        seed: int,
+        num_rows_per_step: int,
+        num_rows_per_micro_batch: int,
+        minority_views: int = 1,
+    ) -> None:
+        self._collate, self._num_rows_per_micro_batch = collate, num_rows_per_micro_batch
+        row_of_label = np.arange(len(row_lengths), dtype=np.int64) if row_of_label is None else row_of_label
+        epoch_rows = rows_of_epoch(labels, row_of_label, len(row_lengths), minority_views)
+        self._order = EpochOrder(row_lengths, seed=seed, num_rows_per_step=num_rows_per_step, epoch_rows=epoch_rows)
+
+    @property
+    def num_steps_per_epoch(self) -> int:
+        """Steps that together see all rows of an epoch; one of them is smaller where the numbers do not divide."""
+        return self._order.num_steps_per_epoch
+
+    def rows(self, step: int) -> Ints:
+        """The rows of the step that follows `step` done ones, shortest first."""
+        return self._order.rows(step)
+
+    def micro_batches(self, step: int) -> Sequence[BatchT]:
+        """The micro-batches of the step that follows `step` done ones."""
+        rows, size = self.rows(step), self._num_rows_per_micro_batch
+        return [self._collate(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
 def row_groups(row_lengths: Ints) -> Iterator[Ints]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,12 @@ from torch import nn
 from tqdm import tqdm
 
 from domainlm.model.config import ModelConfig
-from domainlm.model.encoder import Encoder, EncoderInputs
+from domainlm.model.encoder import Encoder
 from domainlm.parallel.device import Device
 from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.batches import row_groups
 from domainlm.tasks.head import Head
-from domainlm.tasks.losses import LabelLoss
-from domainlm.tasks.sequence.batches import SequenceBatch, collate
+from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import SequenceFeatures
 
 _PART = "label"
@@ -42,7 +40,7 @@ class SequenceModel(nn.Module):
     def forward(
         self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor
     ) -> torch.Tensor:
-        """Logits [batch, num_labels]; the arguments are those of `SequenceBatch`."""
+        """Logits [batch, num_labels]; the arguments are those of `LabelledBatch`."""
         return self.scores(self.encoder(tokens, token_types, lengths), slots)
 
     def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
@@ -50,31 +48,6 @@ class SequenceModel(nn.Module):
         read = states.flatten(0, 1).index_select(0, slots.flatten())
         scores: torch.Tensor = self.head(read.view(len(slots), -1))
         return scores
-
-
-class SequenceObjective:
-    """The loss of the labels, over the rows."""
-
-    def __init__(self, loss: LabelLoss) -> None:
-        self._loss = loss
-
-    def counts(self, batch: SequenceBatch) -> Mapping[str, int]:
-        """Number of rows."""
-        return {_PART: len(batch.labels)}
-
-    def loss_sums(self, model: nn.Module, batch: SequenceBatch) -> Mapping[str, torch.Tensor]:
-        """Sum of the loss over the rows, in fp32."""
-        assert isinstance(model, SequenceModel)
-        return self.losses(model, model.encoder(*self.inputs(batch)), batch)
-
-    def inputs(self, batch: SequenceBatch) -> EncoderInputs:
-        """What the encoder reads."""
-        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths)
-
-    def losses(self, model: nn.Module, states: torch.Tensor, batch: SequenceBatch) -> Mapping[str, torch.Tensor]:
-        """The same sum, from the hidden states."""
-        assert isinstance(model, SequenceModel)
-        return {_PART: self._loss(model.scores(states, batch.slots), batch.labels)}
 
 
 @dataclass(frozen=True, slots=True)

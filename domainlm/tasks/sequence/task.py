@@ -14,13 +14,14 @@ from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss
+from domainlm.tasks.objective import LabelObjective
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json, TaskScore
-from domainlm.tasks.sequence.batches import TrainingBatches
+from domainlm.tasks.sequence.batches import training_batches
 from domainlm.tasks.sequence.data import LabelledData, make_examples
 from domainlm.tasks.sequence.features import ReadSettings, SequenceFeatures, build_features
 from domainlm.tasks.sequence.marking import choose_marks
-from domainlm.tasks.sequence.model import SequenceModel, SequenceObjective, classify_rows
+from domainlm.tasks.sequence.model import SequenceModel, classify_rows
 from domainlm.tasks.sequence.scoring import label_scores, relation_scores
 from domainlm.tasks.start import Start, take_weights
 
@@ -62,8 +63,8 @@ class SequenceTask:
         self._features = {split: self._prepare(data, splits[split]) for split, data in self._data.splits.items()}
         counts = Counter(self._features["train"].labels.tolist())
         loss = LabelLoss(settings.loss, [counts[number] for number in range(len(self.labels))])
-        self.objective = SequenceObjective(loss)
-        self.source = TrainingBatches(
+        self.objective = LabelObjective(loss)
+        self.source = training_batches(
             self._features["train"],
             seed=seed,
             num_rows_per_step=settings.num_sequences_per_step,

@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
-from domainlm.tasks.batches import EpochOrder
-from domainlm.tasks.oversampling import rows_of_epoch
-from domainlm.tasks.span.alignment import Ints
+from domainlm.tasks.batches import Ints, RowBatch, TaskBatches
 from domainlm.tasks.span.features import NO_ANSWER_SLOT, SpanFeatures
 
 _WIDTH_MULTIPLE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class SpanBatch:
-    """A micro-batch of rows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanBatch(RowBatch):
+    """A micro-batch of questions with a part of their contexts; the first text is the question.
 
     Attributes:
-        tokens: sub-tokens, padded to the longest row rounded up to a multiple of 8 [batch, tokens].
-        token_types: 0 for [CLS], the question and the [SEP] after it, 1 for the rest of the row [batch, tokens].
-        lengths: real sub-tokens of each row [batch].
         candidates: slots where an answer may begin or end: those of the context, and [CLS] for none [batch, tokens].
         starts: slots where a right answer begins; [CLS] alone for rows without one [batch, tokens].
         ends: slots where a right answer ends, likewise [batch, tokens].
-        num_tokens: real sub-tokens of all rows.
     """
 
-    tokens: torch.Tensor
-    token_types: torch.Tensor
-    lengths: torch.Tensor
     candidates: torch.Tensor
     starts: torch.Tensor
     ends: torch.Tensor
-    num_tokens: int
-
-    def to(self, device: torch.device) -> SpanBatch:
-        """The same micro-batch with its tensors on `device`."""
-        return replace(
-            self,
-            tokens=self.tokens.to(device, non_blocking=True),
-            token_types=self.token_types.to(device, non_blocking=True),
-            lengths=self.lengths.to(device, non_blocking=True),
-            candidates=self.candidates.to(device, non_blocking=True),
-            starts=self.starts.to(device, non_blocking=True),
-            ends=self.ends.to(device, non_blocking=True),
-        )
 
 
 def collate(features: SpanFeatures, numbers: Ints) -> SpanBatch:
@@ -86,36 +64,7 @@ def collate(features: SpanFeatures, numbers: Ints) -> SpanBatch:
     )
 
 
-class SpanBatches:
-    """The micro-batches of every training step.
-
-    Each epoch sees every row once; of rows with an answer and those without, the rarer ones `minority_views` times.
-    """
-
-    def __init__(
-        self,
-        features: SpanFeatures,
-        *,
-        seed: int,
-        num_rows_per_step: int,
-        num_rows_per_micro_batch: int,
-        minority_views: int = 1,
-    ) -> None:
-        self._features = features
-        has_answer = np.array([bool(row.answers) for row in features.rows], dtype=np.int64)
-        epoch_rows = rows_of_epoch(has_answer, np.arange(len(has_answer)), len(has_answer), minority_views)
-        self._order = EpochOrder(
-            features.row_lengths, seed=seed, num_rows_per_step=num_rows_per_step, epoch_rows=epoch_rows
-        )
-        self._num_rows_per_micro_batch = num_rows_per_micro_batch
-
-    @property
-    def num_steps_per_epoch(self) -> int:
-        """Steps of one epoch; one of them is smaller where the numbers do not divide."""
-        return self._order.num_steps_per_epoch
-
-    def micro_batches(self, step: int) -> Sequence[SpanBatch]:
-        """The micro-batches of the step that follows `step` done ones."""
-        rows = self._order.rows(step)
-        size = self._num_rows_per_micro_batch
-        return [collate(self._features, rows[start : start + size]) for start in range(0, len(rows), size)]
+def training_batches(features: SpanFeatures, **how: int) -> TaskBatches[SpanBatch]:
+    """The batches of training; `how` is as for `TaskBatches`. A row's label is whether it has an answer."""
+    has_answer = np.array([bool(row.answers) for row in features.rows], dtype=np.int64)
+    return TaskBatches(partial(collate, features), features.row_lengths, has_answer, None, **how)

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from domainlm.errors import RecipeError
-from domainlm.model.encoder import EncoderInputs
 from domainlm.recipe.loss_settings import LossSettings
+from domainlm.tasks.objective import RowObjective
 from domainlm.tasks.span.batches import SpanBatch
 from domainlm.tasks.span.head import SpanModel
 
 _START, _END = "answer_start", "answer_end"
 
 
-class SpanObjective:
+class SpanObjective(RowObjective[SpanBatch]):
     """Cross-entropy of the answer's beginning plus that of its end, each a mean over rows (Devlin et al. 2019).
 
     Where an answer stands in several places of a row, the probabilities of these are added: what counts is that any of
@@ -41,17 +41,8 @@ class SpanObjective:
         """Number of rows."""
         return {_START: len(batch.lengths), _END: len(batch.lengths)}
 
-    def loss_sums(self, model: nn.Module, batch: SpanBatch) -> Mapping[str, torch.Tensor]:
-        """Sums over the rows of the cross-entropies in nats, in fp32."""
-        assert isinstance(model, SpanModel)
-        return self.losses(model, model.encoder(*self.inputs(batch)), batch)
-
-    def inputs(self, batch: SpanBatch) -> EncoderInputs:
-        """What the encoder reads."""
-        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths)
-
     def losses(self, model: nn.Module, states: torch.Tensor, batch: SpanBatch) -> Mapping[str, torch.Tensor]:
-        """The same sums, from the hidden states."""
+        """Sums over the rows of the cross-entropies in nats."""
         assert isinstance(model, SpanModel)
         starts, ends = model.scores(states, batch.candidates)
         return {_START: _cross_entropy(starts, batch.starts), _END: _cross_entropy(ends, batch.ends)}

@@ -15,7 +15,7 @@ from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json
 from domainlm.tasks.span import protocols
-from domainlm.tasks.span.batches import SpanBatches
+from domainlm.tasks.span.batches import training_batches
 from domainlm.tasks.span.features import SpanFeatures, answer_spans, build_features
 from domainlm.tasks.span.head import SpanModel
 from domainlm.tasks.span.inference import find_answers
@@ -63,7 +63,7 @@ class SpanTask:
                 given=splits[_TRAIN].problems.summary() or None,
                 allowed="questions whose answers stand in their contexts",
             )
-        self.source = SpanBatches(
+        self.source = training_batches(
             train,
             seed=seed,
             num_rows_per_step=settings.num_sequences_per_step,

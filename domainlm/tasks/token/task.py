@@ -16,11 +16,12 @@ from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.adaptation import adapt_encoder
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss
+from domainlm.tasks.objective import LabelObjective
 from domainlm.tasks.reading import SplitExamples
 from domainlm.tasks.scores import Json, TaskScore
 from domainlm.tasks.start import Start, take_weights
 from domainlm.tasks.token.alignment import chunk_tags, entity_chunks
-from domainlm.tasks.token.batches import TrainingBatches
+from domainlm.tasks.token.batches import training_batches
 from domainlm.tasks.token.conlleval import Chunk
 from domainlm.tasks.token.features import (
     NUM_SPECIAL_TOKENS,
@@ -35,7 +36,6 @@ from domainlm.tasks.token.features import (
 from domainlm.tasks.token.head import TokenModel
 from domainlm.tasks.token.inference import ScoredEntity, WordLabels, decode_entities, label_words
 from domainlm.tasks.token.labels import LabelSet
-from domainlm.tasks.token.objective import TokenObjective
 from domainlm.tasks.token.protocols import ProtocolCounts, count_spans, count_sub_tokens, count_words, spread_tags
 
 _UNSEEN = "entity of a type that the training split lacks: counted as missed"
@@ -77,8 +77,8 @@ class TokenTask:
         self.label_set = LabelSet.of(spec.types or (chunk.type for each in chunks["train"] for chunk in each))
         self._splits = {split: self._prepare(split, data, chunks[split]) for split, data in splits.items()}
         label_counts = np.bincount(self._splits["train"].features.labels, minlength=len(self.label_set.tags))
-        self.objective = TokenObjective(LabelLoss(settings.loss, label_counts.tolist()))
-        self.source = TrainingBatches(
+        self.objective = LabelObjective(LabelLoss(settings.loss, label_counts.tolist()))
+        self.source = training_batches(
             self._splits["train"].features,
             seed=seed,
             num_rows_per_step=settings.num_sequences_per_step,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.api import Entity, SequenceExample
-from domainlm.tasks.sequence.batches import TrainingBatches, collate
+from domainlm.tasks.sequence.batches import collate, training_batches
 from domainlm.tasks.sequence.features import ReadSettings, SequenceFeatures, build_features
 from domainlm.tasks.sequence.marking import Marks, choose_marks
 
@@ -125,7 +125,7 @@ def test_no_row_is_too_long_and_nothing_is_cut_that_fits(data: st.DataObject) ->
 
 def test_training_sees_every_row_once_an_epoch() -> None:
     features = _build(*(_example("a" * (1 + number % 9)) for number in range(53)))
-    batches = TrainingBatches(features, seed=3, num_rows_per_step=8, num_rows_per_micro_batch=3)
+    batches = training_batches(features, seed=3, num_rows_per_step=8, num_rows_per_micro_batch=3)
     sizes = [
         sum(len(batch.labels) for batch in batches.micro_batches(step)) for step in range(batches.num_steps_per_epoch)
     ]

@@ -13,9 +13,10 @@ from domainlm.parallel.device import Device
 from domainlm.recipe.loss_settings import LossSettings
 from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.losses import LabelLoss
+from domainlm.tasks.objective import LabelObjective
 from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import ReadSettings, SequenceFeatures, build_features
-from domainlm.tasks.sequence.model import SequenceModel, SequenceObjective, classify_rows
+from domainlm.tasks.sequence.model import SequenceModel, classify_rows
 
 _CPU = Device(torch_device=torch.device("cpu"), precision="fp32")
 
@@ -53,7 +54,7 @@ def features() -> SequenceFeatures:
 
 
 def test_the_loss_is_the_sum_of_the_cross_entropies(model: SequenceModel, features: SequenceFeatures) -> None:
-    objective = SequenceObjective(LabelLoss(LossSettings()))
+    objective = LabelObjective(LabelLoss(LossSettings()))
     batch = collate(features, np.arange(5))
     (total,) = objective.loss_sums(model, batch).values()
     rows = [collate(features, np.array([row])) for row in range(5)]
@@ -65,7 +66,7 @@ def test_the_loss_is_the_sum_of_the_cross_entropies(model: SequenceModel, featur
 
 
 def test_the_two_halves_give_the_whole(model: SequenceModel, features: SequenceFeatures) -> None:
-    objective = SequenceObjective(LabelLoss(LossSettings()))
+    objective = LabelObjective(LabelLoss(LossSettings()))
     batch = collate(features, np.arange(5))
     states = model.encoder(*objective.inputs(batch))
 

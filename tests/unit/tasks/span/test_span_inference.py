@@ -17,7 +17,7 @@ from domainlm.parallel.device import choose_device
 from domainlm.recipe.loss_settings import LossSettings
 from domainlm.recipe.span_settings import SpanSettings
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.span.batches import SpanBatches, collate
+from domainlm.tasks.span.batches import collate, training_batches
 from domainlm.tasks.span.features import build_features
 from domainlm.tasks.span.head import SpanModel
 from domainlm.tasks.span.inference import find_answers
@@ -118,7 +118,7 @@ def _examples() -> list[SpanExample]:
 
 def test_the_loss_is_the_cross_entropy_of_beginning_and_end() -> None:
     features = build_features(_examples(), LetterEncoder(), SpanSettings(), 24, problems=ProblemLog(), trains=True)
-    (batch,) = SpanBatches(features, seed=0, num_rows_per_step=3, num_rows_per_micro_batch=3).micro_batches(0)
+    (batch,) = training_batches(features, seed=0, num_rows_per_step=3, num_rows_per_micro_batch=3).micro_batches(0)
     model, objective = _model(), SpanObjective(LossSettings())
     sums = objective.loss_sums(model, batch)
     assert objective.counts(batch) == {"answer_start": 3, "answer_end": 3}
@@ -143,8 +143,8 @@ def test_the_loss_does_not_depend_on_micro_batches_or_padding() -> None:
     model, objective = _model(), SpanObjective(LossSettings())
 
     def total(size: int) -> dict[str, Any]:
-        batches = SpanBatches(features, seed=0, num_rows_per_step=3, num_rows_per_micro_batch=size).micro_batches(0)
-        sums = [objective.loss_sums(model, batch) for batch in batches]
+        source = training_batches(features, seed=0, num_rows_per_step=3, num_rows_per_micro_batch=size)
+        sums = [objective.loss_sums(model, batch) for batch in source.micro_batches(0)]
         return {name: sum(each[name].item() for each in sums) for name in sums[0]}
 
     assert total(1) == pytest.approx(total(3), rel=1e-6)
@@ -152,7 +152,7 @@ def test_the_loss_does_not_depend_on_micro_batches_or_padding() -> None:
 
 def test_gradients_are_finite_and_reach_the_encoder() -> None:
     features = build_features(_examples(), LetterEncoder(), SpanSettings(), 24, problems=ProblemLog(), trains=True)
-    (batch,) = SpanBatches(features, seed=0, num_rows_per_step=3, num_rows_per_micro_batch=3).micro_batches(0)
+    (batch,) = training_batches(features, seed=0, num_rows_per_step=3, num_rows_per_micro_batch=3).micro_batches(0)
     model = _model()
     torch.stack(list(SpanObjective(LossSettings()).loss_sums(model, batch).values())).sum().backward()
     for name, parameter in model.named_parameters():
@@ -163,7 +163,7 @@ def test_gradients_are_finite_and_reach_the_encoder() -> None:
 
 def test_rarer_rows_may_be_seen_more_often() -> None:
     features = build_features(_examples(), LetterEncoder(), SpanSettings(), 24, problems=ProblemLog(), trains=True)
-    batches = SpanBatches(features, seed=0, num_rows_per_step=5, num_rows_per_micro_batch=5, minority_views=3)
+    batches = training_batches(features, seed=0, num_rows_per_step=5, num_rows_per_micro_batch=5, minority_views=3)
     (batch,) = batches.micro_batches(0)
     assert batches.num_steps_per_epoch == 1
     assert batch.starts[:, 0].sum() == 3  # the question without an answer

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.api import TokenExample
-from domainlm.tasks.token.batches import TrainingBatches, collate
+from domainlm.tasks.token.batches import collate, training_batches
 from domainlm.tasks.token.features import Features, WindowSettings, WordEncoder, build_features, encode_examples
 from domainlm.tasks.token.labels import LabelSet
 
@@ -63,7 +63,7 @@ def test_moving_a_batch_keeps_everything(features: Features) -> None:
 
 @given(st.integers(1, 200), st.integers(1, 64), st.integers(0, 2**70), st.integers(0, 3))
 def test_an_epoch_is_every_row_once(features: Features, per_step: int, per_micro: int, seed: int, epoch: int) -> None:
-    source = TrainingBatches(features, seed=seed, num_rows_per_step=per_step, num_rows_per_micro_batch=per_micro)
+    source = training_batches(features, seed=seed, num_rows_per_step=per_step, num_rows_per_micro_batch=per_micro)
     steps = range(epoch * source.num_steps_per_epoch, (epoch + 1) * source.num_steps_per_epoch)
     rows = [row for step in steps for row in source.rows(step)]
     assert sorted(rows) == list(range(features.num_rows))
@@ -74,20 +74,20 @@ def test_an_epoch_is_every_row_once(features: Features, per_step: int, per_micro
 
 def test_steps_are_a_function_of_seed_and_step(features: Features) -> None:
     one, other = (
-        TrainingBatches(features, seed=5, num_rows_per_step=16, num_rows_per_micro_batch=16) for _ in range(2)
+        training_batches(features, seed=5, num_rows_per_step=16, num_rows_per_micro_batch=16) for _ in range(2)
     )
     for step in range(30):
         one.rows(step)
     for step in (29, 3, 17):
         assert one.rows(step).tolist() == other.rows(step).tolist()
-    another = TrainingBatches(features, seed=6, num_rows_per_step=16, num_rows_per_micro_batch=16)
+    another = training_batches(features, seed=6, num_rows_per_step=16, num_rows_per_micro_batch=16)
     assert [one.rows(step).tolist() for step in range(9)] != [another.rows(step).tolist() for step in range(9)]
     assert one.rows(0).tolist() != one.rows(9).tolist()
 
 
 def test_micro_batches_are_the_rows_of_their_step(features: Features) -> None:
-    whole = TrainingBatches(features, seed=1, num_rows_per_step=16, num_rows_per_micro_batch=16)
-    parts = TrainingBatches(features, seed=1, num_rows_per_step=16, num_rows_per_micro_batch=6)
+    whole = training_batches(features, seed=1, num_rows_per_step=16, num_rows_per_micro_batch=16)
+    parts = training_batches(features, seed=1, num_rows_per_step=16, num_rows_per_micro_batch=6)
     (batch,), micro_batches = whole.micro_batches(2), parts.micro_batches(2)
     assert [len(each.lengths) for each in micro_batches] == [6, 6, 4]
     assert torch.cat([each.lengths for each in micro_batches]).tolist() == batch.lengths.tolist()
@@ -96,7 +96,7 @@ def test_micro_batches_are_the_rows_of_their_step(features: Features) -> None:
 
 
 def test_rows_of_a_step_are_of_similar_length(features: Features) -> None:
-    source = TrainingBatches(features, seed=1, num_rows_per_step=16, num_rows_per_micro_batch=16)
+    source = training_batches(features, seed=1, num_rows_per_step=16, num_rows_per_micro_batch=16)
     padded = sum(micro.tokens.numel() for step in range(9) for micro in source.micro_batches(step))
     shuffled = np.random.default_rng(0).permutation(features.num_rows)
     unsorted = sum(collate(features, shuffled[start : start + 16]).tokens.numel() for start in range(0, 143, 16))

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from domainlm.api import Split
+from domainlm.tasks.counts import Counts
 from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.sequence.pairs import LabelledPair
 
@@ -22,40 +22,6 @@ SCORER = "labels:1"
 PROTOCOL = "scored labels"
 ALL_LABELS_PROTOCOL = "all labels"
 ALL_GOLD_PROTOCOL = "all gold relations"
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What precision, recall and F1 are made of.
-
-    Attributes:
-        gold: items that have the label.
-        found: items that were given it.
-        correct: items that have it and were given it.
-    """
-
-    gold: int
-    found: int
-    correct: int
-
-    @property
-    def precision(self) -> float:
-        """Of what was found, the share that is right; 0 where nothing was found."""
-        return self.correct / self.found if self.found else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Of what there is, the share that was found; 0 where there is nothing to find."""
-        return self.correct / self.gold if self.gold else 0.0
-
-    @property
-    def f1(self) -> float:
-        """The harmonic mean, 2 correct / (gold + found), of precision and recall; 0 where both are."""
-        return 2 * self.correct / (self.gold + self.found) if self.correct else 0.0
-
-    def as_dict(self) -> dict[str, int]:
-        """For the counts of a score."""
-        return {"gold": self.gold, "found": self.found, "correct": self.correct}
 
 
 def count_labels(gold: Sequence[str], given: Sequence[str], labels: Iterable[str]) -> dict[str, Counts]:

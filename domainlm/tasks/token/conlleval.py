@@ -14,6 +14,8 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from domainlm.tasks.counts import Counts
+
 OUTSIDE = "O"
 PROTOCOL = "conlleval entity"
 SCORER = "conlleval:1"
@@ -34,30 +36,6 @@ class _Typed(Hashable, Protocol):
     @property
     def type(self) -> str:
         """Its type."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Entities of the gold standard, entities found, and those of them that are right."""
-
-    gold: int = 0
-    found: int = 0
-    correct: int = 0
-
-    @property
-    def precision(self) -> float:
-        """Share of the found entities that are right, from 0 to 1; 0 where none was found."""
-        return self.correct / self.found if self.found else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of the gold entities that were found, from 0 to 1; 0 where there is none."""
-        return self.correct / self.gold if self.gold else 0.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall; 0 where nothing is right."""
-        return 2 * self.correct / (self.gold + self.found) if self.correct else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ def _scores(split: Split, counted: ProtocolCounts) -> list[TaskScore]:
             protocol=counted.protocol,
             value=getattr(each, metric),
             type=entity_type,
-            counts={"gold": each.gold, "found": each.found, "correct": each.correct},
+            counts=each.as_dict(),
             scorer=counted.scorer,
             labels=(entity_type,) if entity_type else tuple(counts.by_type),
         )

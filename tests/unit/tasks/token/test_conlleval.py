@@ -13,7 +13,8 @@ from seqeval.metrics.sequence_labeling import (  # type: ignore[import-untyped]
     precision_recall_fscore_support,
 )
 
-from domainlm.tasks.token.conlleval import Chunk, Counts, chunks, count_entities, split_tag
+from domainlm.tasks.counts import Counts
+from domainlm.tasks.token.conlleval import Chunk, chunks, count_entities, split_tag
 
 # conlleval.jsonl: 23 nasty and 200 generated cases; the numbers are those that the script of 2004-01-26 gives for them:
 # [gold, found, correct], of all types and of each, and its own precision, recall and F1 in per cent.

@@ -31,7 +31,7 @@ class FolderConfig:
     """What a model folder's config.json says.
 
     Attributes:
-        kind: "pretraining" for a language model, "token" for one that labels words.
+        kind: "pretraining" for a language model, else the kind of the task: "token", "sequence" or "span".
         model: shape of the encoder.
         extra: whatever else the kind needs.
     """

@@ -8,8 +8,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-_BLOCK_BYTES = 1 << 20
-
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a whole file or nothing: to a temporary neighbour, synced, then renamed."""
@@ -38,11 +36,8 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 -- JSON is whatever its writer
 
 def sha256_of(path: Path) -> str:
     """Hash of a file's bytes."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from domainlm.train.checkpoints.manifest import StoredFile
 
-_BLOCK_BYTES = 1 << 20
-
 
 def describe_file(path: Path) -> StoredFile:
     """Size and hash of a file."""
@@ -84,8 +82,5 @@ def sync(path: Path) -> None:
 
 
 def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -128,7 +128,7 @@ class Pulse:
         self._progress += 1
 
     @contextmanager
-    def patience(self) -> Iterator[None]:
+    def slow_work(self) -> Iterator[None]:
         """Within the context nothing counts as hanging for long."""
         before, self._limit = self._limit, max(self._limit, FIRST_STEP_SECONDS)
         try:
@@ -182,12 +182,12 @@ def note_part() -> None:
 
 
 @contextmanager
-def patience() -> Iterator[None]:
+def slow_work() -> Iterator[None]:
     """Within the context, of work that may take long, this rank does not count as hanging."""
     if not _current:
         yield
         return
-    with _current[-1].patience():
+    with _current[-1].slow_work():
         yield
 
 

@@ -9,7 +9,7 @@ from domainlm.recipe.devices import devices_at_hand
 from domainlm.recipe.grid import ResolvedGrid, resolve_grid
 from domainlm.recipe.memory import check_memory, count_entries
 from domainlm.recipe.pretraining_settings import PretrainingSettings
-from domainlm.recipe.resolved import ResolvedTask, ResolvedVocabulary
+from domainlm.recipe.resolved import ResolvedTask, ResolvedVocabulary, training_phases
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.work import work_of
@@ -29,8 +29,7 @@ def cell_grid(
     """The grid, checked for every phase; and whether training fits into this machine's memory."""
     config = model_config(recipe, size, vocabulary)
     devices = devices_at_hand(recipe.runtime.device)
-    phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
-    phases += [(f"finetuning of {task.name}", task.finetuning) for task in tasks]
+    phases = training_phases(recipe, tasks)
     works = [
         (label, work_of(config, phase, recipe.parallel, recipe.runtime, on_gpu=devices.kind == "cuda"))
         for label, phase in phases

@@ -39,6 +39,12 @@ class ParallelSettings(Settings):
     hang_seconds: Positive = 45
     """Where no rank gets on for so long, and for ten times the longest step so far, the run ends and names the rank."""
 
+    @property
+    def num_layers_per_recomputed(self) -> int:
+        """The activations of every so many-th layer are recomputed; 0 for none."""
+        asked = self.activation_checkpointing
+        return asked if isinstance(asked, int) else {"off": 0, "every_layer": 1}[asked]
+
     @model_validator(mode="after")
     def _one_pipeline(self) -> ParallelSettings:
         if self.engine == "async_pipe" and self.schedule not in ("auto", "gpipe"):

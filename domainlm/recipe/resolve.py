@@ -13,9 +13,15 @@ from domainlm.recipe.cell_grid import cell_grid
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
 from domainlm.recipe.load import Cell, LoadedRecipe
 from domainlm.recipe.order import check_order
-from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.requires import check_requires
-from domainlm.recipe.resolved import Resolved, ResolvedCell, ResolvedCorpus, ResolvedTask, ResolvedVocabulary
+from domainlm.recipe.resolved import (
+    Resolved,
+    ResolvedCell,
+    ResolvedCorpus,
+    ResolvedTask,
+    ResolvedVocabulary,
+    training_phases,
+)
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.selection import check_selection
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start, start_size, start_vocabulary
@@ -199,9 +205,7 @@ def _check_names(kind: str, names: list[str], where: str) -> None:
 
 
 def _check_numbers(recipe: Recipe, tasks: tuple[ResolvedTask, ...], size: ModelSizeSpec, loaded: LoadedRecipe) -> None:
-    phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
-    phases += [(f"finetuning of {task.name}", task.finetuning) for task in tasks]
-    for label, phase in phases:
+    for label, phase in training_phases(recipe, tasks):
         key = label.split(" ")[0]
         where = f"{loaded.source.origin(key)}: {label}"
         if phase.num_sequences_per_step % phase.num_sequences_per_micro_batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.grid import ResolvedGrid
 from domainlm.recipe.load import Cell, LoadedRecipe
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import Recipe
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart
 from domainlm.recipe.task_settings import FinetuningSettings
 
@@ -54,6 +56,14 @@ class ResolvedTask:
     sample: SampleSettings | None
     finetuning: FinetuningSettings
     after: str | None = None
+
+
+def training_phases(
+    recipe: Recipe, tasks: Iterable[ResolvedTask]
+) -> list[tuple[str, PretrainingSettings | FinetuningSettings]]:
+    """Pretraining and each fine-tuning, with the name that messages give it; it begins with the recipe's key."""
+    phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
+    return [*phases, *((f"finetuning of {task.name}", task.finetuning) for task in tasks)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings
 
-_CHECKPOINTING = {"off": 0, "every_layer": 1}
 _MAX_PLAIN_TOKENS = 1024
 """As in domainlm/model/attention.py: up to here, CPUs keep the probabilities of all pairs in bfloat16."""
 
@@ -31,7 +30,6 @@ def work_of(
         runtime: number formats.
         on_gpu: computed on GPUs.
     """
-    checkpointing = parallel.activation_checkpointing
     return Work(
         config=config,
         sentence_order=isinstance(phase, PretrainingSettings) and phase.second_objective != "none",
@@ -42,7 +40,7 @@ def work_of(
         precision=runtime.precision,
         attention=_attention(config, phase.max_tokens, runtime, on_gpu=on_gpu),
         mask_bytes=1 if on_gpu else 2,
-        checkpoint_every=checkpointing if isinstance(checkpointing, int) else _CHECKPOINTING[checkpointing],
+        checkpoint_every=parallel.num_layers_per_recomputed,
         shard_optimizer=parallel.shard_optimizer,
         schedule=schedule_of(parallel),
         num_stages_per_rank=parallel.num_stages_per_rank,

@@ -29,8 +29,6 @@ from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.work import schedule_of, work_of
 from domainlm.train.grid_worker import GridWorker
 
-_CHECKPOINTING = {"off": 0, "every_layer": 1}
-
 
 def needs_grid_worker(device: Device, parallel: ParallelSettings) -> bool:
     """Whether training takes more than one process by itself in fp32 or with autocast to bf16."""
@@ -68,11 +66,10 @@ def build_grid_worker(
     world = replace(current_world(), device=device.torch_device)  # a process by itself may have a GPU too
     work = work_of(config, phase, parallel, runtime, on_gpu=device.torch_device.type == "cuda")
     num_layers = layers_per_stage(work, world.grid.pipeline_degree * parallel.num_stages_per_rank)
-    checkpointing = parallel.activation_checkpointing
     options = GridOptions(
         engine=parallel.engine,
         schedule=schedule_of(parallel),
-        num_layers_per_recomputed=checkpointing if isinstance(checkpointing, int) else _CHECKPOINTING[checkpointing],
+        num_layers_per_recomputed=parallel.num_layers_per_recomputed,
         divides_optimizer=parallel.shard_optimizer,
     )
     held = build_rank_model(build, Division(num_layers, world.grid.pipeline_degree), world)

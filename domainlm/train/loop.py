@@ -19,7 +19,7 @@ from torch import nn
 from domainlm.api import StepInfo
 from domainlm.errors import ModelError
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import note_step, patience
+from domainlm.parallel.liveness import note_step, slow_work
 from domainlm.parallel.world import current_world
 from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints.reading import Checkpoint
@@ -268,7 +268,7 @@ class _Run(Generic[BatchT]):
         values = dict(advance.values)
         due = [milestone for milestone in self._milestones if milestone.due(advance.step)]
         try:
-            with signals.immediate() if due else nullcontext(), patience() if due else nullcontext():
+            with signals.immediate() if due else nullcontext(), slow_work() if due else nullcontext():
                 for milestone in due:
                     values |= milestone.run(advance.step)
         except KeyboardInterrupt:

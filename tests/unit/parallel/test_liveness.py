@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.parallel import liveness
-from domainlm.parallel.liveness import Pulse, Watch, note_part, note_step, patience, sign_path
+from domainlm.parallel.liveness import Pulse, Watch, note_part, note_step, sign_path, slow_work
 
 Say = Callable[..., None]
 Pass = Callable[[float], None]
@@ -164,7 +164,7 @@ def test_a_pulse_tells_steps_and_place(tmp_path: Path, monkeypatch: pytest.Monke
     assert [thread.name for thread in threading.enumerate()].count("signs of life") == 0
 
 
-def test_patience_lasts_as_long_as_it_is_asked_for(tmp_path: Path, passes: Pass) -> None:
+def test_slow_work_lasts_as_long_as_it_is_asked_for(tmp_path: Path, passes: Pass) -> None:
     pulse = Pulse(tmp_path, 0, 1, hang_seconds=45.0)
     watch = Watch(tmp_path, [0])
 
@@ -182,7 +182,7 @@ def test_patience_lasts_as_long_as_it_is_asked_for(tmp_path: Path, passes: Pass)
         passes(10)
         note_step(3)
         assert limit() == 100.0  # ten times the longest step
-        with patience():
+        with slow_work():
             assert limit() == liveness.FIRST_STEP_SECONDS
             passes(500)
         assert limit() == 100.0
@@ -193,5 +193,5 @@ def test_patience_lasts_as_long_as_it_is_asked_for(tmp_path: Path, passes: Pass)
 def test_without_a_pulse_nothing_is_told() -> None:
     note_part()
     note_step(1)
-    with patience():
+    with slow_work():
         pass

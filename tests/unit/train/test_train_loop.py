@@ -438,12 +438,20 @@ class Judge:
         return {"score": -abs(float(self._bias[0]) * 1e3 % 7 - 3), "other": 1.0}
 
 
-def _keep_best(work: Path, at_call: Mapping[int, Interrupt] | None = None) -> Callable[[nn.Module], list[Milestone]]:
+def _keep_best(
+    work: Path, at_call: Mapping[int, Interrupt] | None = None, patience: int | None = None
+) -> Callable[[nn.Module], list[Milestone]]:
     def make(model: nn.Module) -> list[Milestone]:
         judge = Judge(model, at_call or {})
         path = work / "best.safetensors"
         kept = KeepBest(
-            name="dev", model=model, evaluate=judge, metric="score", at_steps=range(2, NUM_STEPS + 1, 2), path=path
+            name="dev",
+            model=model,
+            evaluate=judge,
+            metric="score",
+            at_steps=range(2, NUM_STEPS + 1, 2),
+            path=path,
+            patience=patience,
         )
         made.append(kept)
         return [kept]
@@ -525,6 +533,27 @@ def test_a_step_interrupted_before_its_evaluation_is_evaluated_later(
     bench.run(work, milestones=keep_best)
 
     assert _outcome(bench, work, keep_best) == expected_best
+
+
+@pytest.mark.parametrize("from_the_end", [1, 2])
+def test_an_interrupted_run_stops_early_where_another_does(
+    bench: Bench, tmp_path: Path, read_metrics: ReadMetrics, from_the_end: int
+) -> None:
+    """Also where the evaluation that ends patience is the one that was interrupted."""
+    keep_best = _keep_best(tmp_path / "whole", patience=1)
+    bench.run(tmp_path / "whole", milestones=keep_best)
+    expected = _outcome(bench, tmp_path / "whole", keep_best)
+    num_evaluated = sum("score" in line for line in read_metrics(tmp_path / "whole"))
+    assert 2 <= num_evaluated < NUM_STEPS // 2
+
+    work = tmp_path / "run"
+    at_call = {num_evaluated + 1 - from_the_end: _interrupt}
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(work, milestones=_keep_best(work, at_call, patience=1))
+    for _ in range(2):  # the second one finds that all is done
+        keep_best = _keep_best(work, patience=1)
+        bench.run(work, milestones=keep_best)
+        assert _outcome(bench, work, keep_best) == expected
 
 
 def test_ties_go_to_the_earliest_and_nothing_is_best_before_the_first(make_model: Make, tmp_path: Path) -> None:

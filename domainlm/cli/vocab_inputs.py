@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-VOCABULARY_HELP = "A vocabulary is a BERT vocab.txt, a tokenizer.json, or a folder with one; NAME= gives it a name."
 DEFAULT_CORPUS = "core/text"
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.errors import DataError, RecipeError, StorageError
-from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
+from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings, SampleSettings
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.resolved import Resolved
 from domainlm.recipe.schema import RuntimeSettings
@@ -94,7 +94,7 @@ def corpus_settings(spec: str, files: Sequence[str], overrides: Sequence[str]) -
 
 
 def order_of_recipe(resolved: Resolved, samples: Path, vocabulary: Path | None) -> CorpusOrder:
-    """The corpus of a recipe.
+    """The corpus of a recipe: its [corpus], without what else it mixes in.
 
     Args:
         resolved: the recipe; what it varies must not change its corpus.
@@ -102,9 +102,15 @@ def order_of_recipe(resolved: Resolved, samples: Path, vocabulary: Path | None) 
         vocabulary: encode the corpus by this vocabulary.
 
     Raises:
-        RecipeError: the recipe has several corpora.
+        RecipeError: the recipe has several corpora, or one that only a run makes.
     """
     first = resolved.cells[0]
+    if first.corpus.spec.name == TASK_TEXT:
+        raise RecipeError(
+            f"{TASK_TEXT} is made of the training splits of the recipe's tasks when it is run",
+            where=resolved.loaded.path,
+            remedy="`domainlm run` it: the corpus is then among its artifacts; or name another corpus.spec",
+        )
     if any(cell.corpus != first.corpus or cell.tasks != first.tasks for cell in resolved.cells):
         raise RecipeError(
             "the recipe varies its corpus or its tasks: there are several corpora to build",
@@ -143,10 +149,7 @@ def build_corpus(
         StorageError: `out` holds another corpus.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if (out / MANIFEST_FILE).exists():
-        raise StorageError(
-            "holds a finished corpus", where=out, remedy="choose another folder with --out, or remove it"
-        )
+    _refuse_finished(out)
     hashes = FileHashes(out / "input-hashes.json")
     files = InputFile.all_of(order.files, hashes)
     preparation = corpus_preparation(
@@ -181,10 +184,7 @@ def merge_corpus(shards: Sequence[Path], out: Path, tokens_per_file: int | None 
     for work in works[1:]:
         check_same_plan(plan, work)
     out.mkdir(parents=True, exist_ok=True)
-    if (out / MANIFEST_FILE).exists():
-        raise StorageError(
-            "holds a finished corpus", where=out, remedy="choose another folder with --out, or remove it"
-        )
+    _refuse_finished(out)
     return _finish(out, works, tokens_per_file)
 
 
@@ -210,7 +210,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _refuse_finished(out: Path) -> None:
     if (out / MANIFEST_FILE).exists():
-        raise StorageError("holds a finished corpus", where=out, remedy="choose another folder, or remove this one")
+        raise StorageError(
+            "holds a finished corpus", where=out, remedy="choose another folder with --out, or remove it"
+        )
 
 
 def _finish(out: Path, works: Sequence[Path], tokens_per_file: int | None) -> Prepared:

@@ -104,6 +104,24 @@ def test_a_recipe_is_built_with_its_sample_and_tasks(call: Call, tmp_path: Path,
     assert "62 documents read, 62 kept" in output
 
 
+def test_the_text_of_tasks_is_left_to_runs(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "The Vega left.", "entities": []}\n')
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        """
+        name = "logs"
+        corpus = { spec = "core/task-text" }
+        model = { size = "core/tiny" }
+        vocabulary = { size = 100 }
+        pretraining = { num_steps = 1 }
+        tasks = [{ spec = "core/spans", files = { train = ["train.jsonl"] } }]
+        """
+    )
+    refused = call("corpus", "build", str(recipe), "--out", str(tmp_path / "out"))
+    assert isinstance(refused.exception, RecipeError)
+    assert "domainlm run" in str(refused.exception)
+
+
 def test_a_finished_corpus_is_not_written_over(call: Call, arguments: list[str], tmp_path: Path) -> None:
     _done(call("corpus", "build", *arguments, "--out", str(tmp_path / "out")))
     again = call("corpus", "build", *arguments, "--out", str(tmp_path / "out"))

@@ -25,7 +25,6 @@ _QUESTIONS: Mapping[str, tuple[tuple[str, Kind], ...]] = {
     "substrate": (("Which gene product metabolises {chemical}?", "gene"),),
     "product": (("Which gene product makes {chemical}?", "gene"),),
 }
-ASKED_FACTS = frozenset(_QUESTIONS)
 
 
 @dataclass(frozen=True, slots=True)

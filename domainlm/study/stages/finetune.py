@@ -34,14 +34,13 @@ class FinetuneStage(Stage):
     hardware: Mapping[str, Any]
     after: str = field(default="", compare=False)
     """Names of the tasks that its start was fine-tuned on; empty for the language model. For people, as `label` is."""
+    ranks: Ranks = field(default_factory=Ranks)
+    parallel: ParallelSettings = field(default_factory=ParallelSettings)
 
     @property
     def history(self) -> str:
         """Names of the tasks that the model has been fine-tuned on, this one last."""
         return f"{self.after}, then {self.name}" if self.after else self.name
-
-    ranks: Ranks = field(default_factory=Ranks)
-    parallel: ParallelSettings = field(default_factory=ParallelSettings)
 
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,53 @@ def pad_rows(
     padded = np.full(real.shape, pad_id, dtype=np.int64)
     padded[real] = tokens[(starts[:, None] + columns)[real]]
     return torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+class SpecialIds(Protocol):
+    """What of a vocabulary every row needs."""
+
+    @property
+    def cls_id(self) -> int:
+        """Id of [CLS]."""
+
+    @property
+    def sep_id(self) -> int:
+        """Id of [SEP]."""
+
+    @property
+    def pad_id(self) -> int:
+        """Id of [PAD]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatRows:
+    """Rows of sub-tokens, one after the other.
+
+    Attributes:
+        tokens: sub-tokens of all rows, special tokens included [num_tokens].
+        row_starts: where each row begins in `tokens`, and where the last one ends [num_rows + 1].
+        max_tokens: no row is longer.
+        pad_id: what shorter rows are filled up with.
+    """
+
+    tokens: npt.NDArray[np.int32]
+    row_starts: Ints
+    max_tokens: int
+    pad_id: int
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows."""
+        return len(self.row_starts) - 1
+
+    @property
+    def row_lengths(self) -> Ints:
+        """Sub-tokens of each row [num_rows]."""
+        return np.diff(self.row_starts)
+
+    def padded(self, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+        """Some rows as tensors; see `pad_rows`."""
+        return pad_rows(self.tokens, self.row_starts, rows, max_tokens=self.max_tokens, pad_id=self.pad_id)
 
 
 class EpochOrder:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ from torch import nn
 
 from domainlm.api import RelationExample, SequenceExample
 from domainlm.errors import DataError, ModelError
+from domainlm.model.files import read_config
 from domainlm.parallel.device import Device
 from domainlm.tasks.scores import Json
 from domainlm.tasks.start import Start
@@ -74,6 +77,21 @@ class Record:
     def error(self, problem: str, *, given: str | None = None, allowed: str | None = None) -> DataError:
         """An error about this record."""
         return DataError(problem, where=self.where or f"record {self.id}", given=given, allowed=allowed)
+
+
+@contextmanager
+def reading_config(folder: Path, who: str) -> Iterator[Mapping[str, Any]]:
+    """What config.json says besides the shape; a `ModelError` where the block does not find in it what it needs.
+
+    Args:
+        folder: the model folder.
+        who: needs it, for the error ("a tagger").
+    """
+    extra = read_config(folder).extra
+    try:
+        yield extra
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"config.json lacks what {who} needs", where=folder, given=str(error)) from error
 
 
 class LoadedModel:

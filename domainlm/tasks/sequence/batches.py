@@ -7,15 +7,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from domainlm.tasks.batches import Ints, LabelledBatch, TaskBatches, pad_rows
+from domainlm.tasks.batches import Ints, LabelledBatch, TaskBatches
 from domainlm.tasks.sequence.features import SequenceFeatures
 
 
 def collate(features: SequenceFeatures, rows: Ints) -> LabelledBatch:
     """Put some rows, at least one, into tensors on the CPU."""
-    tokens, lengths = pad_rows(
-        features.tokens, features.row_starts, rows, max_tokens=features.max_tokens, pad_id=features.pad_id
-    )
+    tokens, lengths = features.padded(rows)
     width = tokens.shape[1]
     is_second = np.arange(width) >= features.first_lengths[rows][:, None]
     is_second &= np.arange(width) < lengths.numpy()[:, None]

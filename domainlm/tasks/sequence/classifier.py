@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainlm.api import Entity, Mention, PairRules, ProblemLog, RelationExample, SequenceExample
-from domainlm.errors import DataError, ModelError
-from domainlm.model.files import load_weights, read_config
+from domainlm.errors import DataError
+from domainlm.model.files import load_weights
 from domainlm.parallel.device import Device
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.models import LoadedModel, Record
+from domainlm.tasks.models import LoadedModel, Record, reading_config
 from domainlm.tasks.scores import Json
 from domainlm.tasks.sequence.features import ReadSettings, build_features
 from domainlm.tasks.sequence.marking import Marks
@@ -108,8 +108,7 @@ class Classifier(LoadedModel):
         Raises:
             ModelError: the folder cannot be read, or its parts do not fit together.
         """
-        extra = read_config(folder).extra
-        try:
+        with reading_config(folder, "a classifier") as extra:
             marks = extra["marks"]
             read = ReadSettings(
                 int(extra["max_tokens"]),
@@ -120,8 +119,6 @@ class Classifier(LoadedModel):
             head = HeadSettings(**extra["head"])
             pairs = _read_pairs(extra["pairs"])
             is_pair = bool(extra["is_pair"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError("config.json lacks what a classifier needs", where=folder, given=str(error)) from error
         start = open_start(folder, read.max_tokens)
         model = SequenceModel(start.config, len(labels), head, read.num_slots)
         load_weights(model, folder)

@@ -11,18 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from domainlm.api import Entity, SequenceExample
-from domainlm.tasks.batches import Ints
+from domainlm.tasks.batches import FlatRows, Ints, SpecialIds
 from domainlm.tasks.sequence.marking import Marks
 
 _FAR = 2**30
 
 
-class TextEncoder(Protocol):
+class TextEncoder(SpecialIds, Protocol):
     """What of a vocabulary is needed here."""
-
-    cls_id: int
-    sep_id: int
-    pad_id: int
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         """Sub-tokens of each text, without special tokens."""
@@ -47,39 +43,21 @@ class ReadSettings(NamedTuple):
         return 3 if self.reads_mentions else 1
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceFeatures:
-    """All rows of a data set, one after the other; a row for each example.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceFeatures(FlatRows):
+    """All rows of a data set; a row for each example.
 
     Attributes:
-        tokens: sub-tokens of all rows, special tokens included [num_tokens].
-        row_starts: where each row begins in `tokens`, and where the last one ends [num_rows + 1].
         first_lengths: sub-tokens of each row that are of the first text, [CLS] and its [SEP] included [num_rows].
         slots: places in its row whose states the classifier reads [num_rows, num_slots].
         labels: label id of each row [num_rows]; zeros where there are no labels.
         is_cut: whether the example did not fit into its row [num_rows].
-        max_tokens: no row is longer.
-        pad_id: what shorter rows are filled up with.
     """
 
-    tokens: npt.NDArray[np.int32]
-    row_starts: Ints
     first_lengths: Ints
     slots: Ints
     labels: Ints
     is_cut: npt.NDArray[np.bool_]
-    max_tokens: int
-    pad_id: int
-
-    @property
-    def num_rows(self) -> int:
-        """Number of rows."""
-        return len(self.row_starts) - 1
-
-    @property
-    def row_lengths(self) -> Ints:
-        """Sub-tokens of each row [num_rows]."""
-        return np.diff(self.row_starts)
 
 
 @dataclass(slots=True)

@@ -10,26 +10,15 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from domainlm.tasks.batches import SpecialIds
+
 Tokens = npt.NDArray[np.int32]
 
 _TEXTS_AT_ONCE = 256
 
 
-class TextEncoder(Protocol):
+class TextEncoder(SpecialIds, Protocol):
     """What of a vocabulary is needed here."""
-
-    @property
-    def cls_id(self) -> int:
-        """Id of [CLS]."""
-
-    @property
-    def sep_id(self) -> int:
-        """Id of [SEP]."""
-
-    @property
-    def pad_id(self) -> int:
-        """Id of [PAD]."""
 
     def encode_with_spans(self, texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
         """Ids of each text, and the characters that each stands for."""

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from domainlm.api import ProblemLog, SpanExample
-from domainlm.errors import ModelError
-from domainlm.model.files import load_weights, read_config
+from domainlm.model.files import load_weights
 from domainlm.parallel.device import Device
 from domainlm.recipe.span_settings import SpanSettings
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.models import LoadedModel, Record
+from domainlm.tasks.models import LoadedModel, Record, reading_config
 from domainlm.tasks.scores import Json
 from domainlm.tasks.span.factoid import Ranked
 from domainlm.tasks.span.features import build_features
@@ -98,13 +97,10 @@ class Answerer(LoadedModel):
         Raises:
             ModelError: the folder cannot be read, or its parts do not fit together.
         """
-        extra = read_config(folder).extra
-        try:
+        with reading_config(folder, "an answerer") as extra:
             span, head = SpanSettings(**extra["span"]), HeadSettings(**extra["head"])
             max_tokens = int(extra["max_tokens"])
             threshold = None if extra["no_answer_threshold"] is None else float(extra["no_answer_threshold"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError("config.json lacks what an answerer needs", where=folder, given=str(error)) from error
         start = open_start(folder, max_tokens)
         model = SpanModel(start.config, head)
         load_weights(model, folder)

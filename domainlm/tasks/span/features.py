@@ -11,7 +11,8 @@ import numpy as np
 
 from domainlm.api import ProblemLog, SpanExample
 from domainlm.recipe.span_settings import SpanSettings
-from domainlm.tasks.span.alignment import EncodedText, Ints, TextEncoder, TokenSpan, encode_texts
+from domainlm.tasks.batches import Ints
+from domainlm.tasks.span.alignment import EncodedText, TextEncoder, TokenSpan, encode_texts
 
 NUM_SPECIAL_TOKENS = 3
 NO_ANSWER_SLOT = 0

@@ -7,16 +7,14 @@ from functools import partial
 import numpy as np
 import torch
 
-from domainlm.tasks.batches import LabelledBatch, TaskBatches, pad_rows
+from domainlm.tasks.batches import Ints, LabelledBatch, TaskBatches
 from domainlm.tasks.oversampling import rows_of_slots
-from domainlm.tasks.token.features import Features, Ints
+from domainlm.tasks.token.features import Features
 
 
 def collate(features: Features, rows: Ints) -> LabelledBatch:
     """Put some rows, at least one, into tensors on the CPU."""
-    tokens, lengths = pad_rows(
-        features.tokens, features.row_starts, rows, max_tokens=features.max_tokens, pad_id=features.pad_id
-    )
+    tokens, lengths = features.padded(rows)
     width = tokens.shape[1]
     slot_starts = features.slot_starts[rows]
     num_slots = features.slot_starts[rows + 1] - slot_starts

@@ -11,30 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from domainlm.api import TokenExample
+from domainlm.tasks.batches import FlatRows, Ints, SpecialIds
 from domainlm.tasks.token.labels import LabelSet
 from domainlm.tasks.token.windows import Window, cut_windows
 
 Labelling = Literal["first_sub_token", "every_sub_token"]
-Ints = npt.NDArray[np.int64]
 
 NUM_SPECIAL_TOKENS = 2
 """[CLS] before and [SEP] after the words of every row."""
 
 
-class WordEncoder(Protocol):
+class WordEncoder(SpecialIds, Protocol):
     """What of a vocabulary is needed here."""
-
-    @property
-    def cls_id(self) -> int:
-        """Id of [CLS]."""
-
-    @property
-    def sep_id(self) -> int:
-        """Id of [SEP]."""
-
-    @property
-    def pad_id(self) -> int:
-        """Id of [PAD]."""
 
     def encode_words(self, words: Sequence[str]) -> list[list[int]]:
         """Sub-tokens of each word, at least one."""
@@ -52,40 +40,22 @@ class WindowSettings(NamedTuple):
     num_overlap_words: int
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
-    """All rows of a data set, one after the other.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features(FlatRows):
+    """All rows of a data set: one for each example, more for long ones, none for an example without words.
 
     Slots are ordered by example, and within it by word, so that those of first sub-tokens are the words of the data
     set in order, each once.
 
     Attributes:
-        tokens: sub-tokens of all rows, special tokens included [num_tokens].
-        row_starts: where each row begins in `tokens`, and where the last one ends [num_rows + 1].
         slots: places in its row whose label counts [num_slots].
         slot_starts: where each row begins in `slots`, and where the last one ends [num_rows + 1].
         labels: label id of each slot [num_slots]; zeros where there are no labels.
-        max_tokens: no row is longer.
-        pad_id: what shorter rows are filled up with.
     """
 
-    tokens: npt.NDArray[np.int32]
-    row_starts: Ints
     slots: npt.NDArray[np.int32]
     slot_starts: Ints
     labels: npt.NDArray[np.int32]
-    max_tokens: int
-    pad_id: int
-
-    @property
-    def num_rows(self) -> int:
-        """Number of rows: one per example, more for long ones, none for an example without words."""
-        return len(self.row_starts) - 1
-
-    @property
-    def row_lengths(self) -> Ints:
-        """Sub-tokens of each row [num_rows]."""
-        return np.diff(self.row_starts)
 
 
 def encode_examples(examples: Sequence[TokenExample], encoder: WordEncoder) -> list[list[list[int]]]:

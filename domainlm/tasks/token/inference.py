@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from domainlm.api import Entity, TokenExample
 from domainlm.parallel.device import Device
-from domainlm.tasks.batches import row_groups
+from domainlm.tasks.batches import Ints, row_groups
 from domainlm.tasks.token.batches import collate
 from domainlm.tasks.token.conlleval import chunks
-from domainlm.tasks.token.features import Features, Ints
+from domainlm.tasks.token.features import Features
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from domainlm.api import TokenExample
-from domainlm.errors import ModelError
-from domainlm.model.files import load_weights, read_config
+from domainlm.model.files import load_weights
 from domainlm.parallel.device import Device
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.models import LoadedModel, Record
+from domainlm.tasks.models import LoadedModel, Record, reading_config
 from domainlm.tasks.scores import Json
 from domainlm.tasks.start import Start, open_start
 from domainlm.tasks.token.features import WindowSettings, build_features, encode_examples, word_slices
@@ -77,13 +76,10 @@ class Tagger(LoadedModel):
         Raises:
             ModelError: the folder cannot be read, or its parts do not fit together.
         """
-        extra = read_config(folder).extra
-        try:
+        with reading_config(folder, "a tagger") as extra:
             labels = LabelSet(tuple(extra["types"]))
             windows = WindowSettings(int(extra["max_tokens"]), int(extra["num_overlap_words"]))
             head = HeadSettings(**extra["head"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError("config.json lacks what a tagger needs", where=folder, given=str(error)) from error
         start = open_start(folder, windows.max_tokens)
         model = TokenModel(start.config, len(labels.tags), head)
         load_weights(model, folder)

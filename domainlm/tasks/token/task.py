@@ -14,6 +14,7 @@ from domainlm.api import DataError, Entity, Split, TaskSpec, TokenExample
 from domainlm.parallel.device import Device
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.adaptation import adapt_encoder
+from domainlm.tasks.batches import Ints
 from domainlm.tasks.kind import Evaluation
 from domainlm.tasks.losses import LabelLoss
 from domainlm.tasks.objective import LabelObjective
@@ -26,7 +27,6 @@ from domainlm.tasks.token.conlleval import Chunk
 from domainlm.tasks.token.features import (
     NUM_SPECIAL_TOKENS,
     Features,
-    Ints,
     WindowSettings,
     build_features,
     encode_examples,

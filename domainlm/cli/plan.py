@@ -108,8 +108,8 @@ def plan(
     """Work out what a recipe's pretraining costs, and choose a grid of ranks.
 
     Parameters, memory of a rank by kind, waiting, operations, tokens and time, on the grid that the recipe states and
-    on the one that would be chosen. Nothing is run and no data is read: the recipe's files need not be here, except for a
-    model that it starts from.
+    on the one that would be chosen. Nothing is run and no data is read: the recipe's files need not be here, except for
+    a model that it starts from.
     """
     registry = cli_state(context).plugins.registry
     target = Target(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from domainlm.api import DataError, ProblemLog, Split, TaskSpec, TokenExample
 from domainlm.builtin.formats.conll import read_conll
 from domainlm.errors import ModelError, StorageError
 from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.finetune import finetune
@@ -37,7 +38,13 @@ RUNTIME = RuntimeSettings(device="cpu", num_threads=1)
 
 
 def _finetune(
-    task: TaskSpec, files: Files, start: Path, work: Path, settings: FinetuningSettings = SETTINGS, seed: int = 3
+    task: TaskSpec,
+    files: Files,
+    start: Path,
+    work: Path,
+    settings: FinetuningSettings = SETTINGS,
+    seed: int = 3,
+    parallel: ParallelSettings | None = None,
 ) -> list[TaskScore]:
     return finetune(
         task=task,
@@ -48,6 +55,7 @@ def _finetune(
         start=start,
         work=work,
         observer=NullObserver(),
+        parallel=parallel,
     )
 
 
@@ -137,12 +145,7 @@ def test_the_earliest_best_epoch_on_dev_is_chosen(work: Path) -> None:
         "num_epochs": SETTINGS.num_epochs,
         "by": "best f1 on dev",
     }
-    (dev_f1,) = (
-        each["value"]
-        for each in content["scores"]
-        if (each["split"], each["metric"], each["type"], each["protocol"]) == ("dev", "f1", "", "conlleval entity")
-    )
-    assert dev_f1 == max(on_dev)
+    assert _pooled([TaskScore.from_dict(each) for each in content["scores"]], "dev") == max(on_dev)
 
 
 def test_sizes_of_the_data_are_noted(work: Path, log_files: Files) -> None:
@@ -212,6 +215,7 @@ import os, signal, sys
 from pathlib import Path
 from domainlm.api import TaskSpec
 from domainlm.builtin.formats.conll import read_conll
+from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks import finetune as module
@@ -387,16 +391,24 @@ def test_more_tokens_than_the_model_has_positions(
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.parametrize("recomputes", ["off", "every_layer"])  # by a worker on a grid of one rank
 def test_training_stops_when_patience_is_at_its_end(
-    tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
+    tmp_path: Path,
+    ship_log: TaskSpec,
+    log_files: Files,
+    start_folder: Path,
+    recomputes: Literal["off", "every_layer"],
 ) -> None:
     settings = SETTINGS.model_copy(update={"num_epochs": 30, "patience": 2})
-    _finetune(ship_log, log_files, start_folder, tmp_path, settings)
+    parallel = ParallelSettings(activation_checkpointing=recomputes)
+    _finetune(ship_log, log_files, start_folder, tmp_path, settings, parallel=parallel)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     on_dev = [line["dev_f1"] for line in lines if "dev_f1" in line]
     best = on_dev.index(max(on_dev))
     assert len(on_dev) == best + 1 + 2 < 30
-    assert json.loads((tmp_path / "scores.json").read_text())["choice"]["epoch"] == best + 1
+    content = json.loads((tmp_path / "scores.json").read_text())
+    assert content["choice"]["epoch"] == best + 1
+    assert _pooled([TaskScore.from_dict(each) for each in content["scores"]], "dev") == max(on_dev)
 
 
 def test_frozen_parts_stay_as_they_were_and_rare_labels_are_seen_again(

@@ -222,11 +222,11 @@ def _check_numbers(recipe: Recipe, tasks: tuple[ResolvedTask, ...], size: ModelS
                 given=phase.max_tokens,
                 allowed=f"16 to {size.max_positions}",
             )
-        for name in ("num_frozen_layers", "num_reset_layers"):
-            if (given := getattr(phase, name, 0)) > size.layers:
-                raise RecipeError(
-                    f"{name} is above the {size.layers} layers of {size.name}",
-                    where=where,
-                    given=given,
-                    allowed=f"0 to {size.layers}",
-                )
+        num_apart = phase.num_frozen_layers + getattr(phase, "num_reset_layers", 0)
+        if num_apart > size.layers:
+            raise RecipeError(
+                f"more layers are frozen or reset than the {size.layers} of {size.name}",
+                where=where,
+                given=num_apart,
+                allowed=f"at most {size.layers} together",
+            )

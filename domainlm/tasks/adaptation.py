@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 
-from torch import nn
-
 from domainlm.errors import ModelError
 from domainlm.model.encoder import Encoder
 from domainlm.model.initialise import initialise
 from domainlm.recipe.task_settings import FinetuningSettings
+from domainlm.train.freezing import freeze
 
 
 def adapt_encoder(encoder: Encoder, settings: FinetuningSettings, seed: int) -> None:
@@ -36,8 +35,4 @@ def adapt_encoder(encoder: Encoder, settings: FinetuningSettings, seed: int) -> 
         initialise(fresh, seed)
         for layer, new in list(zip(encoder.layers, fresh.layers, strict=True))[-num_new:]:
             layer.load_state_dict(new.state_dict())
-    frozen: list[nn.Module] = list(encoder.layers[:num_frozen])
-    if settings.freezes_embeddings:
-        frozen.append(encoder.embeddings)
-    for module in frozen:
-        module.requires_grad_(False)
+    freeze(encoder, num_layers=num_frozen, embeddings=settings.freezes_embeddings)

@@ -133,7 +133,7 @@ def _resting(
     source: BatchSource[PretrainingBatch], model: PretrainingModel, settings: PretrainingSettings
 ) -> BatchSource[PretrainingBatch]:
     """Let parts of the model rest, for good or at first; grids are refused such settings (`recipe.grid`)."""
-    freeze(model, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
+    freeze(model.encoder, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
     if not settings.num_embedding_steps:
         return source
     return EmbeddingsFirst.of(source, model, settings.num_embedding_steps)

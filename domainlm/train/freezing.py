@@ -1,4 +1,4 @@
-"""Training a part of a language model: layers that rest for good, and layers that rest at first."""
+"""Training a part of a model: layers that rest for good, and layers that rest at first."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from typing import Generic, TypeVar
 from torch import nn
 
 from domainlm.errors import ModelError
+from domainlm.model.encoder import Encoder
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.train.objective import Batch, BatchSource
 
 BatchT = TypeVar("BatchT", bound=Batch)
 
 
-def freeze(model: PretrainingModel, *, num_layers: int, embeddings: bool) -> None:
+def freeze(encoder: Encoder, *, num_layers: int, embeddings: bool) -> None:
     """Let the lowest layers, and the embeddings, rest for the whole of a training.
 
     Args:
-        model: the language model; the word embedding is also its decoder.
+        encoder: its word embedding is also the decoder of a language model.
         num_layers: how many of the lowest layers.
         embeddings: of words, positions and segments, with their normalisation.
 
     Raises:
         ModelError: there are fewer layers.
     """
-    layers = model.encoder.layers
+    layers = encoder.layers
     if num_layers > len(layers):
         raise ModelError(
             "the model has fewer layers",
-            where="pretraining.num_frozen_layers",
+            where="num_frozen_layers",
             given=num_layers,
             allowed=f"at most {len(layers)}",
         )
     resting: list[nn.Module] = list(layers)[:num_layers]
     if embeddings:
-        resting.append(model.encoder.embeddings)
+        resting.append(encoder.embeddings)
     for module in resting:
         module.requires_grad_(requires_grad=False)
 

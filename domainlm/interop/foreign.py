@@ -89,7 +89,7 @@ def write_pretraining_model(
         foreign: the model.
         vocabulary: its vocabulary.
         folder: made anew where it is not there.
-        sentence_order: with a head for sentence order; None: where the source has one.
+        sentence_order: with the head for pairs of segments; None: where the source has one.
         seed: of the weights that are missing.
         vocabulary_multiple: rows of zeros are added to the word embedding up to the next multiple.
         dropout: in place of the source's.

@@ -35,7 +35,7 @@ def import_model(
         vocabulary: of the model, where it is not in its folder.
         revision: commit, tag or branch on the hub.
         seed: of the weights of heads that the source lacks.
-        sentence_order: with a head for sentence order; None: where the source has one.
+        sentence_order: with the head for pairs of segments; None: where the source has one.
         heads: attention heads, for checkpoints of Megatron-LM that do not say it.
         force: replace what stands at `out`.
 

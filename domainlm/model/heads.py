@@ -1,4 +1,4 @@
-"""The heads of pretraining: masked language model and sentence order."""
+"""The heads of pretraining: masked words, and pairs of segments."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def create_start(config: ModelConfig, *, sentence_order: bool, seed: int, vocabu
 
     Args:
         config: shape of the encoder.
-        sentence_order: with the head for sentence order.
+        sentence_order: with the head for pairs of segments.
         seed: of the weights.
         vocabulary: folder with the tokenizer.json that belongs to the model.
         folder: where to write.
@@ -265,7 +265,7 @@ def _check_vocabulary(config: ModelConfig, vocabulary: Vocabulary, where: Path) 
 
 
 def _check_start(folder: Path, settings: PretrainingSettings, vocabulary: Vocabulary) -> tuple[ModelConfig, bool]:
-    """The shape of a model that can be trained or scored with these settings, and whether it knows sentence order."""
+    """The shape of a model that can be trained or scored with these settings, and whether it has a head for pairs."""
     found = read_config(folder)
     _check_vocabulary(found.model, vocabulary, folder)
     sentence_order = bool(found.extra.get("sentence_order"))

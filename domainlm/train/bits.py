@@ -88,7 +88,7 @@ class WordRows:
     Args:
         vocabulary: what writes the words, each by itself.
         max_tokens: longest row.
-        pairs: lay out the halves of a window as two segments, as for a model that knows sentence order.
+        pairs: lay out the halves of a window as two segments, as for a model that was trained on pairs.
     """
 
     def __init__(self, vocabulary: Vocabulary, *, max_tokens: int, pairs: bool) -> None:

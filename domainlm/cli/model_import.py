@@ -15,7 +15,11 @@ from domainlm.cli.logs import verbosity_options
 @click.option("--vocabulary", type=click.Path(path_type=Path), help="Its vocabulary, where that is not in its folder.")
 @click.option("--revision", help="Commit, tag or branch of a model on the hub.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights of heads that the source lacks.")
-@click.option("--sentence-order", is_flag=True, help="Also where the source lacks this head, which is then fresh.")
+@click.option(
+    "--sentence-order",
+    is_flag=True,
+    help="Have the head for pairs of segments also where the source lacks it; it is then fresh.",
+)
 @click.option("--heads", type=click.IntRange(1), help="Attention heads, for Megatron-LM checkpoints that lack them.")
 @click.option("--force", is_flag=True, help="Replace what stands at OUT.")
 @verbosity_options

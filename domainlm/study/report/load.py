@@ -247,11 +247,22 @@ def _read_log(path: Path, name: str) -> tuple[tuple[tuple[int, float], ...], str
         if point is not None:
             by_step[point[0]] = point[1]
         elif line.strip() and line.endswith(b"\n"):
-            counts["damaged"] += 1
+            counts[_without_loss(line)] += 1
     if not by_step:
         return (), f"{clean(name)} holds no losses: its curve is not shown"
-    note = f"{clean(name)}: {counts['damaged']} damaged lines passed over" if counts["damaged"] else ""
-    return tuple(sorted(by_step.items())), note
+    notes = {"damaged": "damaged lines passed over", "skipped": "skipped steps, not finite"}
+    told = ", ".join(f"{counts[kind]} {note}" for kind, note in notes.items() if counts[kind])
+    return tuple(sorted(by_step.items())), f"{clean(name)}: {told}" if told else ""
+
+
+def _without_loss(line: bytes) -> str:
+    """Why a line has none: the step was "skipped", or is one of the "overflow" that fp16 begins with; else "damaged"."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return "damaged"
+    is_step = isinstance(entry, dict) and "step" in entry and "loss" not in entry
+    return next((key for key in ("skipped", "overflow") if is_step and entry.get(key) == 1), "damaged")
 
 
 def _parse_point(line: bytes) -> tuple[int, float] | None:

@@ -110,6 +110,20 @@ def test_a_damaged_log_is_read_as_far_as_it_goes(results: Json, write_run: Write
     assert loaded.notes == (f"{name}: 4 damaged lines passed over",)
 
 
+def test_steps_without_a_loss_are_no_damage(results: Json, write_run: WriteRun) -> None:
+    out = write_run(results)
+    name = results["curves"][0]["file"]
+    lines = [
+        b'{"step": 1, "overflow": 1.0, "learning_rate": 0.1, "num_tokens": 9}',
+        b'{"step": 2, "loss": 2.0}',
+        b'{"step": 3, "skipped": 1.0, "learning_rate": 0.1, "num_tokens": 9}',
+    ]
+    (out / name).write_bytes(b"\n".join(lines) + b"\n")
+    loaded = load_results(out)
+    assert loaded.curves[0].points == ((2, 2.0),)
+    assert loaded.notes == (f"{name}: 1 skipped steps, not finite",)
+
+
 def test_missing_and_empty_logs_are_noted(results: Json, write_run: WriteRun) -> None:
     out = write_run(results)
     gone, empty = (results["curves"][place]["file"] for place in (0, 1))

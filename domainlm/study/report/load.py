@@ -256,7 +256,7 @@ def _read_log(path: Path, name: str) -> tuple[tuple[tuple[int, float], ...], str
 
 
 def _without_loss(line: bytes) -> str:
-    """Why a line has none: the step was "skipped", or is one of the "overflow" that fp16 begins with; else "damaged"."""
+    """Why a line has none: the step was "skipped", is an "overflow" as fp16 begins with, or the line is "damaged"."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):

@@ -164,7 +164,9 @@ def join_world(
     torch_device = _choose_device(device, rank)
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
-        init_method="env://" if store is None else store.absolute().as_uri(),
+        **(
+            {"store": _launched_store(timeout_seconds)} if store is None else {"init_method": store.absolute().as_uri()}
+        ),
         rank=rank,
         world_size=grid.world_size,
         timeout=timedelta(seconds=timeout_seconds),
@@ -173,6 +175,12 @@ def join_world(
     world = World(grid, torch_device, _make_groups(grid), second)
     _joined.append(world)
     return world
+
+
+def _launched_store(timeout_seconds: float) -> Any:  # noqa: ANN401 - torch.distributed is named in this package alone
+    """The store of a launched run. torchrun keeps one over its restarts, so that each attempt needs names of its own."""
+    store, _, size = next(distributed.rendezvous("env://", timeout=timedelta(seconds=timeout_seconds)))
+    return distributed.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-of-{size}", store)
 
 
 def leave_world() -> None:

@@ -35,10 +35,10 @@ class PretrainingBatch:
     masked_positions: torch.Tensor
     masked_labels: torch.Tensor
     is_swapped: torch.Tensor | None
-    positions: torch.Tensor | None
-    samples: torch.Tensor | None
-    firsts: torch.Tensor | None
     num_tokens: int
+    positions: torch.Tensor | None = None
+    samples: torch.Tensor | None = None
+    firsts: torch.Tensor | None = None
 
     @classmethod
     def of(cls, batch: MaskedBatch) -> Self:

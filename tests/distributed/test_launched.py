@@ -43,7 +43,7 @@ num_threads = 1
 """
 _TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--max-restarts=2", "--nproc-per-node")
 _RUN = ("-m", "domainlm", "run", "ships.toml")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.grids, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

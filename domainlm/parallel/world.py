@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import torch
 from torch import distributed
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from domainlm.errors import MachineError
 from domainlm.parallel.grid import Grid
@@ -164,7 +166,8 @@ def join_world(
     torch_device = _choose_device(device, rank)
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
-        init_method="env://" if store is None else store.absolute().as_uri(),
+        init_method=None if store is None else store.absolute().as_uri(),
+        store=_launched_store(timeout_seconds) if store is None else None,
         rank=rank,
         world_size=grid.world_size,
         timeout=timedelta(seconds=timeout_seconds),
@@ -173,6 +176,12 @@ def join_world(
     world = World(grid, torch_device, _make_groups(grid), second)
     _joined.append(world)
     return world
+
+
+def _launched_store(timeout_seconds: float) -> Any:  # noqa: ANN401 - torch.distributed is named in this package alone
+    """The store of a launched run. torchrun keeps one over its restarts: each attempt needs names of its own."""
+    store, _, size = next(rendezvous("env://", timeout=timedelta(seconds=timeout_seconds)))
+    return PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}-of-{size}", store)
 
 
 def leave_world() -> None:

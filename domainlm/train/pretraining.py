@@ -35,10 +35,10 @@ class PretrainingBatch:
     masked_positions: torch.Tensor
     masked_labels: torch.Tensor
     is_swapped: torch.Tensor | None = None
+    num_tokens: int
     positions: torch.Tensor | None = None
     samples: torch.Tensor | None = None
     firsts: torch.Tensor | None = None
-    num_tokens: int
 
     @classmethod
     def of(cls, batch: MaskedBatch) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,17 @@ GRIDS = [
     for tensor in (1, 2, 4)
     if data * pipeline * tensor <= 8
 ]
+_PLAIN = {(1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (1, 2, 2)}
+"""Those of the default suite."""
+
+
+def of_grids(grids: Sequence[tuple[int, int, int]]) -> pytest.MarkDecorator:
+    """Gives the grids to a test; those that are not plain run in `tox -e grids`."""
+    marks = [() if grid in _PLAIN else pytest.mark.grids for grid in grids]
+    named = [
+        pytest.param(grid, id="x".join(map(str, grid)), marks=mark) for grid, mark in zip(grids, marks, strict=True)
+    ]
+    return pytest.mark.parametrize("grid", named)
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +76,20 @@ def micro_batch_size(grid: tuple[int, int, int]) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("grid", GRIDS, ids=lambda grid: "x".join(map(str, grid)))
+@of_grids(GRIDS)
 def test_every_grid_trains_the_same_model(grid: tuple[int, int, int], train: Train, reference: Outcome) -> None:
     assert_equal(train(grid, micro_batch_size=micro_batch_size(grid)), reference)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("grid", [grid for grid in GRIDS if grid[1] > 1], ids=lambda grid: "x".join(map(str, grid)))
+@of_grids([grid for grid in GRIDS if grid[1] > 1])
 def test_async_pipe_trains_the_same_model(grid: tuple[int, int, int], train: Train, reference: Outcome) -> None:
     options = {"engine": "async_pipe"}
     assert_equal(train(grid, micro_batch_size=micro_batch_size(grid), options=options), reference)
 
 
 @pytest.mark.slow
+@pytest.mark.grids
 @pytest.mark.parametrize("num_sequences", [4, 6])  # 4 micro-batches, and 3, which do not divide into rounds
 def test_interleaved_stages_train_the_same_model(num_sequences: int, train: Train, reference: Outcome) -> None:
     spec = {"num_stages_per_rank": 2, "micro_batch_size": num_sequences, "options": {"schedule": "interleaved"}}

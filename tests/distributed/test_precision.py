@@ -33,6 +33,7 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
 
 
 @pytest.mark.slow
+@pytest.mark.grids
 @pytest.mark.parametrize(
     ("precision", "degrees", "recomputed"),
     [

@@ -77,6 +77,7 @@ def test_every_rank_writes_its_part(half: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.grids
 @pytest.mark.parametrize("degrees", [(2, 1, 2), (1, 1, 1), (1, 4, 1)], ids=lambda grid: "x".join(map(str, grid)))
 def test_another_grid_goes_on(half: Path, reference: Path, tmp_path: Path, degrees: Degrees) -> None:
     work = tmp_path / "work"
@@ -95,8 +96,8 @@ def test_another_grid_goes_on(half: Path, reference: Path, tmp_path: Path, degre
     ("degrees", "spec"),
     [
         ((1, 2, 2), {}),
-        ((2, 1, 1), {"options": {"divides_optimizer": True}}),
-        ((2, 1, 1), {"precision": "bf16_weights"}),
+        pytest.param((2, 1, 1), {"options": {"divides_optimizer": True}}, marks=pytest.mark.grids),
+        pytest.param((2, 1, 1), {"precision": "bf16_weights"}, marks=pytest.mark.grids),
     ],
     ids=["1x2x2", "divided optimizer", "bf16 weights"],
 )
@@ -114,6 +115,7 @@ def test_the_same_grid_goes_on_to_the_same_bits(tmp_path: Path, degrees: Degrees
 
 
 @pytest.mark.slow
+@pytest.mark.grids
 def test_a_divided_optimizer_is_read_by_one_rank(reference: Path, tmp_path: Path) -> None:
     half = train(tmp_path, (2, 2, 1), stop_after=10, options={"divides_optimizer": True})
     writers = {name for name in half.manifest.files if name.startswith("optimizer")}

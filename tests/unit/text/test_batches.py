@@ -191,7 +191,7 @@ def test_packed_rows_hold_whole_samples(
     padding = np.arange(max_tokens) >= batch.lengths[:, None]
     assert (batch.tokens[padding] == _PAD).all()
     assert (batch.tokens[~padding] != _PAD).all()
-    assert np.mean(batch.lengths) > 0.9 * max_tokens  # it is a small text
+    assert np.mean(batch.lengths) > 0.88 * max_tokens  # it is a small text
 
 
 @pytest.mark.parametrize("objective", ["sentence_order", "none"])

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ _SLOW_PAGES = {
     "docs/how-to/use-in-transformers.md",
     "docs/how-to/run-on-several-ranks.md",
 }
+_PLUGIN, _PLUGIN_SPECS = "domainlm_biomegatron", "biomegatron"
 _COMMAND_SECONDS = 200
 _PAGE_SECONDS = 600  # far more than it takes, for machines with much else to do
 
@@ -328,12 +330,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "make_shell" not in metafunc.fixturenames:
         metafunc.parametrize("page", [pytest.param(page, id=page.name) for page in pages])
         return
-    long = pytest.mark.timeout(_PAGE_SECONDS)
     metafunc.parametrize(
         "page",
         [
-            pytest.param(page, id=page.name, marks=[long, pytest.mark.slow] if page.name in _SLOW_PAGES else [long])
+            pytest.param(page, id=page.name, marks=list(_marks(page)))
             for page in pages
             if any(block.is_run for block in page.blocks)
         ],
     )
+
+
+def _marks(page: Page) -> Iterator[pytest.MarkDecorator]:
+    yield pytest.mark.timeout(_PAGE_SECONDS)
+    if page.name in _SLOW_PAGES:
+        yield pytest.mark.slow
+    if any(block.is_run and f"{_PLUGIN_SPECS}/" in block.text for block in page.blocks):
+        is_missing = find_spec(_PLUGIN) is None
+        yield pytest.mark.skipif(is_missing, reason=f"the page uses the plugin {_PLUGIN}, which is not installed")

@@ -62,6 +62,8 @@ def portable_recipe(resolved: Resolved) -> dict[str, Any]:
         return os.path.relpath(value, folder) if isinstance(value, str) and Path(value).is_absolute() else value
 
     tables: dict[str, Any] = resolved.loaded.recipe.model_dump(mode="json")
+    for key in ("num_workers", "slurm"):  # who works changes nothing of what comes out
+        del tables["runtime"][key]
     map_all_paths(tables, relative)
     map_study_paths(tables, lambda nested: map_all_paths(nested, relative))
     tables["scales"] = {name: table for name, table in tables["scales"].items() if name == tables["scale"]}

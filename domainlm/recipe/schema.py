@@ -14,6 +14,7 @@ from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.slurm_settings import SlurmSettings
 from domainlm.recipe.study_settings import StudySettings
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 
@@ -96,6 +97,11 @@ class RuntimeSettings(Settings):
     master copies in the optimizer; "fp16" keeps fp32 weights and scales the loss (Micikevicius et al. 2018)."""
     num_threads: Positive | None = None
     """CPU threads; all cores where not given."""
+    num_workers: Positive | None = None
+    """Stages that are made at once, each by a process of its own; where not given one for each GPU where there are
+    several and each cell trains on one, else one. Results do not depend on it."""
+    slurm: SlurmSettings = Field(default_factory=SlurmSettings)
+    """Jobs of a cluster."""
 
 
 class Recipe(Settings):

@@ -12,8 +12,6 @@ from typing import Any
 from domainlm.recipe.dotted import join_keys
 from domainlm.study.report.load import Results, Row, load_results
 
-_SEED = "seed="
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -79,7 +77,7 @@ def _groups(results: Results) -> dict[tuple[str, ...], list[Row]]:
 
 
 def _without_seed(signature: str) -> str:
-    return "|".join(part for part in signature.split("|") if not part.startswith(("seed:", _SEED)))
+    return "|".join(part for part in signature.split("|") if not part.startswith("seeds:"))
 
 
 def _leaves(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -31,9 +31,9 @@ def make_one(
             "no such stage" if not found else "several stages begin so",
             where=recipe,
             given=key,
-            remedy="name one that `domainlm run --dry-run` lists. Where a run on another machine asks for it: stages depend "
-            "on the kind of device, torch's version and the number of threads; start the run on a machine of this kind, "
-            "and set runtime.num_threads",
+            remedy="name one that `domainlm run --dry-run` lists; what they are depends on the kind of device, torch's "
+            "version and the number of threads: start runs from a machine like those of their workers, and set "
+            "runtime.num_threads",
         )
     (stage,) = found
     for below in stage.inputs.values():

@@ -61,7 +61,8 @@ def run_recipe(
 
     Raises:
         StudyError: some stages failed; the results hold the others.
-        UserError: as for `plan_run`; what a stage failed with, where there is nothing to report; also where `out` holds another recipe's results or another run is writing there.
+        UserError: as for `plan_run`; what a stage failed with, where there is nothing else to report; also where `out`
+            holds another recipe's results or another run is writing there.
         KeyboardInterrupt: passed on after the stage in work has saved what it can; the same call goes on from there.
     """
 

@@ -1,7 +1,7 @@
 """How fast training stages went here, kept in the store by device, number format and shape of the model.
 
-Time is that of the steps alone, without the first of an attempt, in which libraries warm up: operations are those of the
-mathematics (`domainlm.plan.operations`), counted over all slots, padding too.
+Time is that of the steps alone, without the first of an attempt, in which libraries warm up. Operations are those of
+the mathematics (`domainlm.plan.operations`), counted over all slots, padding too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PLACE = ("device", "precision", "num_threads", "world_size")
 
 @dataclass(slots=True)
 class Pace:
-    """What was measured of one attempt: steps, sub-tokens and seconds after its first step; `num_steps` of the phase."""
+    """What was measured of one attempt: steps, sub-tokens and seconds after its first step."""
 
     steps: int = 0
     tokens: int = 0

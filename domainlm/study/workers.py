@@ -1,7 +1,7 @@
 """Workers: processes that each make one stage, on this machine or as jobs of a cluster.
 
-Each runs `domainlm study stage`, the same command whoever starts it, so that nothing but text is handed over: what is made
-is found in the store, and what went wrong as a note beside it.
+Each runs `domainlm study stage`, the same command whoever starts it, so that nothing but text is handed over: what is
+made is found in the store, and what went wrong as a note beside it.
 """
 
 from __future__ import annotations
@@ -64,10 +64,8 @@ class StageCommand:
         """The command and its arguments."""
         folders = ["--out", str(self.out.absolute()), "--store", str(self.store.absolute())]
         changes = [word for text in self.overrides for word in ("--set", text)]
-        return [sys.executable, "-m", "domainlm", "study", "stage", str(self.recipe.absolute()), stage.key] + [
-            *folders,
-            *changes,
-        ]
+        start = [sys.executable, "-m", "domainlm", "study", "stage"]
+        return [*start, str(self.recipe.absolute()), stage.key, *folders, *changes]
 
     def log(self, stage: Stage) -> Path:
         """Where its messages go."""

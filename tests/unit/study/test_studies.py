@@ -53,7 +53,7 @@ SHIPS = ("Aurora", "Borealis", "Cormorant", "Dolphin")
 
 def write_inputs(folder: Path) -> Path:
     draw = random.Random(7)  # noqa: S311 - made-up ships are no secret
-    lines = [f"The ship {draw.choice(SHIPS)} landed at noon. It was dry.\n" for _ in range(40)]
+    lines = [f"The ship {draw.choice(SHIPS)} landed on day {day}. It was dry.\n" for day in range(40)]
     (folder / "logs.txt").write_text("\n".join(lines), encoding="utf-8")
     for split, size in (("train", 24), ("dev", 8)):
         sentences = (f"The\tO\nship\tO\n{draw.choice(SHIPS)}\tB-Ship\n" for _ in range(size))

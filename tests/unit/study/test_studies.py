@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)
+
 RECIPE = """
 name = "harbour"
 seeds = [3]

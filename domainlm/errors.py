@@ -110,6 +110,10 @@ class ModelError(UserError):
     """A model folder or checkpoint that cannot be loaded, or settings no model can be built from."""
 
 
+class StudyError(UserError):
+    """Some stages of a study failed, and the others are done."""
+
+
 class StorageError(UserError):
     """A folder that cannot be written: disk full, read-only, locked, or holding something else."""
 

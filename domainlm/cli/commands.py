@@ -8,6 +8,7 @@ from domainlm.plugin.marker import hookimpl
 _TABLE = (
     ("run", "domainlm.cli.run:run", "Run a recipe from corpus to report."),
     ("recipe", "domainlm.cli.recipe:recipe", "List, show and check recipes."),
+    ("study", "domainlm.cli.study:study", "Follow a run, compare two, make one stage."),
     ("plan", "domainlm.cli.plan:plan", "Work out what a recipe's pretraining costs, and choose a grid."),
     ("checkpoint", "domainlm.cli.checkpoint:checkpoint", "Look at, check and divide anew checkpoints of training."),
     ("report", "domainlm.cli.report:report", "Write the report of a finished run again."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -10,7 +11,18 @@ from domainlm.cli.arguments import recipe_argument, recipe_file, set_option
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.state import cli_state
 
+WorkersAsked = int | Literal["slurm"] | None
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def _workers(_context: click.Context, _: click.Parameter, given: str | None) -> WorkersAsked:
+    if given is None:
+        return None
+    if given == "slurm":
+        return "slurm"
+    if not given.isdecimal() or int(given) < 1:
+        raise click.BadParameter(f"{given!r} is neither a number from 1 nor slurm")
+    return int(given)
 
 
 @click.command(short_help="Run a recipe from corpus to report.")
@@ -18,16 +30,29 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--out", type=_FOLDER, help="Folder for results, report and models.  [default: runs/RECIPE]")
 @click.option("--store", type=_FOLDER, help="Folder of artifacts that several runs may share.")
 @set_option
-@click.option("--dry-run", is_flag=True, help="Check everything and list the stages, without running any.")
+@click.option("--dry-run", is_flag=True, help="Check everything and list the stages and their costs, running none.")
+@click.option(
+    "--workers",
+    callback=_workers,
+    metavar="NUMBER|slurm",
+    help="Make so many stages at once, or each as a job of a Slurm cluster.  [default: as runtime.num_workers says]",
+)
 @verbosity_options
 @click.pass_context
 def run(
-    context: click.Context, recipe: str, out: Path | None, store: Path | None, overrides: tuple[str, ...], dry_run: bool
+    context: click.Context,
+    recipe: str,
+    out: Path | None,
+    store: Path | None,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    workers: WorkersAsked,
 ) -> None:
     """Run a recipe from corpus to report.
 
     RECIPE is a TOML file, or the name of a recipe that a plugin ships (see `domainlm recipe list`). What was computed
-    before is not computed again: after an interruption, the same command goes on.
+    before is not computed again: after an interruption, the same command goes on. Where a stage fails, what does not
+    need it goes on, and the same command tries it again.
     """
     plugins = cli_state(context).plugins
     path = recipe_file(recipe, plugins.registry)
@@ -39,7 +64,7 @@ def run(
         click.echo(describe_run(path, out=folder, store=store, overrides=overrides, plugins=plugins))
     if dry_run:
         return
-    summary = run_recipe(path, out=folder, store=store, overrides=overrides, plugins=plugins)
+    summary = run_recipe(path, out=folder, store=store, overrides=overrides, plugins=plugins, workers=workers)
     if is_first_rank():
         click.echo(f"done in {_duration(summary.seconds)}: {folder / 'report.html'}, {folder / 'results.json'}")
 

@@ -12,6 +12,7 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
+from domainlm.recipe.dotted import map_study_paths
 from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.recipe.toml_source import map_all_paths
 
@@ -41,6 +42,7 @@ def lock_record(
     folder = resolved.loaded.path.absolute().parent
     return {
         "python": platform.python_version(),
+        "scale": resolved.loaded.recipe.scale or "",
         "packages": {"domainlm": __version__}
         | {name: installed for name in _PACKAGES if (installed := _version(name)) is not None},
         "hardware": dict(hardware),
@@ -60,7 +62,11 @@ def portable_recipe(resolved: Resolved) -> dict[str, Any]:
         return os.path.relpath(value, folder) if isinstance(value, str) and Path(value).is_absolute() else value
 
     tables: dict[str, Any] = resolved.loaded.recipe.model_dump(mode="json")
+    for key in ("num_workers", "slurm"):  # who works changes nothing of what comes out
+        del tables["runtime"][key]
     map_all_paths(tables, relative)
+    map_study_paths(tables, lambda nested: map_all_paths(nested, relative))
+    tables["scales"] = {name: table for name, table in tables["scales"].items() if name == tables["scale"]}
     tables["variables"] = {name: relative(value) for name, value in tables["variables"].items()}
     return tables
 

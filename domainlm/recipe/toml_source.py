@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import RecipeError, nearest_name
+from domainlm.recipe.dotted import map_study_paths
 
 Table = dict[str, Any]
 
@@ -128,12 +129,12 @@ def anchor_paths(tables: Table, folder: Path) -> None:
             return value
         return str(folder.absolute() / Path(value).expanduser())
 
-    for keys in _PATH_KEYS:
-        map_path_values(tables, keys, anchored)
+    map_all_paths(tables, anchored)
+    map_study_paths(tables, lambda nested: map_all_paths(nested, anchored))
 
 
 def map_all_paths(tables: Table, change: Callable[[Any], Any]) -> None:
-    """Apply `change` to every value among `tables` that is a path, in place."""
+    """Apply `change` to every value among `tables` that is a path, in place; not to what is varied or scaled."""
     for keys in _PATH_KEYS:
         map_path_values(tables, keys, change)
 

@@ -20,8 +20,10 @@ def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     """
     for cell in graph.cells:
         target = folder / folder_name(cell.cell.cell.label)
+        if cell.model.key not in artifacts:
+            continue
         _copy(artifacts[cell.model.key].folder / "model", target / LANGUAGE_MODEL)
-        for stage in cell.finetuning:
+        for stage in (each for each in cell.finetuning if each.key in artifacts):
             _copy(artifacts[stage.key].folder / "model", target / f"{folder_name(stage.name)}-seed-{stage.seed}")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from domainlm.api import Score
-from domainlm.recipe.load import Cell
+from domainlm.recipe.cells import Cell
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import read_json, write_atomically
@@ -26,20 +27,27 @@ _ROW_FIELDS = ("stage", "task", "dataset", "split", "metric", "protocol", "value
 LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
 
 
-def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock: Mapping[str, Any]) -> dict[str, Any]:
+def collect_results(
+    resolved: Resolved,
+    graph: Graph,
+    artifacts: Artifacts,
+    lock: Mapping[str, Any],
+    failed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Everything a report needs, as JSON values; the same bytes for the same run, however often it was stopped."""
     results: dict[str, Any] = {
         "recipe": portable_recipe(resolved),
         "lock": dict(lock),
         "rows": [row for cell in graph.cells for row in _rows(cell, artifacts)],
-        "curves": [curve for cell in graph.cells for curve in _curves(cell)],
+        "curves": [curve for cell in graph.cells for curve in _curves(cell, artifacts)],
         "problems": list(_problems(graph, artifacts)),
+        "failures": [failure for cell in graph.cells for failure in _failures(cell, failed)],
         "candidates": [],
     }
     recipe = resolved.loaded.recipe
     if recipe.study.select:
         results |= select_settings(
-            results["rows"], results["curves"], recipe.study.select, lambda axes: Cell(axes, recipe).label
+            results["rows"], results["curves"], recipe.study.select, lambda varied: Cell(varied, recipe).label
         )
     return results
 
@@ -54,13 +62,14 @@ def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     """Copy the metrics of every training stage to where the curves of results.json name them."""
     shutil.rmtree(folder, ignore_errors=True)
     for cell in graph.cells:
-        for stage in _trained(cell):
+        for stage in _trained(cell, artifacts):
             source = artifacts[stage.key].folder / "metrics.jsonl"
             write_atomically(folder / _log_name(stage), source.read_bytes())
 
 
-def _trained(cell: CellStages) -> list[Stage]:
-    return [*([cell.pretraining] if cell.pretraining is not None else []), *cell.finetuning]
+def _trained(cell: CellStages, artifacts: Artifacts) -> list[Stage]:
+    stages = [*([cell.pretraining] if cell.pretraining is not None else []), *cell.finetuning]
+    return [stage for stage in stages if stage.key in artifacts]
 
 
 def _log_name(stage: Stage) -> str:
@@ -68,10 +77,14 @@ def _log_name(stage: Stage) -> str:
 
 
 def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
+    if cell.model.key not in artifacts:
+        return  # it failed, or something that it needs
     common = _common(cell, artifacts)
     recipe = cell.cell.cell.recipe
     own = FurtherScore(cell.language_model_score, common["corpus"], is_general=False, is_before=False)
     for entry in (own, *cell.further_scores):
+        if entry.stage.key not in artifacts:
+            continue
         scores = read_json(artifacts[entry.stage.key].folder / "scores.json")
         for metric, value in scores.items():
             yield {
@@ -86,7 +99,7 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 **common,
                 **({"steps": 0} if entry.is_before else {}),
             }
-    for stage in cell.finetuning:
+    for stage in (each for each in cell.finetuning if each.key in artifacts):
         for score in read_json(artifacts[stage.key].folder / "scores.json")["scores"]:
             yield {
                 "stage": "finetune",
@@ -112,28 +125,46 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
         "architecture": start["model"]["architecture"],
         "vocabulary": cell.cell.vocabulary.spec.name,
         "vocabulary_size": vocabulary["size"],
+        "vocabulary_id": cell.vocabulary.key[:12],
         "corpus": cell.cell.corpus.spec.name,
         "start": recipe.start.kind,
         "steps": recipe.pretraining.num_steps,
         "epochs": {} if cell.pretraining is None else artifacts[cell.pretraining.key].manifest["facts"]["epochs"],
-        "cell": dict(cell.cell.cell.axes),
+        "arm": cell.cell.cell.arm,
+        "cell": dict(cell.cell.cell.varied),
     }
 
 
-def _curves(cell: CellStages) -> Iterator[dict[str, Any]]:
-    common = {"model": cell.cell.cell.label, "cell": dict(cell.cell.cell.axes)}
-    if cell.pretraining is not None:
+def _curves(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
+    common = {"model": cell.cell.cell.label, "arm": cell.cell.cell.arm, "cell": dict(cell.cell.cell.varied)}
+    if cell.pretraining is not None and cell.pretraining.key in artifacts:
         seed = cell.cell.cell.recipe.pretraining.seed
         file = f"logs/{_log_name(cell.pretraining)}"
         yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file}
-    for stage in cell.finetuning:
+    for stage in (each for each in cell.finetuning if each.key in artifacts):
         file = f"logs/{_log_name(stage)}"
         yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}
 
 
+def _failures(cell: CellStages, failed: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What failed by itself; what was left out for that is seen from the rows that are not there."""
+    for stage in cell.ordered():
+        if stage.key in failed:
+            task = stage if isinstance(stage, FinetuneStage) else None
+            yield {
+                "stage": stage.kind,
+                "error": failed[stage.key],
+                "dataset": "" if task is None else task.name,
+                "seed": None if task is None else task.seed,
+                "model": cell.cell.cell.label,
+                "arm": cell.cell.cell.arm,
+                "cell": dict(cell.cell.cell.varied),
+            }
+
+
 def _problems(graph: Graph, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
     told = []
-    for stage in graph.ordered():
+    for stage in (each for each in graph.ordered() if each.key in artifacts):
         found = artifacts[stage.key].manifest["problems"]
         where = stage.name if isinstance(stage, FinetuneStage) else stage.label
         problem = {"stage": stage.kind, "where": where, **found}

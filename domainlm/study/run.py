@@ -4,78 +4,31 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from domainlm.api import RunInfo, RunSummary
-from domainlm.errors import StorageError
+from domainlm.errors import StorageError, StudyError
+from domainlm.parallel.environment import launched
 from domainlm.plugin.manager import LoadedPlugins
-from domainlm.recipe.load import load_recipe
-from domainlm.recipe.lock import lock_record
-from domainlm.recipe.resolve import resolve
 from domainlm.recipe.resolved import Resolved
-from domainlm.study.files import FileHashes, read_json, write_json
-from domainlm.study.graph import Graph, build_graph
-from domainlm.study.hardware import hardware_identity
+from domainlm.study.choose_workers import WorkersAsked, choose_workers
+from domainlm.study.dry_run import describe
+from domainlm.study.files import read_json, write_json
 from domainlm.study.models import copy_models
+from domainlm.study.plan import PlannedRun, plan_run, resolve_recipe
 from domainlm.study.ranks import with_launched_ranks
 from domainlm.study.report import write_report
 from domainlm.study.results import collect_results, copy_logs, score_of
 from domainlm.study.runner import Runner
+from domainlm.study.status import remember_call
 from domainlm.study.store import Store
 
 _log = logging.getLogger(__name__)
 _RESULTS = "results.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """A recipe that is checked and turned into stages; nothing has run yet."""
-
-    resolved: Resolved
-    graph: Graph
-    lock: Mapping[str, Any]
-    store: Store
-
-
-def plan_run(
-    recipe: str | Path, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
-) -> PlannedRun:
-    """Load, check and resolve a recipe, and work out its stages.
-
-    Args:
-        recipe: a TOML file, or the name of a recipe that ships with a plugin.
-        out: the output folder.
-        store: where artifacts are kept; `out/artifacts` where None.
-        overrides: `dotted.key=value` texts.
-        plugins: the loaded plugins.
-
-    Raises:
-        UserError: anything wrong with the recipe, its inputs or the folders.
-    """
-    registry = plugins.registry
-    resolved = _resolve(recipe, overrides, plugins)
-    folder = Store(store if store is not None else out / "artifacts")
-    hashes = FileHashes(folder.root / "input-hashes.json" if folder.root.is_dir() else None)
-    graph = build_graph(resolved, hashes, hardware_identity)
-    hardware = hardware_identity(resolved.loaded.recipe.runtime)
-    return PlannedRun(resolved, graph, lock_record(resolved, registry, hashes.of, hardware), folder)
-
-
-def _resolve(recipe: str | Path, overrides: Sequence[str], plugins: LoadedPlugins) -> Resolved:
-    registry = plugins.registry
-
-    def find_shipped(name: str) -> Path:
-        return registry.recipe(name).path
-
-    text = str(recipe)
-    path = Path(text) if text.endswith(".toml") or Path(text).exists() else find_shipped(text)
-    return resolve(load_recipe(path, overrides, find_shipped), registry)
 
 
 def describe_run(
@@ -83,38 +36,50 @@ def describe_run(
 ) -> str:
     """What `run_recipe` would do, stage by stage, and what of it is done already."""
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
-    stages = planned.graph.ordered()
-    loaded = planned.resolved.loaded
-    lines = [f"{loaded.recipe.name}: {len(planned.graph.cells)} cell(s), {len(stages)} stage(s), into {out}"]
-    for number, stage in enumerate(stages, start=1):
-        done = planned.store.find(stage.kind, stage.key) is not None
-        lines.append(f"{number:4}  {'done' if done else 'to do':6} {stage.kind:10} {stage.key[:12]}  {stage.label}")
-    return "\n".join(lines)
+    name, cells, stages = planned.resolved.loaded.recipe.name, planned.graph.cells, planned.graph.ordered()
+    return f"{name}: {len(cells)} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"
 
 
 def run_recipe(
-    recipe: str | Path, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
+    recipe: str | Path,
+    *,
+    out: Path,
+    store: Path | None,
+    overrides: Sequence[str],
+    plugins: LoadedPlugins,
+    workers: WorkersAsked = None,
 ) -> RunSummary:
     """Run a recipe to the end, or go on with one that was stopped.
 
     Leaves in `out`: results.json, report.md, report.html, logs/, models/ and, unless `store` is given, artifacts/.
     As one of several ranks that torchrun or srun launched, other than rank 0, it only trains as rank 0 asks it to.
 
-    Args: as for `plan_run`.
+    A stage that fails is told in the results, and what does not need it goes on; the same call tries it again.
+
+    Args: as for `plan_run`, and
+        workers: how many stages may be made at once by processes of their own, or "slurm"; None: as the recipe says.
 
     Raises:
-        UserError: as for `plan_run`; also where `out` holds another recipe's results or another run is writing there.
+        StudyError: some stages failed; the results hold the others.
+        UserError: as for `plan_run`; what a stage failed with, where there is nothing else to report; also where `out`
+            holds another recipe's results or another run is writing there.
         KeyboardInterrupt: passed on after the stage in work has saved what it can; the same call goes on from there.
     """
 
     def run() -> RunSummary:
-        return _run_study(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
+        return _run_study(recipe, out=out, store=store, overrides=overrides, plugins=plugins, workers=workers)
 
-    return with_launched_ranks(lambda: _resolve(recipe, overrides, plugins), run, out / _RESULTS)
+    return with_launched_ranks(lambda: resolve_recipe(recipe, overrides, plugins), run, out / _RESULTS)
 
 
 def _run_study(
-    recipe: str | Path, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
+    recipe: str | Path,
+    *,
+    out: Path,
+    store: Path | None,
+    overrides: Sequence[str],
+    plugins: LoadedPlugins,
+    workers: WorkersAsked,
 ) -> RunSummary:
     started = time.monotonic()
     Store(out).prepare()
@@ -122,6 +87,7 @@ def _run_study(
         planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
         planned.store.prepare()
         _check_same_recipe(out, planned.resolved)
+        remember_call(out, planned.resolved.loaded.path, store, overrides)
         stages = planned.graph.ordered()
         info = RunInfo(
             name=planned.resolved.loaded.recipe.name,
@@ -129,7 +95,8 @@ def _run_study(
             out=out,
             num_stages=len(stages),
         )
-        runner = Runner(planned.store, info, plugins.observers)
+        chosen = choose_workers(planned, workers, out=out, overrides=overrides)
+        runner = Runner(planned.store, info, plugins.observers, chosen, keeps_going=launched() is None)
         plugins.observers.run_started(info)
         status = "failed"
         results: Path | None = None
@@ -148,14 +115,29 @@ def _run_study(
 
 def _run(planned: PlannedRun, runner: Runner, out: Path) -> Path:
     artifacts = runner.run_all(planned.graph)
-    results = collect_results(planned.resolved, planned.graph, artifacts, planned.lock)
+    results = collect_results(planned.resolved, planned.graph, artifacts, planned.lock, runner.failed)
+    if runner.failed and not results["rows"]:
+        raise runner.error or _study_error(runner, None)
     copy_logs(planned.graph, artifacts, out / "logs")
     copy_models(planned.graph, artifacts, out / "models")
     write_json(out / _RESULTS, results)
     for row in results["rows"]:
         runner.observers.task_scored(runner.run, score_of(row))
     write_report(out)
+    if runner.failed:
+        raise _study_error(runner, out)
     return out / _RESULTS
+
+
+def _study_error(runner: Runner, out: Path | None) -> StudyError:
+    first = next(iter(runner.failed.values()))
+    rest = f", and {len(runner.left_out)} that need them were not made" if runner.left_out else ""
+    more = " (the first of them)" if len(runner.failed) > 1 else ""
+    return StudyError(
+        f"{len(runner.failed)} of {runner.run.num_stages} stages failed{rest}{more}: {first}",
+        where=None if out is None else out / "report.md",
+        remedy="mend what is wrong and run the same command again: what is done is kept, what failed is tried again",
+    )
 
 
 @contextmanager

@@ -1,19 +1,27 @@
-"""Makes the stages of a graph in order of dependency; what is finished already is taken as it stands."""
+"""Makes the stages of a graph in order of dependency; what is finished already is taken as it stands.
+
+A stage that fails takes along what needs it; the rest goes on.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domainlm import __version__
-from domainlm.api import CheckpointInfo, ProblemLog, RunInfo, StageInfo, StepInfo
+from domainlm.api import RunInfo, StageInfo
+from domainlm.errors import UserError
 from domainlm.plugin.observers import Observers
+from domainlm.study.attempts import failure_of, forget_failure, is_of_the_machine, message_of, note_failure
 from domainlm.study.graph import Graph
-from domainlm.study.stage import Stage, StageContext
+from domainlm.study.making import make_stage
+from domainlm.study.stage import Stage
 from domainlm.study.store import Artifact, Store
+from domainlm.study.workers import Job, Workers
 
 _log = logging.getLogger(__name__)
+_POLL_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -24,77 +32,117 @@ class Runner:
         store: where the artifacts are.
         run: what observers are told of the run.
         observers: the plugins' observer hooks.
+        workers: processes that make stages beside one another; None: this process makes them, one after the other.
+        keeps_going: whether other stages are made after one has failed.
         num_cached: stages that were not made anew.
+        failed: by the key of a stage that failed, what it said.
+        left_out: keys of stages that need one that failed.
+        error: the first stage's, where this process met it.
     """
 
     store: Store
     run: RunInfo
     observers: Observers
+    workers: Workers | None = None
+    keeps_going: bool = True
     num_cached: int = 0
     artifacts: dict[str, Artifact] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
+    error: Exception | None = None
+    _titles: dict[str, str] = field(default_factory=dict)
 
     def run_all(self, graph: Graph) -> dict[str, Artifact]:
-        """Make every stage of `graph`; returns the artifacts by the key of their stage."""
+        """Make every stage of `graph`; returns the artifacts by the key of their stage, as far as there are any."""
         stages = graph.ordered()
         for number, stage in enumerate(stages, start=1):
-            self._run_one(stage, f"[{number}/{len(stages)}] {stage.kind}: {stage.label}")
+            self._titles[stage.key] = f"[{number}/{len(stages)}] {stage.kind}: {stage.label}"
+        if self.workers is None:
+            for stage in stages:
+                if not self._is_blocked(stage) and not self._was_done(stage):
+                    self._make_here(stage)
+        else:
+            self._make_together(stages, self.workers)
         return self.artifacts
 
-    def _run_one(self, stage: Stage, title: str) -> None:
-        started = time.monotonic()
+    def _is_blocked(self, stage: Stage) -> bool:
+        """Whether an input has failed; the stage is left out then."""
+        if all(below.key not in self.failed and below.key not in self.left_out for below in stage.inputs.values()):
+            return False
+        _log.warning("%s: not made, since it needs what failed", self._titles[stage.key])
+        self.left_out.add(stage.key)
+        return True
+
+    def _was_done(self, stage: Stage) -> bool:
         artifact = self.store.find(stage.kind, stage.key)
-        cached = artifact is not None
         if artifact is None:
-            _log.info("%s", title)
-            artifact = self._make(stage)
-            _report_problems(artifact, title)
+            return False
+        _log.info("%s (done before)", self._titles[stage.key])
+        self.num_cached += 1
+        self._ended(stage, artifact, None)
+        return True
+
+    def _make_here(self, stage: Stage) -> None:
+        started = time.monotonic()
+        _log.info("%s", self._titles[stage.key])
+        try:
+            artifact = make_stage(stage, self.store, self.run, self.observers)
+        except Exception as error:
+            if not self.keeps_going or is_of_the_machine(error):
+                raise
+            self.error = self.error or error
+            _log.debug("its traceback:", exc_info=error)
+            if not isinstance(error, UserError):
+                _log.exception("this may be a bug:")
+            self._failed(stage, message_of(error))
         else:
-            _log.info("%s (done before)", title)
-            self.num_cached += 1
-        self.artifacts[stage.key] = artifact
-        seconds = 0.0 if cached else time.monotonic() - started
-        info = StageInfo(kind=stage.kind, key=stage.key, folder=artifact.folder, cached=cached, seconds=seconds)
-        self.observers.stage_ended(self.run, info)
+            self._ended(stage, artifact, time.monotonic() - started)
 
-    def _make(self, stage: Stage) -> Artifact:
-        with self.store.work(stage.kind, stage.key) as folder:
-            if folder is not None:
-                problems = ProblemLog()
-                inputs = {role: self.artifacts[below.key].folder for role, below in stage.inputs.items()}
-                started = time.time()
-                facts = stage.make(StageContext(folder, inputs, problems, _Told(self.run, self.observers)))
-                return self.store.finish(
-                    folder,
-                    {
-                        "kind": stage.kind,
-                        "key": stage.key,
-                        "version": stage.version,
-                        "label": stage.label,
-                        "identity": dict(stage.identity()),
-                        "inputs": {role: below.key for role, below in stage.inputs.items()},
-                        "facts": dict(facts),
-                        "problems": problems.as_dict(),
-                        "domainlm": __version__,
-                        "seconds_of_last_attempt": round(time.time() - started, 3),
-                    },
-                )
+    def _make_together(self, stages: Sequence[Stage], workers: Workers) -> None:
+        waiting = list(stages)
+        jobs: dict[str, tuple[Stage, Job, float]] = {}
+        try:
+            while waiting or jobs:
+                for stage in list(waiting):
+                    if self._is_blocked(stage):
+                        waiting.remove(stage)
+                    elif all(below.key in self.artifacts for below in stage.inputs.values()):
+                        if self._was_done(stage):
+                            waiting.remove(stage)
+                        elif len(jobs) < workers.size:
+                            waiting.remove(stage)
+                            forget_failure(self.store, stage)
+                            jobs[stage.key] = (stage, workers.start(stage), time.monotonic())
+                            _log.info("%s: started", self._titles[stage.key])
+                time.sleep(_POLL_SECONDS)
+                for key in [key for key, (_, job, _) in jobs.items() if job.has_ended()]:
+                    self._job_ended(*jobs.pop(key))
+        finally:
+            workers.stop([job for _, job, _ in jobs.values()])
+
+    def _job_ended(self, stage: Stage, job: Job, started: float) -> None:
         artifact = self.store.find(stage.kind, stage.key)
-        assert artifact is not None, "another run finished it while we waited for its lock"
-        return artifact
+        if artifact is None:
+            self._failed(stage, failure_of(self.store, stage) or job.last_words())
+        else:
+            seconds = time.monotonic() - started
+            _log.info("%s: done in %.1f s", self._titles[stage.key], seconds)
+            self._ended(stage, artifact, seconds)
 
+    def _failed(self, stage: Stage, message: str) -> None:
+        note_failure(self.store, stage, message)
+        _log.error("%s: failed: %s", self._titles[stage.key], message)
+        self.failed[stage.key] = message
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Passes what the training loop tells on to the plugins."""
-
-    run: RunInfo
-    observers: Observers
-
-    def step_ended(self, info: StepInfo) -> None:
-        self.observers.step_ended(self.run, info)
-
-    def checkpoint_saved(self, info: CheckpointInfo) -> None:
-        self.observers.checkpoint_saved(self.run, info)
+    def _ended(self, stage: Stage, artifact: Artifact, seconds: float | None) -> None:
+        """A stage is there; `seconds` is None where it was done before."""
+        self.artifacts[stage.key] = artifact
+        if seconds is not None:
+            _report_problems(artifact, self._titles[stage.key])
+        info = StageInfo(
+            kind=stage.kind, key=stage.key, folder=artifact.folder, cached=seconds is None, seconds=seconds or 0.0
+        )
+        self.observers.stage_ended(self.run, info)
 
 
 def _report_problems(artifact: Artifact, title: str) -> None:

@@ -21,6 +21,7 @@ import domainlm
 ROOT = Path(__file__).resolve().parents[2]
 _CORE = Path(domainlm.__file__).parents[1]
 _SLOW_PAGES = {
+    "docs/how-to/run-a-study.md",
     "docs/tutorial.md",
     "docs/how-to/write-a-plugin.md",
     "docs/how-to/resume-and-share.md",

@@ -1,0 +1,71 @@
+"""How attempts at a stage ended that left no artifact: a note beside it in the store, until an attempt does better."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from domainlm.errors import StorageError, UserError, storage_error
+from domainlm.study.files import read_json, write_json
+from domainlm.study.stage import Stage
+from domainlm.study.store import Store
+
+
+def note_failure(store: Store, stage: Stage, message: str) -> None:
+    """Leave a note beside the stage's artifact."""
+    write_json(_path(store, stage), {"key": stage.key, "label": stage.label, "error": message})
+
+
+def forget_failure(store: Store, stage: Stage) -> None:
+    """Take the note away: the stage is tried again."""
+    _path(store, stage).unlink(missing_ok=True)
+
+
+def failure_of(store: Store, stage: Stage) -> str | None:
+    """What the last attempt failed with; None where it did not."""
+    try:
+        return str(read_json(_path(store, stage))["error"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_being_made(store: Store, stage: Stage) -> bool:
+    """Whether a process holds the lock of the stage's artifact."""
+    lock = _folder(store, stage).with_suffix(".lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def has_begun(store: Store, stage: Stage) -> bool:
+    """Whether a stopped attempt has left something to go on from."""
+    return _folder(store, stage).with_suffix(".partial").is_dir()
+
+
+def message_of(error: Exception) -> str:
+    """What reports say of an error."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def is_of_the_machine(error: Exception) -> bool:
+    """Whether the error would meet every stage alike, as a full disk does: then there is no use in going on."""
+    if isinstance(error, StorageError):
+        return True
+    return isinstance(error, OSError) and storage_error(error) is not None
+
+
+def _folder(store: Store, stage: Stage) -> Path:
+    return store.folder(stage.kind, stage.key)
+
+
+def _path(store: Store, stage: Stage) -> Path:
+    return _folder(store, stage).with_suffix(".failed.json")

@@ -1,0 +1,64 @@
+"""From a recipe's file to its stages: all that is worked out before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domainlm.plugin.manager import LoadedPlugins
+from domainlm.recipe.load import load_recipe
+from domainlm.recipe.lock import lock_record
+from domainlm.recipe.resolve import resolve
+from domainlm.recipe.resolved import Resolved
+from domainlm.study.files import FileHashes
+from domainlm.study.graph import Graph, build_graph
+from domainlm.study.hardware import hardware_identity
+from domainlm.study.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A recipe that is checked and turned into stages; nothing has run yet."""
+
+    resolved: Resolved
+    graph: Graph
+    lock: Mapping[str, Any]
+    store: Store
+
+
+def plan_run(
+    recipe: str | Path, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
+) -> PlannedRun:
+    """Load, check and resolve a recipe, and work out its stages.
+
+    Args:
+        recipe: a TOML file, or the name of a recipe that ships with a plugin.
+        out: the output folder.
+        store: where artifacts are kept; `out/artifacts` where None.
+        overrides: `dotted.key=value` texts.
+        plugins: the loaded plugins.
+
+    Raises:
+        UserError: anything wrong with the recipe, its inputs or the folders.
+    """
+    registry = plugins.registry
+    resolved = resolve_recipe(recipe, overrides, plugins)
+    folder = Store(store if store is not None else out / "artifacts")
+    hashes = FileHashes(folder.root / "input-hashes.json" if folder.root.is_dir() else None)
+    graph = build_graph(resolved, hashes, hardware_identity)
+    hardware = hardware_identity(resolved.loaded.recipe.runtime)
+    return PlannedRun(resolved, graph, lock_record(resolved, registry, hashes.of, hardware), folder)
+
+
+def resolve_recipe(recipe: str | Path, overrides: Sequence[str], plugins: LoadedPlugins) -> Resolved:
+    """Load and check a recipe; arguments and errors as of `plan_run`."""
+    registry = plugins.registry
+
+    def find_shipped(name: str) -> Path:
+        return registry.recipe(name).path
+
+    text = str(recipe)
+    path = Path(text) if text.endswith(".toml") or Path(text).exists() else find_shipped(text)
+    return resolve(load_recipe(path, overrides, find_shipped), registry)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainlm.api import CorpusSpec, ModelSizeSpec, Split, TaskSpec, VocabularySpec
+from domainlm.api import CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.grid import ResolvedGrid
@@ -93,3 +93,4 @@ class Resolved:
 
     loaded: LoadedRecipe
     cells: tuple[ResolvedCell, ...]
+    reference: ReferenceTable | None = None

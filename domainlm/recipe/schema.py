@@ -14,6 +14,7 @@ from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.report_settings import ReportSettings
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 
 
@@ -153,3 +154,5 @@ class Recipe(Settings):
     """The machine."""
     study: StudySettings = Field(default_factory=StudySettings)
     """What is varied."""
+    report: ReportSettings = Field(default_factory=ReportSettings)
+    """What the report looks like."""

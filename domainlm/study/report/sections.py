@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from domainlm.api import TableLayout
 from domainlm.study.report.aggregate import Group, Scores
 from domainlm.study.report.arms import Arms
 from domainlm.study.report.content import Figure, FigureGroup, Report, Section
 from domainlm.study.report.curves import PRETRAINING, Panel, loss_panels
 from domainlm.study.report.figures import Ranked, loss_plot, score_plot, score_span
+from domainlm.study.report.finding_tables import finding_section
 from domainlm.study.report.load import Results
+from domainlm.study.report.main_table import MainTable, layout_of
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.missing import find_missing
 from domainlm.study.report.provenance import lock_tables, model_facts
@@ -29,9 +32,12 @@ def build_report(results: Results) -> Report:
     """
     question = read_question(results.recipe)
     arms = Arms(results, question)
-    scores = Scores(results.rows, arms, question)
+    scores = Scores(results.rows, arms, question, results.units)
+    layout = layout_of(results)
     panels = loss_panels(results.curves, arms, question.datasets)
     sections = (
+        _main_section(results, layout),
+        finding_section(results, layout.where if layout is not None else {}),
         _task_section(scores, question, arms),
         Section("Settings", tables=(candidate_table(results.candidates),)) if results.candidates else None,
         _lm_section(scores),
@@ -47,6 +53,14 @@ def build_report(results: Results) -> Report:
         missing=find_missing(results, question, arms),
         sections=tuple(section for section in sections if section is not None),
     )
+
+
+def _main_section(results: Results, layout: TableLayout | None) -> Section | None:
+    """The table that the recipe or the publication asks for; None where neither does, or nothing would be in it."""
+    if layout is None:
+        return None
+    table = MainTable(results, layout).build()
+    return Section("Results", tables=(table,)) if table.rows else None
 
 
 def _task_section(scores: Scores, question: Question, arms: Arms) -> Section:

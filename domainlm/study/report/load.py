@@ -158,6 +158,7 @@ class Results:
         candidates: settings that were chosen among on dev.
         reference: figures of a publication to stand beside.
         units: what scores were counted from, by the file that rows name.
+        out: the output folder.
     """
 
     recipe: Mapping[str, Any]
@@ -170,6 +171,7 @@ class Results:
     candidates: tuple[CandidateRecord, ...] = ()
     reference: ReferenceTable | None = None
     units: Mapping[str, Units] = field(default_factory=dict)
+    out: Path | None = None
 
 
 def load_results(out: Path) -> Results:
@@ -197,6 +199,7 @@ def load_results(out: Path) -> Results:
         notes=tuple(dict.fromkeys(notes)),
         candidates=parsed.candidates,
         reference=parsed.reference,
+        out=out,
         units=_read_all_units(parsed.rows, out, path),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from domainlm.api import ReferenceRow, ReferenceTable, TableLayout
-from domainlm.study.report.aggregate import format_summary
+from domainlm.study.report.aggregate import MEASURE_STAGE, format_summary
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.fields import field_text, field_value, heading, leading_rows, meets
 from domainlm.study.report.labels import clean
@@ -199,7 +199,7 @@ class MainTable:
             f"Shown: {shown}.",
             f"Ours: mean ± sample standard deviation over seeds, n = {seeds}." if counts and max(counts) > 1 else "",
             f"Ours: n = {seeds} (no deviation is known)."
-            if counts and max(counts) == 1 and pools[0].rows[0].stage != "measure"
+            if counts and max(counts) == 1 and pools[0].rows[0].stage != MEASURE_STAGE
             else "",
             marks_sentence(marked),
             "In italics: figures of the reference; a line with nothing of ours is a model that was not run here."

@@ -61,7 +61,7 @@ def fake_nvml() -> SimpleNamespace:
     readings = itertools.count(1000, 1000)
 
     def give(where: Reference, value: int) -> int:
-        where._obj.value = value  # noqa: SLF001 - the only way to what it refers to
+        where._obj.value = value
         return 0
 
     return SimpleNamespace(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from domainlm.api import ReferenceTable
 from domainlm.errors import DataError
@@ -108,6 +108,14 @@ class FailureRecord(_Record):
     model: Label = ""
     arm: Fact = None
     cell: Cell
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_arm(cls, given: object) -> object:
+        """Where only the arm is named, it is the whole cell."""
+        if isinstance(given, dict) and given.get("arm") and "cell" not in given:
+            return {**given, "cell": {"arm": given["arm"]}}
+        return given
 
 
 class CandidateRecord(_Record):

@@ -81,7 +81,7 @@ def test_every_score_in_long_form(results: Json, write_run: WriteRun) -> None:
     results["rows"][0]["model"] = '=HYPERLINK("x")'
     out = write_run(results)
     write_report(out, ("csv",))
-    rows = list(csv.DictReader((out / "scores.csv").open(encoding="utf-8", newline="")))
+    rows = list(csv.DictReader(io.StringIO((out / "scores.csv").read_text(encoding="utf-8"))))
     assert len(rows) == len(results["rows"])
     for found, row in zip(rows, results["rows"], strict=True):
         assert float(found["value"]) == row["value"]

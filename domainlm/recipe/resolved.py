@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainlm.api import CorpusSpec, ModelSizeSpec, Split, TaskSpec, VocabularySpec
+from domainlm.api import CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.recipe.cells import Cell
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
@@ -94,3 +94,4 @@ class Resolved:
 
     loaded: LoadedRecipe
     cells: tuple[ResolvedCell, ...]
+    reference: ReferenceTable | None = None

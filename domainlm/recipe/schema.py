@@ -16,6 +16,7 @@ from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.slurm_settings import SlurmSettings
 from domainlm.recipe.study_settings import StudySettings
+from domainlm.recipe.report_settings import ReportSettings
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 
 
@@ -149,3 +150,5 @@ class Recipe(Settings):
     """The machine."""
     study: StudySettings = Field(default_factory=StudySettings)
     """What is varied."""
+    report: ReportSettings = Field(default_factory=ReportSettings)
+    """What the report looks like."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,10 +15,12 @@ from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, FurtherScore, Graph
+from domainlm.study.report.reference import reference_as_dict
 from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.store import Artifact
+from domainlm.study.units import first_protocol, unit_files, units_name
 
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
@@ -43,6 +46,7 @@ def collect_results(
         "problems": list(_problems(graph, artifacts)),
         "failures": [failure for cell in graph.cells for failure in _failures(cell, failed)],
         "candidates": [],
+        **({} if resolved.reference is None else {"reference": reference_as_dict(resolved.reference)}),
     }
     recipe = resolved.loaded.recipe
     if recipe.study.select:
@@ -59,12 +63,15 @@ def score_of(row: Mapping[str, Any]) -> Score:
 
 
 def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
-    """Copy the metrics of every training stage to where the curves of results.json name them."""
+    """Copy the metrics of every training stage, and what scores were counted from, to where results.json names them."""
     shutil.rmtree(folder, ignore_errors=True)
     for cell in graph.cells:
         for stage in _trained(cell, artifacts):
-            source = artifacts[stage.key].folder / "metrics.jsonl"
-            write_atomically(folder / _log_name(stage), source.read_bytes())
+            source = artifacts[stage.key].folder
+            write_atomically(folder / _log_name(stage), (source / "metrics.jsonl").read_bytes())
+        for stage in (each for each in cell.finetuning if each.key in artifacts):
+            for name, content in unit_files(stage, artifacts[stage.key].folder):
+                write_atomically(folder / name, json.dumps(content).encode())
 
 
 def _trained(cell: CellStages, artifacts: Artifacts) -> list[Stage]:
@@ -100,7 +107,9 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 **({"steps": 0} if entry.is_before else {}),
             }
     for stage in (each for each in cell.finetuning if each.key in artifacts):
-        for score in read_json(artifacts[stage.key].folder / "scores.json")["scores"]:
+        folder = artifacts[stage.key].folder
+        for score in read_json(folder / "scores.json")["scores"]:
+            has_units = not score["type"] and score["protocol"] == first_protocol(folder, score["split"])
             yield {
                 "stage": "finetune",
                 "task": stage.spec.name,
@@ -109,6 +118,7 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 **{key: value for key, value in score.items() if key not in _IN_SIGNATURE},
                 "seed": stage.seed,
                 "after": stage.after,
+                **({"units": f"logs/{units_name(stage, score['split'])}"} if has_units else {}),
                 **common,
             }
 
@@ -139,8 +149,9 @@ def _curves(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
     common = {"model": cell.cell.cell.label, "arm": cell.cell.cell.arm, "cell": dict(cell.cell.cell.varied)}
     if cell.pretraining is not None and cell.pretraining.key in artifacts:
         seed = cell.cell.cell.recipe.pretraining.seed
+        length = _characters_per_sub_token(cell, artifacts)
         file = f"logs/{_log_name(cell.pretraining)}"
-        yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file}
+        yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file} | length
     for stage in (each for each in cell.finetuning if each.key in artifacts):
         file = f"logs/{_log_name(stage)}"
         yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}
@@ -160,6 +171,13 @@ def _failures(cell: CellStages, failed: Mapping[str, str]) -> Iterator[dict[str,
                 "arm": cell.cell.cell.arm,
                 "cell": dict(cell.cell.cell.varied),
             }
+def _characters_per_sub_token(cell: CellStages, artifacts: Artifacts) -> dict[str, float]:
+    """Of the one corpus that is read, what makes bits per character of a loss; nothing for a mixture."""
+    if len(cell.cell.corpora) > 1:
+        return {}
+    facts = [artifacts[stage.key].manifest["facts"].get("train", {}) for stage in (cell.corpus, cell.tokens)]
+    num_characters, num_tokens = facts[0].get("num_characters"), facts[1].get("num_tokens")
+    return {"characters_per_sub_token": num_characters / num_tokens} if num_characters and num_tokens else {}
 
 
 def _problems(graph: Graph, artifacts: Artifacts) -> Iterator[dict[str, Any]]:

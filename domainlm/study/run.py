@@ -16,7 +16,9 @@ from domainlm.parallel.environment import launched
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.recipe.resolved import Resolved
 from domainlm.study.choose_workers import WorkersAsked, choose_workers
+from domainlm.study.cost import write_cost
 from domainlm.study.dry_run import describe
+from domainlm.study.energy import EnergyMeter
 from domainlm.study.files import read_json, write_json
 from domainlm.study.models import copy_models
 from domainlm.study.plan import PlannedRun, plan_run, resolve_recipe
@@ -114,13 +116,16 @@ def _run_study(
 
 
 def _run(planned: PlannedRun, runner: Runner, out: Path) -> Path:
-    artifacts = runner.run_all(planned.graph)
+    started = time.monotonic()
+    with EnergyMeter() as meter:
+        artifacts = runner.run_all(planned.graph)
     results = collect_results(planned.resolved, planned.graph, artifacts, planned.lock, runner.failed)
     if runner.failed and not results["rows"]:
         raise runner.error or _study_error(runner, None)
     copy_logs(planned.graph, artifacts, out / "logs")
     copy_models(planned.graph, artifacts, out / "models")
     write_json(out / _RESULTS, results)
+    write_cost(out, artifacts.values(), seconds=time.monotonic() - started, joules=meter.joules)
     for row in results["rows"]:
         runner.observers.task_scored(runner.run, score_of(row))
     write_report(out)

@@ -148,7 +148,9 @@ def test_fields_of_results_are_those_of_the_page(out: Path, root: Path) -> None:
 
 def test_fields_of_logs_are_those_of_the_page(out: Path, root: Path) -> None:
     lines = [
-        json.loads(line) for log in (out / "logs").iterdir() for line in log.read_text(encoding="utf-8").splitlines()
+        json.loads(line)
+        for log in (out / "logs").glob("*.jsonl")
+        for line in log.read_text(encoding="utf-8").splitlines()
     ]
 
     assert _keys(lines) | _FIELDS_OF_OTHER_LOGS == set(_documented(root, "A line of a log"))

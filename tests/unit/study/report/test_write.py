@@ -71,7 +71,8 @@ def test_numbers_in_the_page(results: Json, write_run: WriteRun) -> None:
 
 def test_plots_are_in_the_page(results: Json, write_run: WriteRun) -> None:
     images = [attributes for tag, attributes in page_of(results, write_run).tags if tag == "img"]
-    assert len(images) == 5  # pretraining, two data sets' losses, two data sets' scores
+    # pretraining; of each of two data sets losses, scores, scores by steps, and precision against recall
+    assert len(images) == 9
     for image in images:
         assert image["alt"]
         scheme, data = str(image["src"]).split(",", 1)
@@ -133,11 +134,17 @@ def test_same_results_same_bytes(results: Json, write_run: WriteRun, tmp_path: P
     assert str(tmp_path) not in (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_only_the_two_reports_are_added(results: Json, write_run: WriteRun) -> None:
+def test_only_the_reports_are_added(results: Json, write_run: WriteRun) -> None:
     out = write_run(results)
     before = {path.name for path in out.iterdir()}
     write_report(out)
-    assert {path.name for path in out.iterdir()} == before | {"report.html", "report.md"}
+    assert {path.name for path in out.iterdir()} == before | {
+        "report.html",
+        "report.md",
+        "report.tex",
+        "scores.csv",
+        "tables",
+    }
 
 
 def test_bad_results_leave_the_old_report(results: Json, write_run: WriteRun) -> None:

@@ -13,6 +13,7 @@ from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, FurtherScore, Graph
+from domainlm.study.measured_rows import measured_rows
 from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
@@ -31,7 +32,10 @@ def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock
     results: dict[str, Any] = {
         "recipe": portable_recipe(resolved),
         "lock": dict(lock),
-        "rows": [row for cell in graph.cells for row in _rows(cell, artifacts)],
+        "rows": [
+            *(row for cell in graph.cells for row in _rows(cell, artifacts)),
+            *(row for cell in graph.measured for row in measured_rows(cell, artifacts)),
+        ],
         "curves": [curve for cell in graph.cells for curve in _curves(cell)],
         "problems": list(_problems(graph, artifacts)),
         "candidates": [],

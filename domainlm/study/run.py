@@ -85,7 +85,7 @@ def describe_run(
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
     stages = planned.graph.ordered()
     loaded = planned.resolved.loaded
-    lines = [f"{loaded.recipe.name}: {len(planned.graph.cells)} cell(s), {len(stages)} stage(s), into {out}"]
+    lines = [f"{loaded.recipe.name}: {planned.resolved.num_cells} cell(s), {len(stages)} stage(s), into {out}"]
     for number, stage in enumerate(stages, start=1):
         done = planned.store.find(stage.kind, stage.key) is not None
         lines.append(f"{number:4}  {'done' if done else 'to do':6} {stage.kind:10} {stage.key[:12]}  {stage.label}")

@@ -1,0 +1,80 @@
+"""Rows of results.json about what was measured without training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domainlm.study.graph_parts.measures import MeasuredStages
+from domainlm.study.stages.measure import TaskMeasureStage, chosen_facts, measured_facts
+from domainlm.study.store import Artifact
+
+STAGE = "measure"
+_PROTOCOLS = {
+    "break-up": "sub-tokens of the words inside entities",
+    "task-facts": "counted as `domainlm task stats` does",
+    "corpus": "as prepared: without duplicates, held-out documents included",
+}
+_SIDES = ("train", "held_out")
+_TOGETHER = "together"
+
+
+def measured_rows(cell: MeasuredStages, artifacts: Mapping[str, Artifact]) -> Iterator[dict[str, Any]]:
+    """A row for each thing measured; the same fields as those of scores.
+
+    Raises:
+        DataError: a fact is asked for that tasks of this kind do not have.
+    """
+    asked = cell.cell.cell.recipe.measure
+    common = _common(cell, artifacts)
+    for rates in cell.break_up_rates:
+        yield from _task_rows(rates, ("break-up rate",), artifacts, common)
+    for facts in cell.task_facts:
+        yield from _task_rows(facts, asked.task_facts, artifacts, common)
+    totals = dict.fromkeys(asked.corpus_facts, 0)
+    for stage in cell.corpora:
+        counted = artifacts[stage.key].manifest["facts"]
+        for name in asked.corpus_facts:
+            number = sum(counted[side][f"num_{name}"] for side in _SIDES)
+            totals[name] += number
+            yield _row("corpus", stage.label, "", f"num_{name}", number, common)
+    if len(cell.corpora) > 1:
+        for name, number in totals.items():
+            yield _row("corpus", _TOGETHER, "", f"num_{name}", number, common)
+
+
+def _task_rows(
+    stage: TaskMeasureStage, names: tuple[str, ...], artifacts: Mapping[str, Artifact], common: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    for split, facts in measured_facts(artifacts[stage.key].folder).items():
+        for fact in chosen_facts(facts, names, f"{stage.name}: {split}"):
+            value = fact["value"]
+            name = str(fact["name"]).replace(" ", "_").replace("-", "_")
+            metric = f"num_{name}" if isinstance(value, int) else name
+            row = _row(stage.kind, stage.name, split, metric, value, common)
+            row |= {"task": stage.spec.name, "counts": fact.get("counts", {})}
+            yield row | ({"signature": meaning} if (meaning := fact.get("meaning")) else {})
+
+
+def _row(kind: str, dataset: str, split: str, metric: str, value: float, common: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "stage": STAGE,
+        "task": "",
+        "dataset": dataset,
+        "split": split,
+        "metric": metric,
+        "protocol": _PROTOCOLS[kind],
+        "value": value,
+        **common,
+    }
+
+
+def _common(cell: MeasuredStages, artifacts: Mapping[str, Artifact]) -> dict[str, Any]:
+    settings = cell.cell.cell
+    common: dict[str, Any] = {"seed": settings.recipe.seeds[0], "model": settings.label, "cell": dict(settings.axes)}
+    if cell.vocabulary is not None:
+        common["vocabulary"] = cell.cell.vocabulary.spec.name
+        common["vocabulary_size"] = artifacts[cell.vocabulary.key].manifest["facts"]["size"]
+    if cell.cell.corpora:
+        common["corpus"] = " + ".join(corpus.name for corpus in cell.cell.corpora)
+    return common

@@ -23,8 +23,18 @@ from domainlm.api.records import (
     SpanExample,
     TokenExample,
 )
+from domainlm.api.references import (
+    Claim,
+    Conditions,
+    FieldValue,
+    Finding,
+    ReferenceRow,
+    ReferenceTable,
+    TableLayout,
+)
 from domainlm.api.relations import PairRules
 from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, StageInfo, StepInfo
+from domainlm.api.spec_base import check_spec_name
 from domainlm.api.specs import (
     SPLITS,
     Architecture,
@@ -40,7 +50,6 @@ from domainlm.api.specs import (
     TaskSpec,
     VocabularySettings,
     VocabularySpec,
-    check_spec_name,
     spec_fields,
 )
 from domainlm.errors import DataError, FetchError, SpecError, UserError
@@ -51,6 +60,8 @@ __all__ = [
     "Architecture",
     "ArchiveMember",
     "CheckpointInfo",
+    "Claim",
+    "Conditions",
     "CorpusSpec",
     "DataError",
     "Details",
@@ -59,6 +70,8 @@ __all__ = [
     "FetchError",
     "FetchPlan",
     "FetchSource",
+    "FieldValue",
+    "Finding",
     "FolderListing",
     "LeftOut",
     "Mention",
@@ -69,6 +82,8 @@ __all__ = [
     "Problem",
     "ProblemLog",
     "RecipeSpec",
+    "ReferenceRow",
+    "ReferenceTable",
     "Registration",
     "Relation",
     "RelationExample",
@@ -85,6 +100,7 @@ __all__ = [
     "Split",
     "StageInfo",
     "StepInfo",
+    "TableLayout",
     "TaskKind",
     "TaskSpec",
     "TokenExample",

@@ -8,7 +8,6 @@ identity.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,7 +17,9 @@ from domainlm.api.fetching import FetchPlan
 from domainlm.api.field_checks import check_callable, check_choice, check_optional, check_positive, check_strings
 from domainlm.api.problems import ProblemLog
 from domainlm.api.records import Document
+from domainlm.api.references import ReferenceTable
 from domainlm.api.relations import PairRules
+from domainlm.api.spec_base import SpecBase
 from domainlm.errors import SpecError
 
 TaskKind = Literal["token", "sequence", "span"]
@@ -30,19 +31,6 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 Architecture = Literal["megatron", "bert"]
 """Layer normalisation: "megatron" before each sub-layer (pre-LN, Shoeybi et al. 2019), "bert" after it (post-LN)."""
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*/[a-z0-9][a-z0-9._+-]*")
-
-
-def check_spec_name(name: object, where: str) -> None:
-    """Raise `SpecError` unless `name` is of the form `namespace/name`."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SpecError(
-            "not a spec name",
-            where=where,
-            given=repr(name),
-            allowed='"namespace/name" in lower-case letters, digits and . _ + -',
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,31 +48,7 @@ class SampleWriter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Spec:
-    name: str
-    description: str
-    version: int = 1
-
-    def __post_init__(self) -> None:
-        where = f"{type(self).__name__} {self.name!r}"
-        check_spec_name(self.name, where)
-        if not isinstance(self.description, str) or not self.description.strip():
-            raise SpecError("needs a description", where=where, remedy="say in one line what it is")
-        if not isinstance(self.version, int) or isinstance(self.version, bool) or self.version < 1:
-            raise SpecError("wrong version", where=where, given=repr(self.version), allowed="a whole number from 1")
-        self._check(where)
-
-    def _check(self, where: str) -> None:
-        """Check the fields of the concrete spec; raise `SpecError`."""
-
-    @property
-    def reference(self) -> str:
-        """Name with version, `namespace/name@version`: what an artifact records."""
-        return f"{self.name}@{self.version}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorpusSpec(_Spec):
+class CorpusSpec(SpecBase):
     """A format of pretraining text and the reader for it.
 
     Attributes:
@@ -132,7 +96,7 @@ class VocabularySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VocabularySpec(_Spec):
+class VocabularySpec(SpecBase):
     """A subword vocabulary: learned from the recipe's corpus, or read from a file.
 
     Attributes:
@@ -163,7 +127,7 @@ class VocabularySpec(_Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSizeSpec(_Spec):
+class ModelSizeSpec(SpecBase):
     """The shape of an encoder.
 
     Attributes:
@@ -201,7 +165,7 @@ class ModelSizeSpec(_Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec(_Spec):
+class TaskSpec(SpecBase):
     """A downstream data set: its kind, its reader and how it is usually trained.
 
     Attributes:
@@ -257,7 +221,7 @@ class TaskSpec(_Spec):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipeSpec(_Spec):
+class RecipeSpec(SpecBase):
     """A recipe that ships with a plugin.
 
     Attributes:
@@ -276,7 +240,7 @@ Prediction = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputSpec(_Spec):
+class OutputSpec(SpecBase):
     """A format that predictions can be written in.
 
     Attributes:
@@ -293,7 +257,7 @@ class OutputSpec(_Spec):
         check_callable(self.write, "write", where)
 
 
-Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec | OutputSpec
+Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec | OutputSpec | ReferenceTable
 
 
 def spec_fields(spec: Spec) -> dict[str, str]:

@@ -20,6 +20,7 @@ from domainlm.api import (
     ModelSizeSpec,
     OutputSpec,
     RecipeSpec,
+    ReferenceTable,
     RunInfo,
     RunSummary,
     Score,
@@ -90,6 +91,16 @@ def domainlm_output_formats() -> Iterable[OutputSpec]:
 
     Returns:
         The formats; `domainlm predict --output-format NAME` names one.
+    """
+    return ()
+
+
+@hookspec
+def domainlm_reference_tables() -> Iterable[ReferenceTable]:
+    """Declare figures and findings of publications.
+
+    Returns:
+        The tables; `reference` of a recipe's `[report]` names one.
     """
     return ()
 

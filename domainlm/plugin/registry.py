@@ -6,11 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from domainlm.api import CorpusSpec, ModelSizeSpec, OutputSpec, RecipeSpec, Spec, SpecError, TaskSpec, VocabularySpec
+from domainlm.api import (
+    CorpusSpec,
+    ModelSizeSpec,
+    OutputSpec,
+    RecipeSpec,
+    ReferenceTable,
+    Spec,
+    SpecError,
+    TaskSpec,
+    VocabularySpec,
+)
 from domainlm.errors import PluginError, nearest_name
 from domainlm.plugin.provider import Provider
 
-SpecT = TypeVar("SpecT", CorpusSpec, VocabularySpec, ModelSizeSpec, TaskSpec, RecipeSpec, OutputSpec)
+SpecT = TypeVar("SpecT", CorpusSpec, VocabularySpec, ModelSizeSpec, TaskSpec, RecipeSpec, OutputSpec, ReferenceTable)
 
 Where = str | Path | None
 
@@ -68,9 +78,9 @@ class Table(Mapping[str, Provided[SpecT]]):
 
 
 class Registry:
-    """Who gives which corpus, vocabulary, model size, task, recipe and output format.
+    """Who gives which corpus, vocabulary, model size, task, recipe, output format and reference table.
 
-    The six attributes are mappings from a name to `(spec, provider)`; the six methods look a name up as a recipe
+    The seven attributes are mappings from a name to `(spec, provider)`; the seven methods look a name up as a recipe
     writes it, `namespace/name` or `namespace/name@version`, and raise `SpecError` where there is none.
 
     Args:
@@ -84,6 +94,7 @@ class Registry:
         self.tasks = Table("task", "tasks", TaskSpec)
         self.recipes = Table("recipe", "recipes", RecipeSpec)
         self.output_formats = Table("output format", "output_formats", OutputSpec)
+        self.reference_tables = Table("reference table", "reference_tables", ReferenceTable)
         self.disabled = tuple(disabled)
 
     @property
@@ -96,9 +107,18 @@ class Registry:
         Table[TaskSpec],
         Table[RecipeSpec],
         Table[OutputSpec],
+        Table[ReferenceTable],
     ]:
-        """The six kinds, in the order in which a recipe uses them; output formats come last."""
-        return (self.corpora, self.vocabularies, self.model_sizes, self.tasks, self.recipes, self.output_formats)
+        """The seven kinds: those a recipe uses, in its order, then what is written in the end."""
+        return (
+            self.corpora,
+            self.vocabularies,
+            self.model_sizes,
+            self.tasks,
+            self.recipes,
+            self.output_formats,
+            self.reference_tables,
+        )
 
     def corpus(self, name: str, *, where: Where = None) -> CorpusSpec:
         """The corpus of this name. `where` is the place that names it, for the error."""
@@ -124,6 +144,10 @@ class Registry:
         """The output format of this name."""
         return self._find(self.output_formats, name, where)
 
+    def reference_table(self, name: str, *, where: Where = None) -> ReferenceTable:
+        """The reference table of this name."""
+        return self._find(self.reference_tables, name, where)
+
     def add(self, spec: Spec, provider: Provider) -> None:
         """Enter a spec; `PluginError` where another plugin gives one of this kind and name."""
         match spec:
@@ -139,6 +163,8 @@ class Registry:
                 self.recipes.add(spec, provider)
             case OutputSpec():
                 self.output_formats.add(spec, provider)
+            case ReferenceTable():
+                self.reference_tables.add(spec, provider)
 
     def check_free(self, spec: Spec, provider: Provider) -> None:
         """Raise `PluginError` where another plugin gives a spec of this kind and name."""

@@ -75,6 +75,8 @@ def _version(name: str) -> str | None:
 def _specs(resolved: Resolved, registry: Registry) -> dict[str, dict[str, Any]]:
     used = {spec.name: spec for cell in resolved.cells for spec in _cell_specs(cell)}
     used |= {spec.name: spec for cell in resolved.measured for spec in _measured_specs(cell)}
+    if resolved.reference is not None:
+        used[resolved.reference.name] = resolved.reference
     return {
         name: {"version": spec.version, "provider": str(registry.provider(spec))} for name, spec in sorted(used.items())
     }

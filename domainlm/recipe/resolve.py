@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, Split, TaskSpec
+from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
@@ -44,7 +44,18 @@ def resolve(loaded: LoadedRecipe, registry: Registry) -> Resolved:
     cells = tuple(_resolve_cell(cell, loaded, registry) for cell in trained)
     check_selection(loaded, {task.name for cell in cells for task in cell.tasks if not _has_dev(task)})
     measured = [cell for cell in loaded.cells if cell.recipe.measure.is_asked_for]
-    return Resolved(loaded, cells, tuple(_measured_cell(cell, loaded, registry) for cell in measured))
+    return Resolved(
+        loaded,
+        cells,
+        reference=_reference(loaded, registry),
+        measured=tuple(_measured_cell(cell, loaded, registry) for cell in measured),
+    )
+
+
+def _reference(loaded: LoadedRecipe, registry: Registry) -> ReferenceTable | None:
+    name = loaded.recipe.report.reference
+    key = "report.reference"
+    return None if name is None else registry.reference_table(name, where=f"{loaded.source.origin(key)}: {key}")
 
 
 def _has_dev(task: ResolvedTask) -> bool:

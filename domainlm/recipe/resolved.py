@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from domainlm.api import CorpusSpec, ModelSizeSpec, Split, TaskSpec, VocabularySpec
+from domainlm.api import CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.grid import ResolvedGrid
@@ -135,6 +135,7 @@ class Resolved:
 
     loaded: LoadedRecipe
     cells: tuple[ResolvedCell, ...]
+    reference: ReferenceTable | None = None
     measured: tuple[MeasuredCell, ...] = ()
 
     @property

@@ -15,6 +15,7 @@ from domainlm.recipe.measure_settings import MeasureSettings
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.report_settings import ReportSettings
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 
 
@@ -160,6 +161,8 @@ class Recipe(Settings):
     """What is measured without training. Then corpus (the tasks' own text), model and pretraining may be left out."""
     study: StudySettings = Field(default_factory=StudySettings)
     """What is varied."""
+    report: ReportSettings = Field(default_factory=ReportSettings)
+    """What the report looks like."""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, FurtherScore, Graph
 from domainlm.study.measured_rows import measured_rows
+from domainlm.study.report.reference import reference_as_dict
 from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
@@ -39,6 +40,7 @@ def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock
         "curves": [curve for cell in graph.cells for curve in _curves(cell)],
         "problems": list(_problems(graph, artifacts)),
         "candidates": [],
+        **({} if resolved.reference is None else {"reference": reference_as_dict(resolved.reference)}),
     }
     recipe = resolved.loaded.recipe
     if recipe.study.select:

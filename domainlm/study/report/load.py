@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from domainlm.api import ReferenceTable
 from domainlm.errors import DataError
 from domainlm.study.report.metrics import metric_facts
 
@@ -128,6 +129,7 @@ class _ResultsFile(_Record):
     problems: tuple[ProblemRecord, ...] = ()
     failures: tuple[FailureRecord, ...] = ()
     candidates: tuple[CandidateRecord, ...] = ()
+    reference: ReferenceTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class Results:
         failures: stages that failed.
         notes: what this reader noted about the logs.
         candidates: settings that were chosen among on dev.
+        reference: figures of a publication to stand beside.
     """
 
     recipe: Mapping[str, Any]
@@ -161,6 +164,7 @@ class Results:
     failures: tuple[FailureRecord, ...] = ()
     notes: tuple[str, ...] = field(default=())
     candidates: tuple[CandidateRecord, ...] = ()
+    reference: ReferenceTable | None = None
 
 
 def load_results(out: Path) -> Results:
@@ -187,6 +191,7 @@ def load_results(out: Path) -> Results:
         failures=parsed.failures,
         notes=tuple(dict.fromkeys(notes)),
         candidates=parsed.candidates,
+        reference=parsed.reference,
     )
 
 

@@ -38,6 +38,7 @@ def test_the_core_gives_these_names(registry: Registry) -> None:
         ],
         "recipes": [],
         "output_formats": ["core/jsonl"],
+        "reference_tables": [],
     }
 
 

@@ -1,0 +1,52 @@
+"""The recipe's `[report]`: the layout of the main table, and the publication whose figures stand beside."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from domainlm.api import SpecError, TableLayout
+from domainlm.recipe.base import Scalar, Settings, Strings
+
+_Several = Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]
+
+
+class LayoutSettings(Settings):
+    """The main table: which fields of the rows of results.json make its rows and columns, and its metrics."""
+
+    rows: Strings
+    """Fields whose values make the rows, from the outer to the inner one: ["dataset", "arm"]. A field is one of those
+    of a row of results.json, or a varied recipe key ("pretraining.num_steps")."""
+    columns: Strings = ()
+    """Fields whose values make groups of columns."""
+    metrics: Strings
+    """The metrics shown, in order; the first is the one that plots show."""
+    where: dict[str, Scalar | _Several] = Field(default_factory=dict)
+    """Rows of results.json that count, by field: a value, or several of which one must be there. Where neither "split"
+    nor "protocol" is given, the first split of test, dev and any other counts, and the first protocol."""
+    headings: dict[str, str] = Field(default_factory=dict)
+    """What the columns of row fields are called, where that is not the field's name."""
+
+    @model_validator(mode="after")
+    def _check(self) -> LayoutSettings:
+        try:
+            self.table_layout()
+        except SpecError as error:
+            raise ValueError(error.problem) from error
+        return self
+
+    def table_layout(self) -> TableLayout:
+        """The same as reports and reference tables know it."""
+        return TableLayout(
+            rows=self.rows, columns=self.columns, metrics=self.metrics, where=self.where, headings=self.headings
+        )
+
+
+class ReportSettings(Settings):
+    """What the report looks like."""
+
+    reference: str | None = None
+    """Reference table whose figures stand beside this study's, and whose findings are looked at again."""
+    layout: LayoutSettings | None = None
+    """The main table; the reference table's own where not given, and without one models down and data sets across."""

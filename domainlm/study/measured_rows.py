@@ -38,7 +38,7 @@ def measured_rows(cell: MeasuredStages, artifacts: Mapping[str, Artifact]) -> It
             number = sum(counted[side][f"num_{name}"] for side in _SIDES)
             totals[name] += number
             yield _row("corpus", stage.label, "", f"num_{name}", number, common)
-    if len(cell.corpora) > 1:
+    if cell.corpora:
         for name, number in totals.items():
             yield _row("corpus", _TOGETHER, "", f"num_{name}", number, common)
 
@@ -52,8 +52,7 @@ def _task_rows(
             name = str(fact["name"]).replace(" ", "_").replace("-", "_")
             metric = f"num_{name}" if isinstance(value, int) else name
             row = _row(stage.kind, stage.name, split, metric, value, common)
-            row |= {"task": stage.spec.name, "counts": fact.get("counts", {})}
-            yield row | ({"signature": meaning} if (meaning := fact.get("meaning")) else {})
+            yield row | {"task": stage.spec.name, "counts": fact.get("counts", {})}
 
 
 def _row(kind: str, dataset: str, split: str, metric: str, value: float, common: Mapping[str, Any]) -> dict[str, Any]:

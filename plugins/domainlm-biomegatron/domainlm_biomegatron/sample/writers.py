@@ -67,6 +67,14 @@ def write_pmc(folder: Path, seed: int, num_documents: int) -> Files:
     return {"text": tuple(paths)}
 
 
+def write_pubmed_and_pmc(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write three citations to each article, about the study's proportion of words in real text; at least one each."""
+    num_articles = max(1, num_documents // 4)
+    citations = write_pubmed(folder / "pubmed", seed, max(1, num_documents - num_articles))
+    articles = write_pmc(folder / "pmc", seed, num_articles)
+    return {"text": citations["text"] + articles["text"]}
+
+
 def write_bc5cdr(folder: Path, seed: int, num_documents: int) -> Files:
     """Write PubTator files with chemicals, diseases and CID relations, under the official names."""
     names = {"train": "CDR_TrainingSet", "dev": "CDR_DevelopmentSet", "test": "CDR_TestSet"}

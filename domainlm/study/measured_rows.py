@@ -70,7 +70,12 @@ def _row(kind: str, dataset: str, split: str, metric: str, value: float, common:
 
 def _common(cell: MeasuredStages, artifacts: Mapping[str, Artifact]) -> dict[str, Any]:
     settings = cell.cell.cell
-    common: dict[str, Any] = {"seed": settings.recipe.seeds[0], "model": settings.label, "cell": dict(settings.axes)}
+    common: dict[str, Any] = {
+        "seed": settings.recipe.seeds[0],
+        "model": settings.label,
+        "arm": settings.arm,
+        "cell": dict(settings.varied),
+    }
     if cell.vocabulary is not None:
         common["vocabulary"] = cell.cell.vocabulary.spec.name
         common["vocabulary_size"] = artifacts[cell.vocabulary.key].manifest["facts"]["size"]

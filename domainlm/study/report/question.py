@@ -11,6 +11,8 @@ from typing import Any
 from domainlm.study.report.load import Scalar, clean
 
 _DEFAULT_CHOICE = "best_dev"
+_ARM = "arm"
+"""Key of the arm's name in the cells of results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,9 @@ class Question:
 
 def read_question(recipe: Mapping[str, Any]) -> Question:
     """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said."""
-    cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")))
+    arms = _mappings(dig(recipe, "study", "arms"))
+    cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")), arms)
+    set_by = {str(arm.get("name")): arm.get("set") for arm in arms}
     seeds = dig(recipe, "seeds")
     default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
     choices: dict[str, str] = {}
@@ -46,7 +50,13 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         # As the resolver names a data set: the last part of the spec's name where the recipe gives none.
         name = clean(str(task.get("name") or str(task.get("spec") or "").rpartition("/")[2]))
         choices[name] = str(dig(task, "finetuning", "choose") or default_choice)
-    is_choice_varied = any("finetuning.choose" in cell for cell in cells)
+    is_choice_varied = any("finetuning.choose" in varied for varied in (*cells, *filter(None, set_by.values())))
+
+    def num_steps(cell: Mapping[str, Scalar]) -> object:
+        key = "pretraining.num_steps"
+        by_arm = dig(set_by, str(cell.get(_ARM)), key)
+        return cell.get(key, dig(recipe, "pretraining", "num_steps") if by_arm is None else by_arm)
+
     return Question(
         title=clean(str(recipe.get("name") or "")) or "Results",
         paragraphs=_paragraphs(recipe.get("description")),
@@ -54,7 +64,7 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         seeds=tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, list) else (),
         datasets=tuple(choices),
         choices={} if is_choice_varied else choices,
-        num_steps=tuple(cell.get("pretraining.num_steps", dig(recipe, "pretraining", "num_steps")) for cell in cells),
+        num_steps=tuple(map(num_steps, cells)),
     )
 
 
@@ -74,10 +84,12 @@ def _compared(axes: object, selected: object) -> object:
     return {key: values for key, values in axes.items() if key not in selected}
 
 
-def _cells(axes: object) -> tuple[Mapping[str, Scalar], ...]:
-    if not isinstance(axes, Mapping) or not all(isinstance(values, list) for values in axes.values()):
-        return ({},)
-    return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+def _cells(axes: object, arms: list[Mapping[str, Any]]) -> tuple[Mapping[str, Scalar], ...]:
+    """Every arm with every combination of the axes."""
+    lists: dict[str, list[Scalar]] = {_ARM: [arm.get("name") for arm in arms]} if arms else {}
+    if isinstance(axes, Mapping) and all(isinstance(values, list) for values in axes.values()):
+        lists |= axes
+    return tuple(dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
 
 
 def _mappings(entries: object) -> list[Mapping[str, Any]]:

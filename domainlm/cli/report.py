@@ -6,15 +6,27 @@ from pathlib import Path
 
 import click
 
+_FORMATS = ("markdown", "html", "csv", "latex")
+
 
 @click.command(short_help="Write the report of a finished run again.")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-def report(folder: Path) -> None:
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(_FORMATS),
+    default=_FORMATS,
+    help="What to write; may be repeated.  [default: all]",
+)
+def report(folder: Path, formats: tuple[str, ...]) -> None:
     """Write the report of a finished run again.
 
-    DIR is the output folder of `domainlm run`. report.md and report.html are made from its results.json and logs alone.
+    DIR is the output folder of `domainlm run`. The report is made from its results.json and logs alone: report.md,
+    report.html (with plots, in one file), report.tex (the tables, for LaTeX with booktabs), scores.csv (every score)
+    and tables/ (each table as CSV).
     """
     from domainlm.study.report import write_report
 
-    write_report(folder)
-    click.echo(f"wrote {folder / 'report.md'} and {folder / 'report.html'}")
+    written = write_report(folder, formats)
+    click.echo(f"wrote {', '.join(map(str, written))}")

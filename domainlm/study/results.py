@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.store import Artifact
+from domainlm.study.units import first_protocol, unit_files, units_name
 
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
@@ -37,7 +39,7 @@ def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock
             *(row for cell in graph.cells for row in _rows(cell, artifacts)),
             *(row for cell in graph.measured for row in measured_rows(cell, artifacts)),
         ],
-        "curves": [curve for cell in graph.cells for curve in _curves(cell)],
+        "curves": [curve for cell in graph.cells for curve in _curves(cell, artifacts)],
         "problems": list(_problems(graph, artifacts)),
         "candidates": [],
         **({} if resolved.reference is None else {"reference": reference_as_dict(resolved.reference)}),
@@ -57,12 +59,15 @@ def score_of(row: Mapping[str, Any]) -> Score:
 
 
 def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
-    """Copy the metrics of every training stage to where the curves of results.json name them."""
+    """Copy the metrics of every training stage, and what scores were counted from, to where results.json names them."""
     shutil.rmtree(folder, ignore_errors=True)
     for cell in graph.cells:
         for stage in _trained(cell):
-            source = artifacts[stage.key].folder / "metrics.jsonl"
-            write_atomically(folder / _log_name(stage), source.read_bytes())
+            source = artifacts[stage.key].folder
+            write_atomically(folder / _log_name(stage), (source / "metrics.jsonl").read_bytes())
+        for stage in cell.finetuning:
+            for name, content in unit_files(stage, artifacts[stage.key].folder):
+                write_atomically(folder / name, json.dumps(content).encode())
 
 
 def _trained(cell: CellStages) -> list[Stage]:
@@ -93,7 +98,9 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 **({"steps": 0} if entry.is_before else {}),
             }
     for stage in cell.finetuning:
-        for score in read_json(artifacts[stage.key].folder / "scores.json")["scores"]:
+        folder = artifacts[stage.key].folder
+        for score in read_json(folder / "scores.json")["scores"]:
+            has_units = not score["type"] and score["protocol"] == first_protocol(folder, score["split"])
             yield {
                 "stage": "finetune",
                 "task": stage.spec.name,
@@ -102,6 +109,7 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
                 **{key: value for key, value in score.items() if key not in _IN_SIGNATURE},
                 "seed": stage.seed,
                 "after": stage.after,
+                **({"units": f"logs/{units_name(stage, score['split'])}"} if has_units else {}),
                 **common,
             }
 
@@ -128,15 +136,25 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
     }
 
 
-def _curves(cell: CellStages) -> Iterator[dict[str, Any]]:
+def _curves(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
     common = {"model": cell.cell.cell.label, "arm": cell.cell.cell.arm, "cell": dict(cell.cell.cell.varied)}
     if cell.pretraining is not None:
         seed = cell.cell.cell.recipe.pretraining.seed
+        length = _characters_per_sub_token(cell, artifacts)
         file = f"logs/{_log_name(cell.pretraining)}"
-        yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file}
+        yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file} | length
     for stage in cell.finetuning:
         file = f"logs/{_log_name(stage)}"
         yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}
+
+
+def _characters_per_sub_token(cell: CellStages, artifacts: Artifacts) -> dict[str, float]:
+    """Of the one corpus that is read, what makes bits per character of a loss; nothing for a mixture."""
+    if len(cell.cell.corpora) > 1:
+        return {}
+    facts = [artifacts[stage.key].manifest["facts"].get("train", {}) for stage in (cell.corpus, cell.tokens)]
+    num_characters, num_tokens = facts[0].get("num_characters"), facts[1].get("num_tokens")
+    return {"characters_per_sub_token": num_characters / num_tokens} if num_characters and num_tokens else {}
 
 
 def _problems(graph: Graph, artifacts: Artifacts) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.load import RESULTS_NAME, Row
 from domainlm.study.report.metrics import metric_facts, sort_metrics
 from domainlm.study.report.question import Question
+from domainlm.study.report.units import Units
 from domainlm.tasks.signature import merge_seeds
 
 LM_STAGE = "lm-score"
@@ -65,11 +66,16 @@ class Scores:
 
     Attributes:
         num_arms: arms of the study, those without scores included.
+        units: what scores were counted from, by the file that rows name.
     """
 
-    def __init__(self, rows: Iterable[Row], arms: Arms, question: Question) -> None:
+    def __init__(
+        self, rows: Iterable[Row], arms: Arms, question: Question, units: Mapping[str, Units] | None = None
+    ) -> None:
+        self.units: Mapping[str, Units] = units or {}
         self.num_arms = len(arms)
         self._by_seed: dict[_Place, dict[int, float]] = {}
+        self._rows: dict[_Place, list[Row]] = {}
         self._vocabularies: dict[Group, set[tuple[object, ...]]] = {}
         self._gold: dict[tuple[Group, str, str], set[int]] = {}
         self._signatures: dict[tuple[Group, str], dict[str, None]] = {}
@@ -85,6 +91,7 @@ class Scores:
                     remedy="each score may stand there once; run the recipe again to have the file written anew",
                 )
             seeds[row.seed] = row.value
+            self._rows.setdefault(place, []).append(row)
             if row.signature and not row.type:
                 self._signatures.setdefault((group, row.dataset), {})[row.signature] = None
             if "gold" in row.counts:
@@ -160,6 +167,10 @@ class Scores:
         """Return mean and deviation over the seeds there are; None where there is none."""
         by_seed = self._by_seed.get(_Place(group, arm, dataset, type_, metric))
         return None if by_seed is None else summarise(by_seed)
+
+    def rows(self, group: Group, arm: Arm, dataset: str, metric: str, type_: str = "") -> tuple[Row, ...]:
+        """Return the rows behind a summary, one for each seed."""
+        return tuple(self._rows.get(_Place(group, arm, dataset, type_, metric), ()))
 
     def _sorted_groups(self, wanted: Callable[[Group], bool]) -> tuple[Group, ...]:
         groups = dict.fromkeys(place.group for place in self._by_seed if wanted(place.group))

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from domainlm.study.report.load import CurveRecord, FailureRecord, Results, Row, Scalar, clean
+from domainlm.study.report.labels import clean
+from domainlm.study.report.load import CurveRecord, FailureRecord, Results, Row, Scalar
 from domainlm.study.report.question import Question
 
 _Record = Row | CurveRecord | FailureRecord

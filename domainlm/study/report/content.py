@@ -10,22 +10,43 @@ NOTHING = "\N{EN DASH}"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A table cell: a text, what stands below it in small print, and whether it is the best of its column."""
+    """A table cell.
+
+    Attributes:
+        text: what it shows.
+        fine_print: what stands below in small print.
+        is_best: whether it is the best of its column.
+        mark: a sign beside the text, which the caption explains.
+        is_quoted: whether it is somebody else's.
+    """
 
     text: str
     fine_print: tuple[str, ...] = ()
     is_best: bool = False
+    mark: str = ""
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. The first `num_heads` cells of a row say what the row is about; the others are numbers or facts."""
+    """A table. The first `num_heads` cells of a row say what the row is about; the others are numbers or facts.
+
+    `groups` are heads above those of the other columns, each with the number of columns that it spans.
+    """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     num_heads: int = 1
     is_numeric: bool = True
+    groups: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def flat_head(self) -> tuple[str, ...]:
+        """One line of heads, for formats that know no spanning ones."""
+        above = ["" for _ in range(self.num_heads)] if self.groups else ["" for _ in self.head]
+        above += [text for text, count in self.groups for _ in range(count)]
+        return tuple(f"{group}: {name}" if group else name for group, name in zip(above, self.head, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

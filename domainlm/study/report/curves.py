@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.load import Curve
@@ -49,12 +50,14 @@ class Panel:
         dataset: name of the data set; empty for pretraining.
         lines: one for each arm, in the order of the study.
         width: each point is the mean over so many steps.
+        axis: what the losses are.
     """
 
     stage: str
     dataset: str
     lines: tuple[Line, ...]
     width: int
+    axis: str = "training loss (nats)"
 
     @property
     def max_seeds(self) -> int:
@@ -71,6 +74,22 @@ def loss_panels(curves: Sequence[Curve], arms: Arms, datasets: Sequence[str]) ->
     order = {name: place for place, name in enumerate(datasets)}
     keys = sorted(by_panel, key=lambda key: (key[0] != PRETRAINING, order.get(key[1], len(order))))
     return tuple(_panel(stage, dataset, by_panel[stage, dataset], arms) for stage, dataset in keys)
+
+
+def bits_panel(curves: Sequence[Curve], arms: Arms) -> Panel | None:
+    """Return the masked-LM losses of pretraining in bits per character of its text, comparable between vocabularies.
+
+    A loss per masked sub-token, in bits, divided by the characters of a sub-token. None unless that is known of all.
+    """
+    pretraining = [curve for curve in curves if curve.record.stage == PRETRAINING]
+    converted = [
+        replace(curve, points=tuple((step, loss / length / math.log(2)) for step, loss in curve.log.masked_lm))
+        for curve in pretraining
+        if (length := curve.record.characters_per_sub_token) is not None and curve.log.masked_lm
+    ]
+    if not converted or len(converted) < len(pretraining):
+        return None
+    return replace(_panel(PRETRAINING, "", converted, arms), axis="masked-LM loss (bits per character)")
 
 
 def thin(points: Sequence[tuple[int, float]], width: int) -> Points:

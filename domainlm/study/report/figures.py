@@ -5,14 +5,8 @@ Each plot is narrow (one column of a paper, or a phone); the page puts them side
 
 from __future__ import annotations
 
-import io
-import textwrap
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,47 +15,22 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from domainlm.study.report.aggregate import Summary, format_summary
 from domainlm.study.report.arms import Arm
 from domainlm.study.report.curves import PRETRAINING, Line, Panel
+from domainlm.study.report.drawing import (
+    LEGEND_WIDTH,
+    TITLE_WIDTH,
+    WIDTH_INCHES,
+    colour,
+    look,
+    marker,
+    style,
+    to_svg,
+    wrapped,
+)
 from domainlm.study.report.metrics import metric_facts
 
-# Okabe and Ito's palette (Color Universal Design, 2008) without yellow, which is too pale on white.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#4D4D4D")
-_DASHES = ("-", "--", ":", "-.")
-_MARKERS = ("o", "s", "^", "D")
-_WIDTH_INCHES = 3.6
-_MAX_LABEL = 66
-_LABEL_WIDTH = 22
-_LEGEND_WIDTH = 44
-_TITLE_WIDTH = 36
 _MIN_SPAN = 4.0
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "domainlm",
-    "svg.fonttype": "path",
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 8.0,
-    "axes.labelsize": 8.0,
-    "axes.titlesize": 9.0,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
-    "grid.linewidth": 0.6,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
-    "legend.frameon": False,
-}
 
 Ranked = Sequence[tuple[Arm, Summary]]
-
-
-def colour(arm: Arm) -> str:
-    """Return the colour of an arm."""
-    return _COLOURS[arm.place % len(_COLOURS)]
 
 
 def score_span(columns: Sequence[Ranked]) -> float:
@@ -72,10 +41,10 @@ def score_span(columns: Sequence[Ranked]) -> float:
 
 def score_plot(title: str, metric: str, split: str, scores: Ranked, span: float) -> str:
     """Draw one point per seed and a bar at the mean for each arm; `span` is the width of the axis in points."""
-    with _style():
-        labels = [_wrapped(arm.label) for arm, _ in scores]
+    with style():
+        labels = [wrapped(arm.label) for arm, _ in scores]
         row_lines = max(2, *(label.count("\n") + 1 for label in labels))
-        figure = Figure(figsize=(_WIDTH_INCHES, 0.95 + 0.17 * row_lines * len(labels)), layout="constrained")
+        figure = Figure(figsize=(WIDTH_INCHES, 0.95 + 0.17 * row_lines * len(labels)), layout="constrained")
         axes = figure.add_subplot()
         for row, (arm, summary) in enumerate(scores):
             _draw_score(axes, row, arm, summary, metric)
@@ -88,16 +57,16 @@ def score_plot(title: str, metric: str, split: str, scores: Ranked, span: float)
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         cut = "" if low == 0.0 else "; axis cut, not from 0"
         axes.set_xlabel(f"{split} {metric_facts(metric).label} (%{cut})".strip())
-        axes.set_title(_wrapped(title, _TITLE_WIDTH))
-        return _svg(figure)
+        axes.set_title(wrapped(title, TITLE_WIDTH))
+        return to_svg(figure)
 
 
 def loss_plot(panel: Panel) -> str:
     """Draw the losses of a panel: thin lines for single seeds, a thick one for their mean."""
-    with _style():
-        labels = [_wrapped(line.label, _LEGEND_WIDTH) for line in panel.lines]
+    with style():
+        labels = [wrapped(line.label, LEGEND_WIDTH) for line in panel.lines]
         num_lines = sum(label.count("\n") + 1 for label in labels)
-        figure = Figure(figsize=(_WIDTH_INCHES, 2.3 + 0.15 * num_lines), layout="constrained")
+        figure = Figure(figsize=(WIDTH_INCHES, 2.3 + 0.15 * num_lines), layout="constrained")
         axes = figure.add_subplot()
         for line in panel.lines:
             _draw_line(axes, line)
@@ -106,13 +75,13 @@ def loss_plot(panel: Panel) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.set_xlabel("optimizer step")
-        axes.set_ylabel("training loss (nats)")
+        axes.set_ylabel(panel.axis)
         axes.set_title(
-            "Pretraining" if panel.stage == PRETRAINING else _wrapped(panel.dataset or panel.stage, _TITLE_WIDTH)
+            "Pretraining" if panel.stage == PRETRAINING else wrapped(panel.dataset or panel.stage, TITLE_WIDTH)
         )
-        handles = [Line2D([], [], linewidth=1.6, **_look(line.arms[0])) for line in panel.lines]
+        handles = [Line2D([], [], linewidth=1.6, **look(line.arms[0])) for line in panel.lines]
         figure.legend(handles, labels, loc="outside lower left", handlelength=2.2)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _draw_score(axes: Axes, row: int, arm: Arm, summary: Summary, metric: str) -> None:
@@ -122,7 +91,7 @@ def _draw_score(axes: Axes, row: int, arm: Arm, summary: Summary, metric: str) -
         values,
         [row] * len(values),
         linestyle="none",
-        marker=_MARKERS[arm.place // len(_COLOURS) % len(_MARKERS)],
+        marker=marker(arm),
         markersize=5.0,
         markerfacecolor="white",
         markeredgecolor=colour(arm),
@@ -143,16 +112,12 @@ def _draw_score(axes: Axes, row: int, arm: Arm, summary: Summary, metric: str) -
 
 
 def _draw_line(axes: Axes, line: Line) -> None:
-    look = _look(line.arms[0])
+    shown = look(line.arms[0])
     if len(line.by_seed) > 1:
         for points in line.by_seed.values():
-            axes.plot(*zip(*points, strict=True), linewidth=0.6, alpha=0.45, **look)
+            axes.plot(*zip(*points, strict=True), linewidth=0.6, alpha=0.45, **shown)
     marker = "o" if len(line.mean) == 1 else ""
-    axes.plot(*zip(*line.mean, strict=True), linewidth=1.6, marker=marker, markersize=3, **look)
-
-
-def _look(arm: Arm) -> dict[str, Any]:
-    return {"color": colour(arm), "linestyle": _DASHES[arm.place // len(_COLOURS) % len(_DASHES)]}
+    axes.plot(*zip(*line.mean, strict=True), linewidth=1.6, marker=marker, markersize=3, **shown)
 
 
 def _percents(scores: Ranked) -> list[float]:
@@ -164,29 +129,3 @@ def _limits(values: Sequence[float], span: float) -> tuple[float, float]:
     middle = (min(values) + max(values)) / 2
     low = max(0.0, min(middle - span / 2, 100.0 + 0.05 * span - span))
     return low, low + span
-
-
-def _shortened(label: str) -> str:
-    """Cut a long label in its middle: what tells two of them apart is often at the end."""
-    half = _MAX_LABEL // 2
-    return label if len(label) <= _MAX_LABEL else f"{label[:half]}…{label[1 - half :]}"
-
-
-def _wrapped(label: str, width: int = _LABEL_WIDTH) -> str:
-    return textwrap.fill(_shortened(label), width)
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """Draw in our own style whatever the user's matplotlibrc says; a glyph the font lacks is drawn as a box."""
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        yield
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()

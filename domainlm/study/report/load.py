@@ -5,28 +5,23 @@ Unknown keys are ignored, so that a report of today reads results that say more;
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from domainlm.api import ReferenceTable
 from domainlm.errors import DataError
+from domainlm.study.report.labels import clean
+from domainlm.study.report.logs import Log, read_log
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.units import Units, read_units
 
 RESULTS_NAME = "results.json"
 LOGS_NAME = "logs"
 _REMEDY = "give the output folder of a run; running its recipe again writes the file anew"
-
-
-def clean(text: str) -> str:
-    """Return `text` on one line, without control characters: fit for a table, a plot label and XML."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 Label = Annotated[str, AfterValidator(clean)]
@@ -43,7 +38,8 @@ class Row(_Record):
     """One number about one model.
 
     Fractions are between 0 and 1. `type` is empty where all types are counted together; `counts` may hold the whole
-    numbers behind the value, "gold" among them. `signature` says how the number came about.
+    numbers behind the value, "gold" among them. `signature` says how the number came about, `units` in which file it is
+    told apart by document.
     """
 
     stage: Label
@@ -68,17 +64,22 @@ class Row(_Record):
     steps: Fact = None
     epochs: Annotated[Mapping[Label, float], Field(default_factory=dict)]
     vocabulary_id: str = ""
+    arm: Fact = None
+    after: Fact = None
+    settings: Cell
+    units: str = ""
     cell: Cell
 
 
 class CurveRecord(_Record):
-    """Where the losses of one training phase were logged."""
+    """Where the losses of one training phase were logged; of pretraining, how long the text's sub-tokens are."""
 
     stage: Label
     file: str
     dataset: Label = ""
     seed: int = 0
     model: Label = ""
+    characters_per_sub_token: Annotated[float, Field(gt=0)] | None = None
     cell: Cell
 
 
@@ -102,10 +103,11 @@ class FailureRecord(_Record):
     """A stage of one cell that ended with an error."""
 
     stage: Label
-    error: Label
-    dataset: Label = ""
+    error: Annotated[Label, Field(validation_alias=AliasChoices("error", "message"))]
+    dataset: Annotated[Label, Field(validation_alias=AliasChoices("dataset", "task"))] = ""
     seed: int | None = None
     model: Label = ""
+    arm: Fact = None
     cell: Cell
 
 
@@ -135,10 +137,11 @@ class _ResultsFile(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Losses of one training phase: `points` are (step, loss in nats), by ascending step."""
+    """Losses of one training phase: `points` are (step, loss in nats), by ascending step; `log` is all of its log."""
 
     record: CurveRecord
     points: tuple[tuple[int, float], ...]
+    log: Log = field(default_factory=Log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ class Results:
         notes: what this reader noted about the logs.
         candidates: settings that were chosen among on dev.
         reference: figures of a publication to stand beside.
+        units: what scores were counted from, by the file that rows name.
     """
 
     recipe: Mapping[str, Any]
@@ -166,6 +170,7 @@ class Results:
     notes: tuple[str, ...] = field(default=())
     candidates: tuple[CandidateRecord, ...] = ()
     reference: ReferenceTable | None = None
+    units: Mapping[str, Units] = field(default_factory=dict)
 
 
 def load_results(out: Path) -> Results:
@@ -180,9 +185,9 @@ def load_results(out: Path) -> Results:
     curves: list[Curve] = []
     notes: list[str] = []
     for index, record in enumerate(parsed.curves):
-        points, note = _read_log(_log_path(out, record.file, f"{path}: curves[{index}].file"), record.file)
-        notes.extend([note] if note else [])
-        curves.extend([Curve(record, points)] if points else [])
+        log = read_log(_log_path(out, record.file, f"{path}: curves[{index}].file"), record.file)
+        notes.extend([log.note] if log.note else [])
+        curves.extend([Curve(record, log.points, log)] if log.points else [])
     return Results(
         recipe=parsed.recipe,
         lock=parsed.lock,
@@ -193,7 +198,16 @@ def load_results(out: Path) -> Results:
         notes=tuple(dict.fromkeys(notes)),
         candidates=parsed.candidates,
         reference=parsed.reference,
+        units=_read_all_units(parsed.rows, out, path),
     )
+
+
+def _read_all_units(rows: tuple[Row, ...], out: Path, path: Path) -> dict[str, Units]:
+    places = {row.units: index for index, row in reversed(list(enumerate(rows))) if row.units}
+    found = {
+        name: read_units(_log_path(out, name, f"{path}: rows[{index}].units")) for name, index in sorted(places.items())
+    }
+    return {name: units for name, units in found.items() if units is not None}
 
 
 def _parse(path: Path) -> _ResultsFile:
@@ -235,48 +249,3 @@ def _log_path(out: Path, file: str, where: str) -> Path:
     if len(parts) < 2 or parts[0] != LOGS_NAME or ".." in parts:
         raise DataError("not a log of this run", where=where, given=file, allowed=f"a file below {LOGS_NAME}/")
     return out / file
-
-
-def _read_log(path: Path, name: str) -> tuple[tuple[tuple[int, float], ...], str]:
-    """Return the points of a log and what is to be said about it, if anything.
-
-    The last line may be half-written while a run goes on, so it is passed over silently if it lacks its line end.
-    """
-    try:
-        lines = path.read_bytes().splitlines(keepends=True)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return (), f"{clean(name)} is missing: its curve is not shown"
-    by_step: dict[int, float] = {}
-    counts: Counter[str] = Counter()
-    for line in lines:
-        point = _parse_point(line)
-        if point is not None:
-            by_step[point[0]] = point[1]
-        elif line.strip() and line.endswith(b"\n"):
-            counts[_without_loss(line)] += 1
-    if not by_step:
-        return (), f"{clean(name)} holds no losses: its curve is not shown"
-    notes = {"damaged": "damaged lines passed over", "skipped": "skipped steps, not finite"}
-    told = ", ".join(f"{counts[kind]} {note}" for kind, note in notes.items() if counts[kind])
-    return tuple(sorted(by_step.items())), f"{clean(name)}: {told}" if told else ""
-
-
-def _without_loss(line: bytes) -> str:
-    """Why a line has none: the step was "skipped", is an "overflow" as fp16 begins with, or the line is "damaged"."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return "damaged"
-    is_step = isinstance(entry, dict) and "step" in entry and "loss" not in entry
-    return next((key for key in ("skipped", "overflow") if is_step and entry.get(key) == 1), "damaged")
-
-
-def _parse_point(line: bytes) -> tuple[int, float] | None:
-    try:
-        entry = json.loads(line)
-        step, loss = entry["step"], entry["loss"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    whole = isinstance(step, int) and not isinstance(step, bool)
-    number = isinstance(loss, int | float) and not isinstance(loss, bool) and math.isfinite(loss)
-    return (step, float(loss)) if whole and number else None

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domainlm.study.report.load import Scalar, clean
+from domainlm.study.report.labels import clean
+from domainlm.study.report.load import Scalar
 
 _DEFAULT_CHOICE = "best_dev"
 _ARM = "arm"

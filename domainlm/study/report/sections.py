@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from domainlm.study.report.aggregate import Group, Scores
+from domainlm.api import TableLayout
+from domainlm.study.report.aggregate import Scores
 from domainlm.study.report.arms import Arms
-from domainlm.study.report.content import Figure, FigureGroup, Report, Section
-from domainlm.study.report.curves import PRETRAINING, Panel, loss_panels
-from domainlm.study.report.figures import Ranked, loss_plot, score_plot, score_span
+from domainlm.study.report.content import Report, Section
+from domainlm.study.report.curves import bits_panel, loss_panels
+from domainlm.study.report.figure_sections import loss_section, score_plot_section, trend_section
+from domainlm.study.report.finding_tables import finding_section
 from domainlm.study.report.load import Results
-from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.main_table import MainTable, layout_of
 from domainlm.study.report.missing import find_missing
 from domainlm.study.report.provenance import lock_tables, model_facts
 from domainlm.study.report.question import Question, read_question
-from domainlm.study.report.tables import candidate_table, lm_tables, loss_table, score_tables, type_tables
+from domainlm.study.report.tables import candidate_table, lm_tables, score_tables, type_tables
 from domainlm.study.report.text import answer
 from domainlm.study.report.toml import dump_toml
 
@@ -29,14 +31,18 @@ def build_report(results: Results) -> Report:
     """
     question = read_question(results.recipe)
     arms = Arms(results, question)
-    scores = Scores(results.rows, arms, question)
+    scores = Scores(results.rows, arms, question, results.units)
+    layout = layout_of(results)
     panels = loss_panels(results.curves, arms, question.datasets)
     sections = (
+        _main_section(results, layout),
+        finding_section(results, layout.where if layout is not None else {}),
         _task_section(scores, question, arms),
         Section("Settings", tables=(candidate_table(results.candidates),)) if results.candidates else None,
         _lm_section(scores),
-        _loss_section(panels),
-        _score_plot_section(scores),
+        loss_section(panels, bits_panel(results.curves, arms)),
+        score_plot_section(scores),
+        trend_section(scores),
         _run_section(results, question, arms),
         _problem_section(results),
     )
@@ -47,6 +53,14 @@ def build_report(results: Results) -> Report:
         missing=find_missing(results, question, arms),
         sections=tuple(section for section in sections if section is not None),
     )
+
+
+def _main_section(results: Results, layout: TableLayout | None) -> Section | None:
+    """The table that the recipe or the publication asks for; None where neither does, or nothing would be in it."""
+    if layout is None:
+        return None
+    table = MainTable(results, layout).build()
+    return Section("Results", tables=(table,)) if table.rows else None
 
 
 def _task_section(scores: Scores, question: Question, arms: Arms) -> Section:
@@ -60,66 +74,6 @@ def _task_section(scores: Scores, question: Question, arms: Arms) -> Section:
 def _lm_section(scores: Scores) -> Section | None:
     tables = lm_tables(scores)
     return Section("Language-model scores", tables=tables) if tables else None
-
-
-def _loss_section(panels: Sequence[Panel]) -> Section | None:
-    if not panels:
-        return None
-    groups = tuple(
-        group
-        for stage in dict.fromkeys(panel.stage for panel in panels)
-        for group in [_loss_figures(stage, [panel for panel in panels if panel.stage == stage])]
-    )
-    return Section("Loss while training", figures=groups, tables=(loss_table(panels),))
-
-
-def _loss_figures(stage: str, panels: Sequence[Panel]) -> FigureGroup:
-    what = "Pretraining loss by step" if stage == PRETRAINING else "Fine-tuning loss by step, for each data set"
-    seeds = " Thin lines are single seeds, thick lines their means." if max(p.max_seeds for p in panels) > 1 else ""
-    widths = sorted({panel.width for panel in panels} - {1})
-    width = f" Each point is the mean of {' or '.join(map(str, widths))} steps." if widths else ""
-    figures = tuple(
-        Figure(
-            alternative=f"{what}{f': {panel.dataset}' if panel.dataset else ''}. "
-            f"Lines: {', '.join(line.label for line in panel.lines)}. The numbers are in the table of losses.",
-            svg=loss_plot(panel),
-        )
-        for panel in panels
-    )
-    return FigureGroup(f"{what}.{seeds}{width}", figures)
-
-
-def _score_plot_section(scores: Scores) -> Section | None:
-    figures = tuple(filter(None, (_score_figures(scores, group) for group in scores.leading_groups())))
-    return Section("Scores by seed", figures=figures) if figures else None
-
-
-def _score_figures(scores: Scores, group: Group) -> FigureGroup | None:
-    metric = scores.metrics(group)[0]
-    facts = metric_facts(metric)
-    columns = {name: ranked for name in scores.datasets(group) if (ranked := _ranked(scores, group, name, metric))}
-    if facts.unit != "percent" or not columns:
-        return None
-    span = score_span(list(columns.values()))
-    figures = tuple(
-        Figure(
-            alternative=f"{group.split} {facts.label} on {name}, one point for each seed. "
-            "The numbers are in the table of scores.",
-            svg=score_plot(name, metric, group.split, ranked, span),
-        )
-        for name, ranked in columns.items()
-    )
-    return FigureGroup(
-        f"{group.protocol or 'Protocol not stated'}, {group.split} {facts.label}: one point for each seed, "
-        "a bar at the mean, mean ± sample standard deviation above it. "
-        f"Every axis is {span:.0f} points wide.",
-        figures,
-    )
-
-
-def _ranked(scores: Scores, group: Group, dataset: str, metric: str) -> Ranked:
-    found = ((arm, scores.summary(group, arm, dataset, metric)) for arm in scores.arms(group))
-    return [(arm, summary) for arm, summary in found if summary is not None]
 
 
 def _run_section(results: Results, question: Question, arms: Arms) -> Section:

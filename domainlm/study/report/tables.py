@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from domainlm.study.report.aggregate import Group, Scores, Summary, best_means, format_summary, summarise
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.curves import PRETRAINING, Panel
 from domainlm.study.report.load import CandidateRecord
+from domainlm.study.report.marks import MARK_BELOW, Marked, mark_columns, marks_sentence
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.pools import Pool
 from domainlm.study.report.question import Question
 from domainlm.study.report.text import join_words
 
@@ -81,18 +82,28 @@ def _score_table(scores: Scores, group: Group, question: Question, arms: Arms) -
     found = {name: [scores.summary(group, arm, name, main) for arm in shown] for name in scores.datasets(group)}
     columns = {name: column for name, column in found.items() if any(column)}
     counts = _seed_counts(columns.values())
-    best = {name: best_means(column, main) for name, column in columns.items()}
+    marked = mark_columns(
+        {
+            name: {
+                (name, arm): Pool(scores.rows(group, arm, name, main), scores.units)
+                for arm, summary in zip(shown, column, strict=True)
+                if summary is not None
+            }
+            for name, column in columns.items()
+        }
+    )
     rows: list[tuple[Cell, ...]] = []
     for arm in shown:
-        cells = (_score_cell(scores, group, arm, name, best[name], mark_seeds=len(counts) > 1) for name in columns)
+        cells = (
+            _score_cell(scores, group, arm, name, marked.get((name, arm)), mark_seeds=len(counts) > 1)
+            for name in columns
+        )
         rows.append((Cell(arm.label), *cells))
-    return Table(
-        _score_caption(scores, group, question, counts, has_best=any(best.values())), ("model", *columns), tuple(rows)
-    )
+    return Table(_score_caption(scores, group, question, counts, marked.values()), ("model", *columns), tuple(rows))
 
 
 def _score_cell(
-    scores: Scores, group: Group, arm: Arm, dataset: str, best: frozenset[str], *, mark_seeds: bool
+    scores: Scores, group: Group, arm: Arm, dataset: str, marked: Marked | None, *, mark_seeds: bool
 ) -> Cell:
     main, *others = scores.metrics(group)
     summaries = {name: scores.summary(group, arm, dataset, name) for name in others}
@@ -100,10 +111,15 @@ def _score_cell(
     summary = scores.summary(group, arm, dataset, main)
     if summary is not None and mark_seeds:
         fine.append(f"n = {summary.num_seeds}")
-    return replace(_cell(summary, main, best), fine_print=tuple(fine))
+    if summary is None:
+        return Cell(NOTHING, tuple(fine))
+    is_best, is_below = (marked.is_best, marked.is_below) if marked is not None else (False, False)
+    return Cell(format_summary(summary, main), tuple(fine), is_best=is_best, mark=MARK_BELOW if is_below else "")
 
 
-def _score_caption(scores: Scores, group: Group, question: Question, counts: set[int], *, has_best: bool) -> str:
+def _score_caption(
+    scores: Scores, group: Group, question: Question, counts: set[int], marked: Collection[Marked]
+) -> str:
     main, *others = [metric_facts(name) for name in scores.metrics(group)]
     protocol = f"{group.protocol} {main.heading}" if group.protocol else f"{main.heading}, protocol not stated"
     choice = _choice_phrase(scores, group, question)
@@ -118,7 +134,7 @@ def _score_caption(scores: Scores, group: Group, question: Question, counts: set
         if any(count is not None for _, count in gold)
         else "",
         _FLATTERED if group.split == "dev" and _CHOICES["best_dev"] in choice else "",
-        "Bold: the best mean of each column; no test of significance is made." if has_best else "",
+        marks_sentence(marked),
         *(_signature_sentence(name, scores.signatures(group, name)) for name in scores.datasets(group)),
     ]
     return " ".join(filter(None, sentences))

@@ -2,29 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from domainlm.study.files import write_atomically
+from domainlm.study.report.content import Report
 from domainlm.study.report.html import render_html
-from domainlm.study.report.load import load_results
+from domainlm.study.report.latex import render_latex
+from domainlm.study.report.load import Results, load_results
 from domainlm.study.report.markdown import render_markdown
 from domainlm.study.report.sections import build_report
+from domainlm.study.report.spreadsheets import long_form, printed_tables
 
 HTML_NAME = "report.html"
 MARKDOWN_NAME = "report.md"
+LATEX_NAME = "report.tex"
+LONG_NAME = "scores.csv"
+TABLES_NAME = "tables"
+
+_Files = Iterator[tuple[str, str]]
 
 
-def write_report(out: Path) -> None:
-    """Write `out`/report.md and `out`/report.html from `out`/results.json and the logs it names, and nothing else.
+def _csv_files(report: Report, results: Results) -> _Files:
+    yield LONG_NAME, long_form(results.rows)
+    for name, text in printed_tables(report):
+        yield f"{TABLES_NAME}/{name}", text
+
+
+_RENDERERS: Mapping[str, Callable[[Report, Results], _Files]] = {
+    "markdown": lambda report, _: iter([(MARKDOWN_NAME, render_markdown(report, HTML_NAME))]),
+    "html": lambda report, _: iter([(HTML_NAME, render_html(report))]),
+    "csv": _csv_files,
+    "latex": lambda report, _: iter([(LATEX_NAME, render_latex(report))]),
+}
+FORMATS = tuple(_RENDERERS)
+
+
+def write_report(out: Path, formats: Collection[str] = FORMATS) -> tuple[Path, ...]:
+    """Write the report of `out`/results.json and the logs it names, and nothing else.
 
     The same results give the same bytes. Results of a run that is not complete are reported as far as they go, with
     what is missing named.
+
+    Args:
+        out: output folder of a run.
+        formats: of "markdown" (report.md), "html" (report.html), "latex" (report.tex), "csv" (scores.csv and tables/).
+
+    Returns:
+        What was written, files and folders.
 
     Raises:
         DataError: results.json is missing, damaged or contradicts itself.
         OSError: the folder cannot be written.
     """
-    report = build_report(load_results(out))
-    pages = {MARKDOWN_NAME: render_markdown(report, HTML_NAME), HTML_NAME: render_html(report)}
-    for name, text in pages.items():
+    results = load_results(out)
+    report = build_report(results)
+    files = {name: text for each in FORMATS if each in formats for name, text in _RENDERERS[each](report, results)}
+    if "csv" in formats:
+        for old in (out / TABLES_NAME).glob("table-*.csv"):  # there may have been more of them
+            old.unlink()
+    for name, text in files.items():
         write_atomically(out / name, text.encode())
+    return tuple(dict.fromkeys(out / Path(name).parts[0] for name in files))

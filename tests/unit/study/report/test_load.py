@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from domainlm.errors import DataError
-from domainlm.study.report.load import clean, load_results
+from domainlm.study.report.labels import clean
+from domainlm.study.report.load import load_results
 
 Json = dict[str, Any]
 WriteRun = Callable[[Json], Path]

@@ -30,7 +30,8 @@ def test_scores(results: Json, write_run: WriteRun) -> None:
     assert test.caption == (
         "conlleval entity F1 (%), test split, epoch chosen on dev. Mean ± sample standard deviation over seeds; "
         "n = 2 seeds. With precision (P) and recall (R). Gold standard: 1,234 on harbours and 99 on cargoes. "
-        "Bold: the best mean of each column; no test of significance is made."
+        "Bold: the best mean of each column. Differences could not be tested: only scores by seed are known, and fewer "
+        "than 6 seeds cannot give p < 0.05."
     )
     assert texts(dev)[1] == ["num_steps=1500", "72.2 ± 0.6", "55.0 ± 1.4"]
     assert dev.caption.startswith("conlleval entity F1 (%), dev split, epoch chosen on dev.")

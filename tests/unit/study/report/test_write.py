@@ -133,11 +133,17 @@ def test_same_results_same_bytes(results: Json, write_run: WriteRun, tmp_path: P
     assert str(tmp_path) not in (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_only_the_two_reports_are_added(results: Json, write_run: WriteRun) -> None:
+def test_only_the_reports_are_added(results: Json, write_run: WriteRun) -> None:
     out = write_run(results)
     before = {path.name for path in out.iterdir()}
     write_report(out)
-    assert {path.name for path in out.iterdir()} == before | {"report.html", "report.md"}
+    assert {path.name for path in out.iterdir()} == before | {
+        "report.html",
+        "report.md",
+        "report.tex",
+        "scores.csv",
+        "tables",
+    }
 
 
 def test_bad_results_leave_the_old_report(results: Json, write_run: WriteRun) -> None:

@@ -1,0 +1,172 @@
+"""What a publication found, looked at again in our numbers: held, held in part, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from domainlm.api import Claim, Conditions, Finding
+from domainlm.study.report.fields import field_text, field_value, leading_rows, meets
+from domainlm.study.report.load import Results, Row
+from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.pools import Pool
+from domainlm.study.report.significance import LEVEL, Outcome, compare, holm, sign_flip
+
+State = Literal["held", "chance", "untested", "opposite"]
+_MEASURED = "measure"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A claim in one place: on one data set, say.
+
+    Attributes:
+        claim: what is claimed.
+        place: values of the fields that the claim is made for each of.
+        first: mean of the first side, as results.json has it.
+        second: of the second side; a number is in the same unit.
+        difference: first less second; where the claim is that one difference exceeds another, by how much it does.
+        agrees: whether the numbers are as claimed, chance or not.
+        p_value: adjusted over all comparisons of the report (Holm); None where nothing could be tested.
+        is_exact: whether the numbers are counts in which there is no chance, or the claim is not about a difference.
+    """
+
+    claim: Claim
+    place: str
+    first: float
+    second: float
+    difference: float
+    agrees: bool
+    p_value: float | None
+    is_exact: bool
+
+    @property
+    def state(self) -> State:
+        """What the comparison says of the claim."""
+        if not self.agrees:
+            return "opposite"
+        if self.is_exact or (self.p_value is not None and self.p_value < LEVEL):
+            return "held"
+        return "untested" if self.p_value is None else "chance"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A finding and what our numbers say of it."""
+
+    finding: Finding
+    comparisons: tuple[Comparison, ...]
+    num_unmeasured: int
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a few words."""
+        states = [each.state for each in self.comparisons]
+        agreeing = sum(state != "opposite" for state in states)
+        rest = f"; {self.num_unmeasured} of its claims were not measured" if self.num_unmeasured else ""
+        if not states:
+            return "not measured here"
+        if agreeing == 0:
+            return f"not held{rest}"
+        if agreeing < len(states):
+            return f"held in part: {agreeing} of {len(states)} comparisons agree{rest}"
+        if all(state == "held" for state in states):
+            return f"held{rest}"
+        if "chance" in states:
+            clear = states.count("held")
+            return f"held in direction; beyond chance in {clear} of {len(states)} comparisons{rest}"
+        return f"held in direction; too few seeds to test{rest}"
+
+
+def judge_findings(results: Results, where: Conditions) -> tuple[Judged, ...]:
+    """Look at every finding of the reference again; `where` are the main table's own conditions on rows."""
+    findings = results.reference.findings if results.reference is not None else ()
+    judged = [_judge(finding, results, where) for finding in findings]
+    adjusted = iter(holm([each.p_value for one in judged for each in one.comparisons]))
+    return tuple(
+        replace(one, comparisons=tuple(replace(each, p_value=next(adjusted)) for each in one.comparisons))
+        for one in judged
+    )
+
+
+def _judge(finding: Finding, results: Results, where: Conditions) -> Judged:
+    by_claim = [list(_comparisons(claim, results, where)) for claim in finding.claims]
+    return Judged(finding, tuple(each for found in by_claim for each in found), sum(not found for found in by_claim))
+
+
+def _comparisons(claim: Claim, results: Results, where: Conditions) -> Iterator[Comparison]:
+    choosing = {"split", "protocol"}
+    known = {name: wanted for name, wanted in where.items() if name in choosing}
+    is_chosen = any(choosing & side.keys() for side in _sides(claim))
+    if is_chosen:
+        rows = [row for row in results.rows if row.metric == claim.metric and not row.type]
+    else:
+        rows = leading_rows(results.rows, known, (claim.metric,))
+    sides = [_by_place(rows, side, claim.each, results) for side in _sides(claim)]
+    for place in sides[0]:
+        if all(place in side for side in sides[1:]):
+            yield _compare(claim, ", ".join(filter(None, place)), [side[place] for side in sides])
+
+
+def _sides(claim: Claim) -> list[Conditions]:
+    second = [claim.second] if isinstance(claim.second, Mapping) else []
+    return [claim.first, *second, *(claim.exceeds or ())]
+
+
+def _by_place(
+    rows: Sequence[Row], conditions: Conditions, each: Sequence[str], results: Results
+) -> dict[tuple[str, ...], Pool]:
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        if meets(row, conditions):
+            found.setdefault(tuple(field_text(name, field_value(row, name)) for name in each), []).append(row)
+    return {place: Pool(tuple(pooled), results.units) for place, pooled in found.items()}
+
+
+def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
+    first = pools[0].mean
+    is_exact = all(row.stage == _MEASURED for pool in pools for row in pool.rows) or claim.relation == "equal"
+    if not isinstance(claim.second, Mapping):
+        second = claim.second / 100 if metric_facts(claim.metric).unit == "percent" else float(claim.second)
+        outcome = Outcome(first - second, _p_value_of_number(pools[0], second), "seeds")
+    elif claim.exceeds is None:
+        second = pools[1].mean
+        can_test = pools[0].is_one_model and pools[1].is_one_model and not is_exact
+        outcome = (
+            compare(pools[0].sample, pools[1].sample, claim.metric)
+            if can_test
+            else Outcome(first - second, None, "untested")
+        )
+    else:
+        second = pools[1].mean
+        outcome = _excess(claim, pools)
+    agrees = _agrees(claim, outcome.difference, second)
+    p_value = None if is_exact else outcome.p_value
+    return Comparison(claim, place, first, second, outcome.difference, agrees, p_value, is_exact)
+
+
+def _agrees(claim: Claim, difference: float, second: float) -> bool:
+    if claim.relation == "equal":
+        return abs(difference) <= claim.within * abs(second) + 1e-12
+    if claim.exceeds is not None:
+        return difference > 0
+    return difference > 0 if claim.relation == "higher" else difference < 0
+
+
+def _excess(claim: Claim, pools: Sequence[Pool]) -> Outcome:
+    """By how much the first difference exceeds the second, both in the direction of the claim."""
+    sign = 1.0 if claim.relation == "higher" else -1.0
+    means = [pool.mean for pool in pools]
+    excess = sign * (means[0] - means[1] - (means[2] - means[3]))
+    if not all(pool.is_one_model for pool in pools):
+        return Outcome(excess, None, "untested")
+    by_seed = [pool.sample.by_seed for pool in pools]
+    shared = sorted(set.intersection(*(set(seeds) for seeds in by_seed)))
+    one, other, third, fourth = by_seed
+    p_value = sign_flip([one[seed] - other[seed] - (third[seed] - fourth[seed]) for seed in shared])
+    return Outcome(excess, p_value, "seeds" if p_value is not None else "untested", num_pairs=len(shared))
+
+
+def _p_value_of_number(pool: Pool, number: float) -> float | None:
+    return sign_flip([row.value - number for row in pool.rows]) if pool.is_one_model else None

@@ -1,0 +1,104 @@
+"""Which means of a column are the best, and which are below them by more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from domainlm.study.report.aggregate import best_means
+from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.pools import Pool
+from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, compare, holm
+
+MARK_BELOW = "*"
+"""Stands beside means that are worse than the best of their column by more than chance."""
+
+_Column = TypeVar("_Column", bound=Hashable)
+_Entry = TypeVar("_Entry", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What is known of a mean in its column.
+
+    Attributes:
+        is_best: whether it prints as the best does.
+        outcome: of the test against the best; None for the best itself.
+        p_value: of this test, adjusted over the table; None where nothing could be tested.
+    """
+
+    is_best: bool
+    outcome: Outcome | None = None
+    p_value: float | None = None
+
+    @property
+    def is_below(self) -> bool:
+        """Whether it is worse than the best by more than chance."""
+        return self.p_value is not None and self.p_value < LEVEL
+
+
+def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entry, Marked]:
+    """Compare every mean with the best of its column; p-values are adjusted (Holm) over all of them together.
+
+    Columns whose scores have different signatures are not compared, nor those without a better direction.
+    """
+    marked: dict[_Entry, Marked] = {}
+    tests: list[tuple[_Entry, bool, Outcome]] = []
+    for column in columns.values():
+        metric = next(iter(column.values())).rows[0].metric
+        facts = metric_facts(metric)
+        if facts.higher_is_better is None or len(column) < 2 or not is_comparable(list(column.values())):
+            continue
+        sign = 1.0 if facts.higher_is_better else -1.0
+        means = {entry: sign * pool.summary.mean for entry, pool in column.items()}
+        best = max(means, key=means.__getitem__)
+        printed = best_means([pool.summary for pool in column.values()], metric)
+        for entry, pool in column.items():
+            is_best = facts.format(pool.summary.mean) in printed
+            if entry == best:
+                marked[entry] = Marked(is_best)
+            else:
+                tests.append((entry, is_best, compare(pool.sample, column[best].sample, metric)))
+    adjusted = holm([outcome.p_value for _, _, outcome in tests])
+    for (entry, is_best, outcome), p_value in zip(tests, adjusted, strict=True):
+        marked[entry] = Marked(is_best, outcome, p_value)
+    return marked
+
+
+def is_comparable(pools: Sequence[Pool]) -> bool:
+    """Whether scores were counted in one way."""
+    return len({signature for pool in pools for signature in _seedless(pool)}) <= 1
+
+
+def marks_sentence(marked: Collection[Marked]) -> str:
+    """Say what bold and the mark mean, and how it was tested."""
+    if not any(each.is_best for each in marked):
+        return ""
+    outcomes = [each.outcome for each in marked if each.outcome is not None]
+    hows = {outcome.how for outcome in outcomes}
+    tests = {
+        "documents": "paired approximate randomisation over the documents (or questions) of the split, seeds pooled, "
+        "which says nothing of other seeds",
+        "seeds": "an exact paired sign-flip test over seeds",
+    }
+    used = [text for how, text in tests.items() if how in hows]
+    sentences = ["Bold: the best mean of each column."]
+    if used:
+        num_tests = sum(outcome.p_value is not None for outcome in outcomes)
+        sentences.append(
+            f"{MARK_BELOW}: below the best by more than chance, p < {LEVEL} two-sided by {'; or '.join(used)}; "
+            f"adjusted for {num_tests} {'comparison' if num_tests == 1 else 'comparisons'} of this table (Holm)."
+        )
+    if "untested" in hows:
+        which = "Some comparisons" if used else "Differences"
+        sentences.append(
+            f"{which} could not be tested: only scores by seed are known, and fewer than {MIN_SEEDS} seeds cannot give "
+            f"p < {LEVEL}."
+        )
+    return " ".join(sentences)
+
+
+def _seedless(pool: Pool) -> list[str]:
+    """The signatures of a model's scores without their seeds, which differ between models that can be compared."""
+    return [signature.rpartition("|seeds:")[0] or signature for signature in pool.signatures]

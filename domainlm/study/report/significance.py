@@ -1,0 +1,112 @@
+"""Whether models differ by more than chance, from what results hold: documents where they are there, else seeds.
+
+Documents: paired approximate randomisation over the documents (or questions) of the split, the seeds that both models
+have pooled (Noreen 1989; Yeh 2000). It tells models apart on other texts, not on other seeds. Seeds: an exact paired
+sign-flip test (Fisher 1935) on the differences of the seeds that both have. Of n seeds no p-value is below 2 / 2^n, so
+it takes six to get below 0.05; fewer are not tested. Families of tests are adjusted by Holm's method (1979).
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from domainlm.study.report.units import Units
+from domainlm.tasks.significance import compare_units
+
+LEVEL = 0.05
+MIN_SEEDS = 6
+MAX_EXACT_SEEDS = 12
+NUM_ROUNDS = 2_000
+
+How = Literal["documents", "seeds", "untested"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The scores of one model on one split, by seed, and what they were counted from, where that is known."""
+
+    by_seed: Mapping[int, float]
+    units: Mapping[int, Units] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float:
+        """Arithmetic mean over seeds."""
+        return statistics.fmean(self.by_seed.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of a test of first against second.
+
+    Attributes:
+        difference: mean of the first less that of the second.
+        p_value: two-sided and not yet adjusted; None where nothing could be tested.
+        how: what was paired.
+        interval: 95 % bootstrap interval of the difference over documents; None for other tests.
+        num_pairs: documents or seeds.
+    """
+
+    difference: float
+    p_value: float | None
+    how: How
+    interval: tuple[float, float] | None = None
+    num_pairs: int = 0
+
+
+def compare(first: Sample, second: Sample, metric: str) -> Outcome:
+    """Test whether two models differ, in the best way there is."""
+    difference = first.mean - second.mean
+    by_documents = _by_documents(first, second, metric)
+    if by_documents is not None:
+        p_value, interval, num_pairs = by_documents
+        return Outcome(difference, p_value, "documents", interval, num_pairs)
+    shared = sorted(first.by_seed.keys() & second.by_seed.keys())
+    p_value_of_seeds = sign_flip([first.by_seed[seed] - second.by_seed[seed] for seed in shared])
+    if p_value_of_seeds is None:
+        return Outcome(difference, None, "untested", num_pairs=len(shared))
+    return Outcome(difference, p_value_of_seeds, "seeds", num_pairs=len(shared))
+
+
+def sign_flip(differences: Sequence[float]) -> float | None:
+    """Return the exact two-sided p-value that the mean of paired differences is 0; None for fewer than `MIN_SEEDS`.
+
+    Of more than `MAX_EXACT_SEEDS` only the first are looked at, which keeps the number of sign patterns small.
+    """
+    if len(differences) < MIN_SEEDS:
+        return None
+    kept = np.array(differences[:MAX_EXACT_SEEDS])
+    signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(kept))))
+    sums = np.abs(signs @ kept)
+    return float(np.mean(sums >= abs(kept.sum()) - 1e-12))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust a family of p-values; those that are None stay, and are not counted."""
+    known = sorted((p_value, place) for place, p_value in enumerate(p_values) if p_value is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p_value, place) in enumerate(known):
+        highest = max(highest, min(1.0, (len(known) - rank) * p_value))
+        adjusted[place] = highest
+    return adjusted
+
+
+def _by_documents(first: Sample, second: Sample, metric: str) -> tuple[float, tuple[float, float], int] | None:
+    shared = sorted(first.units.keys() & second.units.keys())
+    if not shared:
+        return None
+    chosen = [[sample.units[seed] for seed in shared] for sample in (first, second)]
+    every = [units for side in chosen for units in side]
+    if len({units.data for units in every}) > 1 or any(metric not in units.sums for units in every):
+        return None
+    one, other = (np.sum([units.sums[metric][0] for units in side], axis=0) for side in chosen)
+    if one.shape != other.shape:
+        return None
+    found = compare_units(one, other, every[0].sums[metric][1], num_rounds=NUM_ROUNDS)
+    return found.p_value, found.interval, found.num_units

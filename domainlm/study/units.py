@@ -1,0 +1,67 @@
+"""What scores were counted from, document by document: small files beside the logs, for tests of significance.
+
+Predictions themselves stay with the artifacts; these sums are all that a report needs of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from domainlm.api import SPLITS
+from domainlm.study.files import read_json
+from domainlm.study.stages.finetune import FinetuneStage
+from domainlm.tasks.predictions import UnitCounts, count_predictions
+
+_SPAN_METRICS = ("f1", "exact_match", "mrr", "strict_accuracy", "lenient_accuracy")
+_FORMAT = 1
+
+
+def units_name(stage: FinetuneStage, split: str) -> str:
+    """Name of the file, below `logs/`, that holds the sums of one fine-tuning on one split."""
+    return f"units-{stage.key[:12]}.{split}.json"
+
+
+def unit_files(stage: FinetuneStage, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and content of the file of each split that the artifact in `folder` has predictions of."""
+    for split in SPLITS:
+        path = folder / f"predictions.{split}.jsonl"
+        protocol = first_protocol(folder, split)
+        if path.is_file() and protocol:
+            yield units_name(stage, split), {"format": _FORMAT, "protocol": protocol, **_sums(stage, path)}
+
+
+def first_protocol(folder: Path, split: str) -> str:
+    """The protocol that a data set is judged by: that of the first score; empty where there is none."""
+    scores = read_json(folder / "scores.json")["scores"]
+    return next((str(score["protocol"]) for score in scores if score["split"] == split), "")
+
+
+def _sums(stage: FinetuneStage, path: Path) -> dict[str, Any]:
+    if stage.spec.kind == "span":
+        metrics = _span_metrics(path)
+        counted = {name: count_predictions(path, score=name) for name in metrics}
+        if not counted:
+            return {"data": "", "units": []}
+        first = next(iter(counted.values()))
+        names = sorted(first.by_unit)
+        means = {name: _rounded(each, names) for name, each in counted.items()}
+        return {"data": first.data, "units": names, "means": means}
+    found = count_predictions(path, labels=stage.spec.scored_types if stage.spec.kind == "sequence" else ())
+    names = sorted(found.by_unit)
+    return {"data": found.data, "units": names, "counts": found.matrix(names).astype(np.int64).tolist()}
+
+
+def _rounded(counted: UnitCounts, names: list[str]) -> list[list[float]]:
+    return [[round(float(value), 9) for value in row] for row in counted.matrix(names)]
+
+
+def _span_metrics(path: Path) -> tuple[str, ...]:
+    """The numbers that the records of a span task carry; they are the same in all records of a file."""
+    with path.open(encoding="utf-8") as lines:
+        record: Mapping[str, object] = json.loads(next(lines, "{}"))
+    return tuple(name for name in _SPAN_METRICS if isinstance(record.get(name), int | float))

@@ -146,6 +146,14 @@ def write_squad(folder: Path, seed: int, num_documents: int) -> Files:
     return written
 
 
+def write_squad_articles(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write one SQuAD v1.1 file, which holds training and dev articles; at least ten."""
+    _, (split, first, _), *_ = _split_numbers("squad", num_documents)
+    data = squad_data(_passages("squad", seed, first, max(10, num_documents), _READING), 3)
+    path = write_text(folder / f"{split}-v1.1.json", _json(data))
+    return {"train": (path,), "dev": (path,)}
+
+
 def write_bioasq(folder: Path, seed: int, num_documents: int) -> Files:
     """Write BioASQ task B files about citations of the PubMed sample with the same seed: training, then golden."""
     num_train = max(1, num_documents * 2 // 3)

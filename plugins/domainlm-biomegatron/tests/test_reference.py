@@ -89,7 +89,7 @@ def test_figures_stand_beside_arms_and_data_sets_of_the_recipe(name: str) -> Non
     assert recipe.recipe.report.reference == name
     known = {
         "arm": {cell.arm for cell in recipe.cells},
-        "dataset": {str(task.name) for task in recipe.recipe.tasks} | {"together"},
+        "dataset": {str(task.name) for task in recipe.recipe.tasks},
     }
     for where in conditions(BY_NAME[name]):
         for field, wanted in where.items():
@@ -129,19 +129,15 @@ def test_findings_hold_for_the_papers_own_figures(name: str) -> None:
             wanted = claim.first.get("dataset")
             if isinstance(wanted, tuple):
                 datasets = {dataset for dataset in datasets if dataset in wanted}
-            elif wanted is not None or not datasets or claim.metric == "num_words":
+            elif wanted is not None or not datasets:
                 datasets = set()
             for each in [{"dataset": dataset} for dataset in sorted(map(str, datasets))] or [{}]:
                 _check_claim(table, claim, each)
 
 
 def _check_claim(table: ReferenceTable, claim: Claim, each: Mapping[str, Any]) -> None:
-    ignored = {"dataset"} if claim.metric == "num_words" else set()
-
     def at(side: Mapping[str, Any]) -> float:
-        return figure(
-            table, claim.metric, {key: value for key, value in {**side, **each}.items() if key not in ignored}
-        )
+        return figure(table, claim.metric, {**side, **each})
 
     first = at(claim.first)
     second = at(claim.second) if isinstance(claim.second, Mapping) else claim.second

@@ -143,19 +143,5 @@ TABLE_9 = ReferenceTable(
         where={"dataset": "together"},
         headings={"arm": "model"},
     ),
-    findings=(
-        Finding(
-            statement="The full text of the commercial-use collection comes on top of the abstracts",
-            claims=(
-                Claim(
-                    metric="num_words",
-                    first={"arm": "BioMegatron", "dataset": "together"},
-                    second={"arm": "BioBERT", "dataset": "together"},
-                    each=(),
-                ),
-            ),
-            source="table 9",
-        ),
-    ),
     note="The paper's corpora are all of PubMed and PMC of 2020; words here are counted in the recipe's files.",
 )

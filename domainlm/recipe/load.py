@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,8 @@ def _absolute_where_it_exists(value: str) -> str:
 def _cells(tables: Table, recipe: Recipe, source: RecipeSource) -> list[Cell]:
     if not recipe.study.axes and not recipe.study.arms:
         return [Cell({}, recipe)]
-    return [
-        Cell(each.varied, _finish(each.tables, source, lambda dotted, each=each: each.origin(dotted, source)))
-        for each in cell_tables(tables, recipe, source)
-    ]
+    found = cell_tables(tables, recipe, source)
+    return [Cell(each.varied, _finish(each.tables, source, partial(each.origin, source=source))) for each in found]
 
 
 def _finish(tables: Table, source: RecipeSource, origin: Callable[[str], str | None] | None = None) -> Recipe:

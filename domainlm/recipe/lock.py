@@ -42,9 +42,9 @@ def lock_record(
     folder = resolved.loaded.path.absolute().parent
     return {
         "python": platform.python_version(),
+        "scale": resolved.loaded.recipe.scale or "",
         "packages": {"domainlm": __version__}
         | {name: installed for name in _PACKAGES if (installed := _version(name)) is not None},
-        **({} if (scale := resolved.loaded.recipe.scale) is None else {"scale": scale}),
         "hardware": dict(hardware),
         "specs": _specs(resolved, registry),
         "files": {

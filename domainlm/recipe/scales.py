@@ -50,7 +50,7 @@ def _lay_over(source: RecipeSource, keys: Keys, value: object, origin: str) -> N
 
 def _place_of_arm(tables: Table, name: str, where: str) -> int:
     arms: Any = tables.get("study", {}).get("arms", [])
-    names = [arm.get("name") for arm in arms if isinstance(arm, dict)] if isinstance(arms, list) else []
+    names = [str(arm.get("name")) for arm in arms if isinstance(arm, dict)] if isinstance(arms, list) else []
     if name not in names:
         raise RecipeError(
             "no such arm",

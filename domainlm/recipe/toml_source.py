@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import RecipeError, nearest_name
-from domainlm.recipe.dotted import Table, map_study_paths
+from domainlm.recipe.dotted import map_study_paths
+
+Table = dict[str, Any]
 
 _PATH_KEYS = (
     ("corpus", "files", "*"),

@@ -19,6 +19,8 @@ from domainlm.recipe.load import load_recipe
 from domainlm.recipe.lock import lock_record
 from domainlm.recipe.resolve import resolve
 from domainlm.recipe.resolved import Resolved
+from domainlm.study.cost import write_cost
+from domainlm.study.energy import EnergyMeter
 from domainlm.study.files import FileHashes, read_json, write_json
 from domainlm.study.graph import Graph, build_graph
 from domainlm.study.hardware import hardware_identity
@@ -147,11 +149,14 @@ def _run_study(
 
 
 def _run(planned: PlannedRun, runner: Runner, out: Path) -> Path:
-    artifacts = runner.run_all(planned.graph)
+    started = time.monotonic()
+    with EnergyMeter() as meter:
+        artifacts = runner.run_all(planned.graph)
     results = collect_results(planned.resolved, planned.graph, artifacts, planned.lock)
     copy_logs(planned.graph, artifacts, out / "logs")
     copy_models(planned.graph, artifacts, out / "models")
     write_json(out / _RESULTS, results)
+    write_cost(out, artifacts.values(), seconds=time.monotonic() - started, joules=meter.joules)
     for row in results["rows"]:
         runner.observers.task_scored(runner.run, score_of(row))
     write_report(out)

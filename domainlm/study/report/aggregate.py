@@ -15,6 +15,8 @@ from domainlm.study.report.units import Units
 from domainlm.tasks.signature import merge_seeds
 
 LM_STAGE = "lm-score"
+MEASURE_STAGE = "measure"
+"""What is counted in data and vocabularies: there is no chance in it, and nothing is trained."""
 _SPLIT_ORDER = ("test", "dev")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from domainlm.api import Claim, Conditions, Finding
+from domainlm.study.report.aggregate import MEASURE_STAGE
 from domainlm.study.report.fields import field_text, field_value, leading_rows, meets
 from domainlm.study.report.load import Results, Row
 from domainlm.study.report.metrics import metric_facts
@@ -14,7 +15,6 @@ from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, Outcome, compare, holm, sign_flip
 
 State = Literal["held", "chance", "untested", "opposite"]
-_MEASURED = "measure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _by_place(
 
 def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
     first = pools[0].mean
-    is_exact = all(row.stage == _MEASURED for pool in pools for row in pool.rows) or claim.relation == "equal"
+    is_exact = all(row.stage == MEASURE_STAGE for pool in pools for row in pool.rows) or claim.relation == "equal"
     if not isinstance(claim.second, Mapping):
         second = claim.second / 100 if metric_facts(claim.metric).unit == "percent" else float(claim.second)
         outcome = Outcome(first - second, _p_value_of_number(pools[0], second), "seeds")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from domainlm.api import ReferenceTable
 from domainlm.errors import DataError
@@ -110,6 +110,14 @@ class FailureRecord(_Record):
     arm: Fact = None
     cell: Cell
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_arm(cls, given: object) -> object:
+        """Where only the arm is named, it is the whole cell."""
+        if isinstance(given, dict) and given.get("arm") and "cell" not in given:
+            return {**given, "cell": {"arm": given["arm"]}}
+        return given
+
 
 class CandidateRecord(_Record):
     """Settings that were tried for a data set, and how they did on dev."""
@@ -159,6 +167,7 @@ class Results:
         candidates: settings that were chosen among on dev.
         reference: figures of a publication to stand beside.
         units: what scores were counted from, by the file that rows name.
+        out: the output folder.
     """
 
     recipe: Mapping[str, Any]
@@ -171,6 +180,7 @@ class Results:
     candidates: tuple[CandidateRecord, ...] = ()
     reference: ReferenceTable | None = None
     units: Mapping[str, Units] = field(default_factory=dict)
+    out: Path | None = None
 
 
 def load_results(out: Path) -> Results:
@@ -198,6 +208,7 @@ def load_results(out: Path) -> Results:
         notes=tuple(dict.fromkeys(notes)),
         candidates=parsed.candidates,
         reference=parsed.reference,
+        out=out,
         units=_read_all_units(parsed.rows, out, path),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from domainlm.api import ReferenceRow, ReferenceTable, TableLayout
-from domainlm.study.report.aggregate import format_summary
+from domainlm.study.report.aggregate import MEASURE_STAGE, format_summary
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.fields import field_text, field_value, heading, leading_rows, meets
 from domainlm.study.report.labels import clean
@@ -129,13 +129,16 @@ class MainTable:
         return tuple(values)
 
     def _sorted_lines(self) -> list[_Key]:
-        """Lines by their outer field, then as the publication has them, then any others of ours."""
-        order = {key: place for place, key in enumerate(self._lines)}
-        outer = {key[0]: place for place, key in reversed(list(enumerate(self._lines)))}
-        is_grouped = len(self.layout.rows) > 1
+        """Lines by their outer field, all in the publication's order, then any others of ours."""
+        order = {key: number for number, key in enumerate(self._lines)}
+        outer: dict[str, tuple[float, int]] = {}
+        for key, line in self._lines.items():
+            group = key[0] if len(self.layout.rows) > 1 else ""
+            outer[group] = min(outer.get(group, (float("inf"), order[key])), (line.place, order[key]))
 
-        def place(key: _Key) -> tuple[float, float, int]:
-            return (outer[key[0]] if is_grouped else 0, self._lines[key].place, order[key])
+        def place(key: _Key) -> tuple[tuple[float, int], float, int]:
+            group = key[0] if len(self.layout.rows) > 1 else ""
+            return (outer[group], self._lines[key].place, order[key])
 
         return sorted(self._lines, key=place)
 
@@ -199,7 +202,7 @@ class MainTable:
             f"Shown: {shown}.",
             f"Ours: mean ± sample standard deviation over seeds, n = {seeds}." if counts and max(counts) > 1 else "",
             f"Ours: n = {seeds} (no deviation is known)."
-            if counts and max(counts) == 1 and pools[0].rows[0].stage != "measure"
+            if counts and max(counts) == 1 and pools[0].rows[0].stage != MEASURE_STAGE
             else "",
             marks_sentence(marked),
             "In italics: figures of the reference; a line with nothing of ours is a model that was not run here."

@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domainlm.study.report.aggregate import best_means
+from domainlm.study.report.aggregate import MEASURE_STAGE, best_means
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, compare, holm
@@ -56,7 +56,7 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
         printed = best_means([pool.summary for pool in column.values()], metric)
         for entry, pool in column.items():
             is_best = facts.format(pool.summary.mean) in printed
-            if entry == best:
+            if entry == best or pool.rows[0].stage == MEASURE_STAGE:
                 marked[entry] = Marked(is_best)
             else:
                 tests.append((entry, is_best, compare(pool.sample, column[best].sample, metric)))

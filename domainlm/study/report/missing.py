@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from domainlm.study.report.aggregate import LM_STAGE
+from domainlm.study.report.aggregate import LM_STAGE, MEASURE_STAGE
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.load import FailureRecord, Results
 from domainlm.study.report.question import Question
@@ -16,6 +16,8 @@ def find_missing(results: Results, question: Question, arms: Arms) -> tuple[str,
     failed = [_failure_line(failure, arms) for failure in results.failures]
     if not results.rows:
         return (*failed, "No scores yet: nothing has been measured.")
+    if all(row.stage == MEASURE_STAGE for row in results.rows):
+        return tuple(failed)  # nothing was to be trained
     asked = [arms.of_cell(cell) for cell in question.cells]
     expected = [arm for arm in asked if arm is not None] or list(arms)
     return (*failed, *_missing_scores(results, question, arms, expected), *_missing_lm(results, question, arms))

@@ -8,6 +8,7 @@ from domainlm.api import TableLayout
 from domainlm.study.report.aggregate import Scores
 from domainlm.study.report.arms import Arms
 from domainlm.study.report.content import Report, Section
+from domainlm.study.report.cost import Cost, cost_sentences, cost_table, read_cost
 from domainlm.study.report.curves import bits_panel, loss_panels
 from domainlm.study.report.figure_sections import loss_section, score_plot_section, trend_section
 from domainlm.study.report.finding_tables import finding_section
@@ -78,12 +79,14 @@ def _lm_section(scores: Scores) -> Section | None:
 
 def _run_section(results: Results, question: Question, arms: Arms) -> Section:
     sentence, differences = model_facts(results.rows, arms)
+    cost = read_cost(results.out) if results.out is not None else Cost()
+    costs = cost_table(results, cost)
     seeds = f"Fine-tuning seeds: {', '.join(map(str, question.seeds))}." if question.seeds else ""
     hashes = "Hashes are shortened here; results.json has them whole." if results.lock else ""
     return Section(
         "What was run",
-        paragraphs=tuple(filter(None, (sentence, seeds, hashes))),
-        tables=(*([differences] if differences else []), *lock_tables(results.lock)),
+        paragraphs=tuple(filter(None, (sentence, seeds, *cost_sentences(cost), hashes))),
+        tables=(*([differences] if differences else []), *([costs] if costs.rows else []), *lock_tables(results.lock)),
         code=dump_toml(results.recipe) if results.recipe else "",
     )
 

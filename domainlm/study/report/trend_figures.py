@@ -143,7 +143,8 @@ def _draw_equal_f1(axes: Axes) -> None:
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     recall = np.linspace(max(left, 0.1), right, 200) / 100
     lowest, highest = (2 * x * y / max(x + y, 1e-9) for x, y in ((max(left, 0.0), max(low, 0.0)), (right, high)))
-    for level in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(lowest, highest) / 100:
+    for percent in MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(lowest, highest):
+        level = float(percent) / 100
         below = 2 * recall - level
         precision = np.where(below > 0, level * recall / np.where(below > 0, below, 1.0), np.nan)
         inside = (precision * 100 >= low) & (precision * 100 <= high) & (precision <= 1)

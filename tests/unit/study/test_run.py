@@ -15,6 +15,7 @@ import pytest
 
 from domainlm.errors import StorageError
 from domainlm.plugin import load_plugins
+from domainlm.study.report.load import load_results
 from domainlm.study.run import describe_run, run_recipe
 
 RECIPE = """
@@ -116,9 +117,26 @@ def test_a_run_leaves_scores_report_models_and_logs(finished: Path) -> None:
         lines = (finished / curve["file"]).read_text(encoding="utf-8").splitlines()
         steps = [json.loads(line)["step"] for line in lines]
         assert steps == list(range(1, len(steps) + 1))
+    pretraining = next(curve for curve in results["curves"] if curve["stage"] == "pretrain")
+    assert 1 < pretraining["characters_per_sub_token"] < 10
+    cost = json.loads((finished / "cost.json").read_text(encoding="utf-8"))
+    assert {stage["kind"] for stage in cost["stages"].values()} >= {"corpus", "pretrain", "finetune"}
     for name in ("language-model", "ships-seed-3"):
         assert (finished / "models" / "num_steps=4" / name / "model.safetensors").is_file()
     assert not list(finished.rglob("*.partial"))
+
+
+def test_units_give_the_scores_that_they_belong_to(finished: Path) -> None:
+    results = load_results(finished)
+    told = [row for row in results.rows if row.units]
+    assert {(row.split, row.metric) for row in told} == {
+        (split, metric) for split in ("dev", "test") for metric in ("f1", "precision", "recall")
+    }
+    for row in told:
+        units = results.units[row.units]
+        sums, metric = units.sums[row.metric]
+        assert units.protocol == row.protocol
+        assert float(metric(sums.sum(axis=0))) == pytest.approx(row.value)
 
 
 def test_a_second_run_computes_nothing_and_changes_nothing(recipe: Path, finished: Path) -> None:

@@ -42,6 +42,7 @@ def test_the_whole_text(results: Json, write_run: WriteRun) -> None:
         "## Language-model scores",
         "## Loss while training",
         "## Scores by seed",
+        "## Scores by what was varied",
         "## What was run",
         "## Problems noted on the way",
     ]

@@ -65,6 +65,11 @@ def test_failures_come_first(results: Json, write_run: WriteRun) -> None:
     )
 
 
+def test_a_failure_that_names_its_arm_alone(results: Json, write_run: WriteRun) -> None:
+    results["failures"] = [{"stage": "finetune", "task": "cargoes", "seed": 1, "arm": "large", "message": "no memory"}]
+    assert missing_from(results, write_run)[0] == "Failed: finetune on cargoes with large, seed 1: no memory"
+
+
 def test_without_axes_the_only_arm_is_asked(results: Json, write_run: WriteRun) -> None:
     results["recipe"]["study"] = {"axes": {}}
     results["curves"] = []

@@ -71,7 +71,8 @@ def test_numbers_in_the_page(results: Json, write_run: WriteRun) -> None:
 
 def test_plots_are_in_the_page(results: Json, write_run: WriteRun) -> None:
     images = [attributes for tag, attributes in page_of(results, write_run).tags if tag == "img"]
-    assert len(images) == 5  # pretraining, two data sets' losses, two data sets' scores
+    # pretraining; of each of two data sets losses, scores, scores by steps, and precision against recall
+    assert len(images) == 9
     for image in images:
         assert image["alt"]
         scheme, data = str(image["src"]).split(",", 1)

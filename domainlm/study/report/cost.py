@@ -1,0 +1,129 @@
+"""What a run cost: sub-tokens, time, energy. Tokens come from the logs, the others from cost.json where it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from domainlm.study.report.content import NOTHING, Cell, Table
+from domainlm.study.report.load import CurveRecord, Results
+
+COST_NAME = "cost.json"
+_NOT_KNOWN = "not known"
+Amount = Annotated[float, Field(ge=0)]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Stage(_Record):
+    kind: str
+    seconds: Amount
+
+
+class _Invocation(_Record):
+    seconds: Amount
+    joules: Annotated[Mapping[str, Amount], Field(default_factory=dict)]
+
+
+class _CostFile(_Record):
+    stages: Annotated[Mapping[str, _Stage], Field(default_factory=dict)]
+    invocations: tuple[_Invocation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What is known of time and energy.
+
+    Attributes:
+        seconds: by kind of stage, of the attempt that finished it.
+        num_stages: by kind.
+        invocations: seconds and joules of each invocation that came to its end, where joules may be empty.
+    """
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    num_stages: Mapping[str, int] = field(default_factory=dict)
+    invocations: tuple[tuple[float, Mapping[str, float]], ...] = ()
+
+
+def read_cost(out: Path) -> Cost:
+    """Return what cost.json says; nothing where it is not there or damaged."""
+    try:
+        found = _CostFile.model_validate_json((out / COST_NAME).read_bytes())
+    except (OSError, ValidationError):
+        return Cost()
+    seconds: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for stage in found.stages.values():
+        seconds[stage.kind] = seconds.get(stage.kind, 0.0) + stage.seconds
+        counts[stage.kind] = counts.get(stage.kind, 0) + 1
+    return Cost(seconds, counts, tuple((each.seconds, each.joules) for each in found.invocations))
+
+
+def cost_table(results: Results, cost: Cost) -> Table:
+    """Return stages, sub-tokens and time by kind of stage."""
+    tokens = dict(_tokens(results))
+    kinds = list(dict.fromkeys([*cost.seconds, *tokens]))
+    return Table(
+        caption="What it took, each stage counted once however many models share it. Sub-tokens: those trained on, "
+        "padding not counted, from the logs. Time: of the attempt that finished a stage; one that was interrupted and "
+        "went on took longer.",
+        head=("stages", "number", "sub-tokens trained on", "time"),
+        rows=tuple(
+            (
+                Cell(kind),
+                Cell(str(cost.num_stages[kind]) if kind in cost.num_stages else NOTHING),
+                Cell(_tokens_text(tokens.get(kind, ()))),
+                Cell(duration(cost.seconds[kind]) if kind in cost.seconds else _NOT_KNOWN),
+            )
+            for kind in kinds
+        ),
+    )
+
+
+def cost_sentences(cost: Cost) -> Iterator[str]:
+    """Say how long all took, and how much energy."""
+    if not cost.invocations:
+        yield "Time of the whole run: not known. Energy: not known."
+        return
+    seconds = sum(each for each, _ in cost.invocations)
+    count = len(cost.invocations)
+    runs = "" if count == 1 else f" in {count} invocations that came to their end"
+    yield f"Time of the whole run: {duration(seconds)}{runs}."
+    known = [joules for _, joules in cost.invocations if joules]
+    if len(known) < count:
+        yield "Energy: not known; this machine does not let it be read."
+        return
+    by_source = {name: sum(joules.get(name, 0.0) for joules in known) for joules in known for name in joules}
+    parts = " and ".join(f"{value / 3.6e6:.4g} kWh by {name}" for name, value in by_source.items())
+    yield f"Energy: {parts}, as counted by this machine (RAPL, NVML) for all that ran on it meanwhile."
+
+
+def duration(seconds: float) -> str:
+    """Print a time: "3.2 s", "4 min 10 s", "2 h 5 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def _tokens(results: Results) -> Iterator[tuple[str, tuple[int | None, ...]]]:
+    """Sub-tokens by kind of stage: one number for each log, which several models may share."""
+    by_file: dict[str, tuple[CurveRecord, int | None]] = {}
+    for curve in results.curves:
+        by_file[curve.record.file] = (curve.record, curve.log.num_tokens)
+    kinds = dict.fromkeys(record.stage for record, _ in by_file.values())
+    for kind in kinds:
+        yield kind, tuple(count for record, count in by_file.values() if record.stage == kind)
+
+
+def _tokens_text(counts: Iterable[int | None]) -> str:
+    known = [count for count in counts if count is not None]
+    return f"{sum(known):,}" if known else NOTHING

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.study.report.cost import cost_sentences, cost_table, duration, read_cost
+from domainlm.study.report.load import load_results
+
+Json = dict[str, Any]
+WriteRun = Callable[[Json], Path]
+
+
+def write_cost(out: Path, *joules: Json) -> None:
+    stages = {
+        "a": {"kind": "pretrain", "label": "x", "seconds": 3600.0},
+        "b": {"kind": "finetune", "label": "y", "seconds": 9},
+    }
+    stages["c"] = {"kind": "finetune", "label": "z", "seconds": 51.5}
+    invocations = [{"seconds": 1800.0, "joules": each} for each in joules]
+    (out / "cost.json").write_text(json.dumps({"format": 1, "stages": stages, "invocations": invocations}))
+
+
+def test_time_tokens_and_energy(results: Json, write_run: WriteRun) -> None:
+    out = write_run(results)
+    log = out / results["curves"][0]["file"]
+    log.write_text("".join(json.dumps({"step": step, "loss": 1.0, "num_tokens": 1000}) + "\n" for step in (1, 2, 3)))
+    write_cost(out, {"processors": 1.8e6}, {"processors": 3.6e6, "GPUs": 7.2e6})
+    table = cost_table(load_results(out), read_cost(out))
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["pretrain", "1", "3,000", "1 h 0 min"],
+        ["finetune", "2", "–", "1 min 0 s"],
+    ]
+    assert list(cost_sentences(read_cost(out))) == [
+        "Time of the whole run: 1 h 0 min in 2 invocations that came to their end.",
+        (
+            "Energy: 1.5 kWh by processors and 2 kWh by GPUs, as counted by this machine (RAPL, NVML) for all that ran "
+            "on it meanwhile."
+        ),
+    ]
+
+
+def test_what_is_not_known_is_said(results: Json, write_run: WriteRun) -> None:
+    out = write_run(results)
+    assert list(cost_sentences(read_cost(out))) == ["Time of the whole run: not known. Energy: not known."]
+    write_cost(out, {"processors": 1.0}, {})
+    assert "Energy: not known; this machine does not let it be read." in cost_sentences(read_cost(out))
+    (out / "cost.json").write_text("{")
+    assert read_cost(out).invocations == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.21, "3.2 s"), (61.4, "1 min 1 s"), (3599.8, "1 h 0 min"), (1e6, "277 h 46 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

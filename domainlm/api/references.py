@@ -64,7 +64,7 @@ class ReferenceRow:
     """Figures of one model (or vocabulary, corpus, ...) on one data set.
 
     Attributes:
-        labels: what the publication calls it, by field of the layout: {"arm": "BioBERT", "parameters": "110m"}.
+        labels: what the publication calls it, by field of the layout: {"arm": "large", "parameters": "345m"}.
         where: conditions on the rows of results.json that it stands beside: {"dataset": "harbour", "arm": "large"}.
         values: the figures by metric; None where the publication has none.
         is_alone: the study has nothing like it (a model of somebody else's): it gets a row of its own. `where` then

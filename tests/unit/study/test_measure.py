@@ -53,8 +53,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
     (tmp_path / "train.tsv").write_text("The\tO\nAurora\tB-Ship\nsank\tO\n\nFulmar\tB-Ship\nsank\tO\n", "utf-8")
     (tmp_path / "dev.tsv").write_text("Aurora\tB-Ship\nsank\tO\n", "utf-8")
-    (tmp_path / "logs.txt").write_text("One two three.\n\nFour five.\n", "utf-8")
-    (tmp_path / "letters.txt").write_text("Dear one.\n\nYours.\n", "utf-8")
+    ships = ("Aurora", "Borealis", "Cormorant", "Dolphin", "Esperance", "Fulmar", "Gannet", "Heron")
+    (tmp_path / "logs.txt").write_text("\n\n".join(f"The {ship} came in." for ship in ships), "utf-8")
+    (tmp_path / "letters.txt").write_text("\n\n".join(f"Dear {ship}." for ship in ships), "utf-8")
     (tmp_path / "harbour.toml").write_text(RECIPE, "utf-8")
     (tmp_path / "texts.toml").write_text(CORPUS, "utf-8")
     return tmp_path
@@ -86,16 +87,16 @@ def test_rates_and_facts_of_a_task(folder: Path) -> None:
 
 
 def test_corpora_are_counted_one_by_one_and_together(folder: Path) -> None:
-    """Words as domainlm splits them: punctuation marks are words of their own where they stand alone."""
+    """Eight documents each, of four and of two words; some are held out, and count, too."""
     values = {(row["dataset"], row["metric"]): row["value"] for row in measure(folder, "texts")}
-    assert {key: value for key, value in values.items() if key[1] == "num_documents"} == {
-        ("core/text", "num_documents"): 2,
-        ("letters", "num_documents"): 2,
-        ("together", "num_documents"): 4,
+    assert values == {
+        ("core/text", "num_documents"): 8,
+        ("core/text", "num_words"): 32,
+        ("letters", "num_documents"): 8,
+        ("letters", "num_words"): 16,
+        ("together", "num_documents"): 16,
+        ("together", "num_words"): 48,
     }
-    words = {dataset: value for (dataset, metric), value in values.items() if metric == "num_words"}
-    assert words["core/text"] + words["letters"] == words["together"]
-    assert words["core/text"] == 5
 
 
 def test_a_second_run_makes_nothing_anew(folder: Path) -> None:

@@ -22,6 +22,9 @@ _SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    "[": "{[}",  # after the end of a row it would begin an option, as * would
+    "]": "{]}",
+    "*": "{*}",
     "±": r"$\pm$",
     "−": r"$-$",
     "–": "--",

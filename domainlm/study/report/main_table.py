@@ -185,11 +185,12 @@ class MainTable:
         cells: list[Cell] = []
         repeats = True
         for place, name in enumerate(self.layout.rows):
+            is_inner = place > 0 or len(self.layout.rows) == 1
             repeats = repeats and len(self.layout.rows) > 1 and place < len(self.layout.rows) - 1
             repeats = repeats and before[place : place + 1] == (key[place],)
             said = [label for label in line.labels.get(name, {}) if label.lower() != key[place].lower()]
             fine = () if is_theirs or repeats or not said else (f"reference: {' / '.join(said)}",)
-            cells.append(Cell("" if repeats else key[place] or NOTHING, fine, is_quoted=is_theirs))
+            cells.append(Cell("" if repeats else key[place] or NOTHING, fine, is_quoted=is_theirs and is_inner))
         return cells
 
     def _caption(self, pools: Sequence[Pool], marked: Collection[Marked]) -> str:

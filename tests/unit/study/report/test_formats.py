@@ -41,7 +41,7 @@ def test_latex_with_booktabs() -> None:
         "    \\cmidrule(lr){2-3}\n"
         "    model & ours & reference \\\\\n"
         "    \\midrule\n"
-        "    a\\_b\\#1 & \\textbf{71.2 $\\pm$ 0.4}\\textsuperscript{*} {\\footnotesize (n = 2)} & \\textit{70} \\\\\n"
+        "    a\\_b\\#1 & \\textbf{71.2 $\\pm$ 0.4}\\textsuperscript{{*}} {\\footnotesize (n = 2)} & \\textit{70} \\\\\n"
         "    \\bottomrule\n"
         "  \\end{tabular}\n"
         "\\end{table}\n"
@@ -54,7 +54,7 @@ def test_nothing_in_escaped_text_is_a_command(text: str) -> None:
     known = (
         r"\\(?:textbackslash|textasciicircum|textasciitilde|textless|textgreater|textbar|textquotedbl)\{\}|\\[{}$&#%_]"
     )
-    rest = re.sub(known, "", escaped)
+    rest = re.sub(known, "", re.sub(r"(?<!\\)\{[\[\]*]\}", "", escaped))
     assert not set(rest) & set('\\{}$&#%_^~<>|"')
 
 

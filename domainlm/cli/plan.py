@@ -122,6 +122,8 @@ def plan(
     planned = list(plan_recipe(_load(recipe, overrides, registry), registry, target))
     if as_json:
         echo_json([_as_dict(cell) for cell in planned])
+    elif not planned:
+        click.echo("nothing is trained: this recipe measures data and vocabularies as they are")
     else:
         echo_plans(planned)
 
@@ -138,7 +140,8 @@ def plan_recipe(loaded: LoadedRecipe, registry: Registry, target: Target) -> Ite
     Raises:
         UserError: unknown names, a vocabulary whose size is not known, degrees that cannot run.
     """
-    cells = [cell for cell in loaded.cells if cell.recipe.pretraining.num_steps] or list(loaded.cells[:1])
+    trained = [cell for cell in loaded.cells if not cell.recipe.measure.is_asked_for]
+    cells = [cell for cell in trained if cell.recipe.pretraining.num_steps] or trained[:1]
     seen: list[tuple[Work, int]] = []
     for cell in cells:
         planned = _plan_cell(cell, registry, target)

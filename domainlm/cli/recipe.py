@@ -79,8 +79,8 @@ def check(context: click.Context, recipe: str, overrides: tuple[str, ...]) -> No
 
     registry = cli_state(context).plugins.registry
     resolved = resolve(_load(recipe, overrides, registry), registry)
-    tasks = ", ".join(task.name for task in resolved.cells[0].tasks) or "none"
-    click.echo(f"{resolved.loaded.recipe.name}: sound; {len(resolved.cells)} cell(s), tasks: {tasks}")
+    tasks = ", ".join(resolved.task_names) or "none"
+    click.echo(f"{resolved.loaded.recipe.name}: sound; {resolved.num_cells} cell(s), tasks: {tasks}")
 
 
 @recipe.command(short_help="List every key a recipe may have.")

@@ -13,7 +13,7 @@ from domainlm import __version__
 from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.dotted import map_study_paths
-from domainlm.recipe.resolved import Resolved, ResolvedCell
+from domainlm.recipe.resolved import MeasuredCell, Resolved, ResolvedCell
 from domainlm.recipe.toml_source import map_all_paths
 
 _PACKAGES = (
@@ -80,6 +80,7 @@ def _version(name: str) -> str | None:
 
 def _specs(resolved: Resolved, registry: Registry) -> dict[str, dict[str, Any]]:
     used = {spec.name: spec for cell in resolved.cells for spec in _cell_specs(cell)}
+    used |= {spec.name: spec for cell in resolved.measured for spec in _measured_specs(cell)}
     if resolved.reference is not None:
         used[resolved.reference.name] = resolved.reference
     return {
@@ -98,6 +99,13 @@ def _cell_specs(cell: ResolvedCell) -> Iterator[Spec]:
         yield task.spec
 
 
+def _measured_specs(cell: MeasuredCell) -> Iterator[Spec]:
+    yield from (corpus.spec for corpus in cell.corpora)
+    if cell.found_vocabulary is not None:
+        yield cell.vocabulary.spec
+    yield from (task.spec for task in cell.tasks)
+
+
 def _files(resolved: Resolved) -> Iterator[Path]:
     yield from resolved.loaded.source.files
     for cell in resolved.cells:
@@ -112,3 +120,8 @@ def _files(resolved: Resolved) -> Iterator[Path]:
         for task in cell.tasks:
             for files in task.files.values():
                 yield from files
+    for measured in resolved.measured:
+        yield from (file for corpus in measured.corpora for file in corpus.files)
+        if measured.found_vocabulary is not None and measured.vocabulary.file is not None:
+            yield measured.vocabulary.file
+        yield from (file for task in measured.tasks for files in task.files.values() for file in files)

@@ -16,6 +16,7 @@ from domainlm.recipe.load import LoadedRecipe
 from domainlm.recipe.order import check_order
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.resolved import (
+    MeasuredCell,
     Resolved,
     ResolvedCell,
     ResolvedCorpus,
@@ -40,9 +41,16 @@ def resolve(loaded: LoadedRecipe, registry: Registry) -> Resolved:
             does not fit into this machine's memory, a plugin the recipe requires and that is missing.
     """
     check_requires(loaded.recipe.requires, loaded.path)
-    cells = tuple(_resolve_cell(cell, loaded, registry) for cell in loaded.cells)
+    trained = [cell for cell in loaded.cells if not cell.recipe.measure.is_asked_for]
+    cells = tuple(_resolve_cell(cell, loaded, registry) for cell in trained)
     check_selection(loaded, {task.name for cell in cells for task in cell.tasks if not _has_dev(task)})
-    return Resolved(loaded, cells, _reference(loaded, registry))
+    measured = [cell for cell in loaded.cells if cell.recipe.measure.is_asked_for]
+    return Resolved(
+        loaded,
+        cells,
+        reference=_reference(loaded, registry),
+        measured=tuple(_measured_cell(cell, loaded, registry) for cell in measured),
+    )
 
 
 def _reference(loaded: LoadedRecipe, registry: Registry) -> ReferenceTable | None:
@@ -59,19 +67,13 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     recipe = cell.recipe
 
     def where(key: str) -> str:
-        return f"{loaded.source.origin(key)}: {key}"
+        return _where(loaded, key)
 
-    corpus = _corpus(recipe.corpus, None, registry, where("corpus"))
-    mixed = tuple(
-        _corpus(settings, settings.name, registry, where(f"mixture.corpora.{index}"))
-        for index, settings in enumerate(recipe.mixture.corpora)
-    )
+    corpus, *mixed = _corpora(recipe, loaded, registry)
     start = resolve_start(recipe.start, where("start"))
     size, is_declared = start_size(start, recipe.model, registry, where("model.size"))
     vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
-    tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
-    _check_names("tasks", [task.name for task in tasks], where("tasks"))
-    _check_names("corpora", [each.name for each in (corpus, *mixed)], where("mixture.corpora"))
+    tasks = _tasks(recipe, loaded, registry)
     check_order({task.name: task.after for task in tasks}, where("tasks"))
     general = None if recipe.general is None else _corpus(recipe.general, None, registry, where("general"))
     for key, each in (("corpus", corpus), ("general", general), *(("mixture.corpora", each) for each in mixed)):
@@ -79,7 +81,45 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
             raise RecipeError(f"{TASK_TEXT} needs tasks", where=where(key), remedy="add [[tasks]] to the recipe")
     _check_numbers(recipe, tasks, size, loaded)
     grid = cell_grid(recipe, size, vocabulary, tasks, where("model.size"))
-    return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid, start, is_declared, general, mixed)
+    return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid, start, is_declared, general, tuple(mixed))
+
+
+def _measured_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> MeasuredCell:
+    """Only what is asked for is looked up: nothing needs a vocabulary, a corpus or a task for its own sake."""
+    recipe, asked = cell.recipe, cell.recipe.measure
+    start = resolve_start(recipe.start, _where(loaded, "start")) if asked.break_up_rate else None
+    vocabulary = _vocabulary(recipe, registry, start, _where(loaded, "vocabulary")) if asked.break_up_rate else None
+    is_read = asked.corpus_facts or (vocabulary is not None and vocabulary.file is None)
+    corpora = _corpora(recipe, loaded, registry) if is_read else ()
+    tasks = _tasks(recipe, loaded, registry)
+    if not tasks and (asked.break_up_rate or asked.task_facts):
+        raise RecipeError(
+            "there are no tasks to measure", where=_where(loaded, "measure"), remedy="add [[tasks]] to the recipe"
+        )
+    return MeasuredCell(cell, corpora, vocabulary, tasks, start)
+
+
+def _where(loaded: LoadedRecipe, key: str) -> str:
+    return f"{loaded.source.origin(key)}: {key}"
+
+
+def _corpora(recipe: Recipe, loaded: LoadedRecipe, registry: Registry) -> tuple[ResolvedCorpus, ...]:
+    """[corpus], then those of the mixture."""
+    corpora = (
+        _corpus(recipe.corpus, None, registry, _where(loaded, "corpus")),
+        *(
+            _corpus(settings, settings.name, registry, _where(loaded, f"mixture.corpora.{index}"))
+            for index, settings in enumerate(recipe.mixture.corpora)
+        ),
+    )
+    _check_names("corpora", [each.name for each in corpora], _where(loaded, "mixture.corpora"))
+    return corpora
+
+
+def _tasks(recipe: Recipe, loaded: LoadedRecipe, registry: Registry) -> tuple[ResolvedTask, ...]:
+    tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
+    _check_names("tasks", [task.name for task in tasks], _where(loaded, "tasks"))
+    return tasks
 
 
 def _corpus(settings: CorpusSettings, name: str | None, registry: Registry, where: str) -> ResolvedCorpus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from domainlm.api import CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
@@ -88,10 +89,63 @@ class ResolvedCell:
         return (self.corpus, *self.mixed)
 
 
+class CellData(Protocol):
+    """What cells that train and cells that only measure have in common: text, vocabulary and tasks."""
+
+    @property
+    def cell(self) -> Cell:
+        """The settings."""
+
+    @property
+    def vocabulary(self) -> ResolvedVocabulary:
+        """The vocabulary."""
+
+    @property
+    def tasks(self) -> tuple[ResolvedTask, ...]:
+        """The tasks."""
+
+    @property
+    def start(self) -> ResolvedStart | None:
+        """The model whose vocabulary may be taken; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCell:
+    """A cell in which nothing is trained.
+
+    Attributes:
+        found_vocabulary: None where nothing asks for a vocabulary.
+    """
+
+    cell: Cell
+    corpora: tuple[ResolvedCorpus, ...]
+    found_vocabulary: ResolvedVocabulary | None
+    tasks: tuple[ResolvedTask, ...]
+    start: ResolvedStart | None = None
+
+    @property
+    def vocabulary(self) -> ResolvedVocabulary:
+        """The vocabulary; only where something asks for it."""
+        assert self.found_vocabulary is not None, "break-up rates are not asked for"
+        return self.found_vocabulary
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A recipe that can be run as it stands."""
+    """A recipe that can be run as it stands: cells that train, or cells that only measure."""
 
     loaded: LoadedRecipe
     cells: tuple[ResolvedCell, ...]
     reference: ReferenceTable | None = None
+    measured: tuple[MeasuredCell, ...] = ()
+
+    @property
+    def num_cells(self) -> int:
+        """How many there are of either."""
+        return len(self.cells) + len(self.measured)
+
+    @property
+    def task_names(self) -> list[str]:
+        """Names of the first cell's tasks."""
+        first: CellData = (*self.cells, *self.measured)[0]
+        return [task.name for task in first.tasks]

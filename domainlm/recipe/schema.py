@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domainlm.recipe.base import Dropout, NotNegative, Positive, Settings
-from domainlm.recipe.corpus_settings import CorpusSettings
+from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
+from domainlm.recipe.measure_settings import MeasureSettings
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.report_settings import ReportSettings
 from domainlm.recipe.slurm_settings import SlurmSettings
 from domainlm.recipe.study_settings import StudySettings
-from domainlm.recipe.report_settings import ReportSettings
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 
 
@@ -65,10 +66,13 @@ class ModelSettings(Settings):
 class StartSettings(Settings):
     """What pretraining starts from."""
 
-    kind: Literal["random", "model", "huggingface", "megatron"] = "random"
+    kind: Literal["random", "model", "huggingface", "megatron", "general"] = "random"
     """"random": fresh weights, drawn from pretraining.seed; "model": a model folder of this program; "huggingface": a
     folder of BERT or MegatronBert, or one on the Hugging Face hub; "megatron": a BERT checkpoint of Megatron-LM or
-    NeMo, for which model.size and start.vocabulary must be given."""
+    NeMo, for which model.size and start.vocabulary must be given; "general": a model that the run itself pretrains at
+    first, on the text of [general] for start.num_steps, with a start.vocabulary that must be given."""
+    num_steps: Positive | None = None
+    """Steps of pretraining on [general], for kind "general" only; all else as [pretraining] says."""
     path: str | None = None
     """The model, relative to the recipe."""
     hub: str | None = None
@@ -129,7 +133,8 @@ class Recipe(Settings):
     """The text."""
     general: CorpusSettings | None = None
     """Text of no particular domain: language models are scored on its held-out documents too, and where the start is a
-    model, on both before pretraining, which shows what was gained and what forgotten. Nothing is learned from it."""
+    model, on both before pretraining, which shows what was gained and what forgotten. Nothing is learned from it,
+    unless start.kind is "general"."""
     mixture: MixtureSettings = Field(default_factory=MixtureSettings)
     """Other corpora that pretraining reads in turns with it."""
     vocabulary: VocabularySettings = Field(default_factory=VocabularySettings)
@@ -148,7 +153,24 @@ class Recipe(Settings):
     """The grid of ranks."""
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     """The machine."""
+    measure: MeasureSettings = Field(default_factory=MeasureSettings)
+    """What is measured without training. Then corpus (the tasks' own text), model and pretraining may be left out."""
     study: StudySettings = Field(default_factory=StudySettings)
     """What is varied."""
     report: ReportSettings = Field(default_factory=ReportSettings)
     """What the report looks like."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _measured_alone(cls, tables: Any) -> Any:  # noqa: ANN401 - whatever the recipe holds; it is checked afterwards
+        if isinstance(tables, dict) and tables.get("measure"):
+            return {"corpus": {"spec": TASK_TEXT}, "pretraining": {"num_steps": 0}, **tables}
+        return tables
+
+    @model_validator(mode="after")
+    def _general_start(self) -> Recipe:
+        if self.start.kind == "general" and (self.general is None or self.start.num_steps is None):
+            raise ValueError('start.kind "general" needs [general], the text, and start.num_steps')
+        if self.start.kind != "general" and self.start.num_steps is not None:
+            raise ValueError('start.num_steps is for start.kind = "general"')
+        return self

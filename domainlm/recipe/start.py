@@ -26,7 +26,7 @@ class ResolvedStart:
 
     Attributes:
         kind: as `StartSettings.kind`, "random" left aside.
-        folder: of the model, or its archive or file.
+        folder: of the model, or its archive or file; of the vocabulary where the run pretrains the model itself.
         files: those that decide the weights and the vocabulary.
         vocabulary: the file of its vocabulary.
         cased: whether that is cased, where its file does not say it and another does.
@@ -53,6 +53,8 @@ def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
     """
     if settings.kind == "random":
         return None
+    if settings.kind == "general":
+        return _to_be_pretrained(settings, where)
     if settings.hub is not None and settings.kind != "huggingface":
         raise RecipeError('only kind = "huggingface" comes from the hub', where=f"{where}.hub", given=settings.hub)
     if (settings.path is None) == (settings.hub is None):
@@ -148,6 +150,17 @@ def _read(settings: StartSettings, folder: Path, label: str) -> ResolvedStart:
         files = (folder / CONFIG_FILE, *weight_files(folder))
         cased = None if vocabulary.name == TOKENIZER_FILE else tokenizer_case(vocabulary.parent)
     return ResolvedStart(settings.kind, folder, files, vocabulary, cased, config, label)
+
+
+def _to_be_pretrained(settings: StartSettings, where: str) -> ResolvedStart:
+    if settings.vocabulary is None:
+        raise RecipeError(
+            "a start that is pretrained on general text needs a vocabulary of its own",
+            where=f"{where}.vocabulary",
+            remedy='add vocabulary = "..." to [start]: a vocab.txt or tokenizer.json',
+        )
+    vocabulary = find_vocabulary(Path(settings.vocabulary))
+    return ResolvedStart(settings.kind, vocabulary.parent, (), vocabulary, None, None, f"general ({vocabulary.stem})")
 
 
 def _read_checkpoint(settings: StartSettings, path: Path, label: str, where: str) -> ResolvedStart:

@@ -33,6 +33,11 @@ class FinetuningSettings(Settings):
 
     num_epochs: Positive = 5
     """Passes over the training split."""
+    max_examples: Positive | None = None
+    """Train on no more than so many examples, spread evenly over the training split; a document with relations, or a
+    question with all its contexts, is one. All where not given."""
+    max_scored_examples: Positive | None = None
+    """Score dev and test on no more than so many examples each: quick, and not to be compared with scores on all."""
     num_sequences_per_step: Positive = 32
     """Global batch: sequences per optimizer step, over all ranks."""
     num_sequences_per_micro_batch: Positive = 32

@@ -104,6 +104,10 @@ def order_of_recipe(resolved: Resolved, samples: Path, vocabulary: Path | None) 
     Raises:
         RecipeError: the recipe has several corpora, or one that only a run makes.
     """
+    if not resolved.cells:
+        raise RecipeError(
+            "the recipe only measures", where=resolved.loaded.path, remedy="build its corpus by --corpus and --file"
+        )
     first = resolved.cells[0]
     if first.corpus.spec.name == TASK_TEXT:
         raise RecipeError(

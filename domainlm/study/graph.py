@@ -10,6 +10,7 @@ from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
 from domainlm.study.graph_parts.corpora import corpus_stage, tokens_stage
+from domainlm.study.graph_parts.measures import MeasuredStages, measured_stages
 from domainlm.study.graph_parts.starts import start_stage, vocabulary_stage
 from domainlm.study.graph_parts.tasks import finetuning_stages
 from domainlm.study.ranks import ranks_of
@@ -68,14 +69,15 @@ class CellStages:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Every cell's stages."""
+    """Every cell's stages; those of cells that only measure stand apart."""
 
     cells: tuple[CellStages, ...]
+    measured: tuple[MeasuredStages, ...] = ()
 
     def ordered(self) -> list[Stage]:
         """All stages of all cells, each once, inputs before what reads them."""
         found: dict[str, Stage] = {}
-        for cell in self.cells:
+        for cell in (*self.cells, *self.measured):
             for stage in cell.ordered():
                 found.setdefault(stage.key, stage)
         return list(found.values())
@@ -91,7 +93,10 @@ def build_graph(
         hashes: gives the hash of each input file.
         hardware_of: software and kind of hardware that computes, part of the identity of what is trained.
     """
-    return Graph(tuple(_cell_stages(cell, hashes, hardware_of(cell.cell.recipe.runtime)) for cell in resolved.cells))
+    return Graph(
+        tuple(_cell_stages(cell, hashes, hardware_of(cell.cell.recipe.runtime)) for cell in resolved.cells),
+        tuple(measured_stages(cell, hashes) for cell in resolved.measured),
+    )
 
 
 def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any]) -> CellStages:

@@ -53,6 +53,8 @@ def with_launched_ranks(
             given=", ".join(map(str, found)),
             remedy="launch a run for each grid",
         )
+    if not found:
+        raise RecipeError("nothing is trained", where="measure", remedy="run this recipe in one process")
     (ranks,) = found.values()
     with launched_ranks(ranks, here) as joined:
         if here.rank > 0:

@@ -15,10 +15,13 @@ from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, FurtherScore, Graph
+from domainlm.study.graph_parts.measures import MeasuredStages
+from domainlm.study.measured_rows import measured_rows
 from domainlm.study.report.reference import reference_as_dict
 from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
+from domainlm.study.stages.measure import TaskMeasureStage
 from domainlm.study.store import Artifact
 from domainlm.study.units import first_protocol, unit_files, units_name
 
@@ -41,10 +44,13 @@ def collect_results(
     results: dict[str, Any] = {
         "recipe": portable_recipe(resolved),
         "lock": dict(lock),
-        "rows": [row for cell in graph.cells for row in _rows(cell, artifacts)],
+        "rows": [
+            *(row for cell in graph.cells for row in _rows(cell, artifacts)),
+            *(row for cell in graph.measured for row in measured_rows(cell, artifacts)),
+        ],
         "curves": [curve for cell in graph.cells for curve in _curves(cell, artifacts)],
         "problems": list(_problems(graph, artifacts)),
-        "failures": [failure for cell in graph.cells for failure in _failures(cell, failed)],
+        "failures": [failure for cell in (*graph.cells, *graph.measured) for failure in _failures(cell, failed)],
         "candidates": [],
         **({} if resolved.reference is None else {"reference": reference_as_dict(resolved.reference)}),
     }
@@ -157,16 +163,16 @@ def _curves(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
         yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}
 
 
-def _failures(cell: CellStages, failed: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def _failures(cell: CellStages | MeasuredStages, failed: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """What failed by itself; what was left out for that is seen from the rows that are not there."""
     for stage in cell.ordered():
         if stage.key in failed:
-            task = stage if isinstance(stage, FinetuneStage) else None
+            task = stage if isinstance(stage, FinetuneStage | TaskMeasureStage) else None
             yield {
                 "stage": stage.kind,
                 "error": failed[stage.key],
                 "dataset": "" if task is None else task.name,
-                "seed": None if task is None else task.seed,
+                "seed": stage.seed if isinstance(stage, FinetuneStage) else None,
                 "model": cell.cell.cell.label,
                 "arm": cell.cell.cell.arm,
                 "cell": dict(cell.cell.cell.varied),

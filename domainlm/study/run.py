@@ -38,8 +38,8 @@ def describe_run(
 ) -> str:
     """What `run_recipe` would do, stage by stage, and what of it is done already."""
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
-    name, cells, stages = planned.resolved.loaded.recipe.name, planned.graph.cells, planned.graph.ordered()
-    return f"{name}: {len(cells)} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"
+    name, num_cells, stages = planned.resolved.loaded.recipe.name, planned.resolved.num_cells, planned.graph.ordered()
+    return f"{name}: {num_cells} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"
 
 
 def run_recipe(

@@ -21,7 +21,7 @@ from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.files import write_json, write_json_lines
 from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import Evaluation, PreparedTask
-from domainlm.tasks.reading import SplitExamples, read_splits
+from domainlm.tasks.reading import SplitExamples, limit_splits, read_splits
 from domainlm.tasks.scores import Json, TaskScore
 from domainlm.tasks.sequence.task import SequenceTask
 from domainlm.tasks.span.task import SpanTask
@@ -99,7 +99,7 @@ def finetune(
         StorageError: `work` belongs to another run.
     """
     opened = open_start(start, settings.max_tokens)
-    splits = read_splits(task, files)
+    splits = limit_splits(read_splits(task, files), settings)
     world = current_world()
     run_facts = describe_run(task, files, settings, seed, start)
     all_or_none(world, lambda: _claim(work, run_facts) if world.is_first else None)
@@ -116,7 +116,7 @@ def finetune(
             seed=seed,
         )
         run = _Run(prepared, splits, settings, opened, seed, trained, work)
-        run.data = data_hashes(task, files)
+        run.data = data_hashes(task, files, settings)
         run.train(observer)
         run.write_results()
         trained.close()

@@ -30,9 +30,15 @@ def describe_run(
     }
 
 
-def data_hashes(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict[Split, str]:
-    """Short hash of what each split is read from and by: its files, the spec with its version, the labels it names."""
-    reader: list[Json] = [task.reference, list(task.types)]
+def data_hashes(
+    task: TaskSpec, files: Mapping[Split, tuple[Path, ...]], settings: FinetuningSettings
+) -> dict[Split, str]:
+    """Short hash of what each split is read from and by: its files, the spec with its version, the labels it names.
+
+    Where dev and test are not scored whole, how much of them is part of it.
+    """
+    limit = settings.max_scored_examples
+    reader: list[Json] = [task.reference, list(task.types), *([] if limit is None else [limit])]
     return {split: data_hash([reader, _digests(task, paths)]) for split, paths in files.items()}
 
 

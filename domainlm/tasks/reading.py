@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from domainlm.api import (
     TaskSpec,
     TokenExample,
 )
+from domainlm.recipe.task_settings import FinetuningSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,29 @@ def _read_split(task: TaskSpec, split: Split, paths: tuple[Path, ...]) -> SplitE
     if not examples:
         raise DataError("no example", where=where, given=problems.summary() or None)
     return SplitExamples(examples, problems, where)
+
+
+def limit_splits(splits: Mapping[Split, SplitExamples], settings: FinetuningSettings) -> dict[Split, SplitExamples]:
+    """The splits with no more examples than the settings allow, which are spread evenly over each."""
+    limits = {"train": settings.max_examples}
+    return {split: _spread(data, limits.get(split, settings.max_scored_examples)) for split, data in splits.items()}
+
+
+def _spread(data: SplitExamples, limit: int | None) -> SplitExamples:
+    """Examples of one group, which follow one another, stay together and count as one."""
+    if limit is None:
+        return data
+    groups = [
+        tuple(members) for _, members in groupby(enumerate(data.examples), key=lambda each: _group_of(each[1], each[0]))
+    ]
+    if len(groups) <= limit:
+        return data
+    chosen = [groups[place * len(groups) // limit] for place in range(limit)]
+    return replace(data, examples=tuple(example for group in chosen for _, example in group))
+
+
+def _group_of(example: object, place: int) -> object:
+    return getattr(example, "group", "") or place
 
 
 class _Fault(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.recipe.corpus_settings import TASK_TEXT, SampleSettings
-from domainlm.recipe.resolved import ResolvedCell, ResolvedCorpus, ResolvedTask
+from domainlm.recipe.resolved import CellData, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GUARDED_SPLITS
@@ -23,7 +23,7 @@ def tokens_stage(corpus: CorpusStage, vocabulary: Stage, runtime: RuntimeSetting
 
 
 def corpus_stage(
-    cell: ResolvedCell,
+    cell: CellData,
     corpus: ResolvedCorpus,
     hashes: FileHashes,
     guarded_tasks: Sequence[ResolvedTask] | None = None,
@@ -56,7 +56,7 @@ def corpus_stage(
     )
 
 
-def _task_text(cell: ResolvedCell, hashes: FileHashes) -> TaskTextStage:
+def _task_text(cell: CellData, hashes: FileHashes) -> TaskTextStage:
     samples = {f"sample of {task.name}": sample_stage(task.spec, task.sample) for task in cell.tasks if task.sample}
     texts = (
         TrainingText(

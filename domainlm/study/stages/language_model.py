@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from domainlm.api import ModelSizeSpec
 from domainlm.model.config import ModelConfig
+from domainlm.model.files import read_config
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, PretrainingSettings
@@ -124,6 +125,19 @@ class PretrainStage(Stage):
             for name, weight in zip(self._mixed_names(), weights, strict=True)
         ]
         return Mixture([first, *others], self.mixture.exponent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneralStartStage(PretrainStage):
+    """Pretraining on general text, to start from: its facts say what those of a start say, too."""
+
+    kind: ClassVar[str] = "general"
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Train; leaves model/ and metrics.jsonl."""
+        facts = super().make(context)
+        config = read_config(context.folder / "model").model
+        return {**facts, "parameters": config.num_parameters, "model": config.as_dict()}
 
 
 @dataclass(frozen=True, kw_only=True)

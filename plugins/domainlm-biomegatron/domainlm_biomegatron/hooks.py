@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from domainlm import hookimpl
-from domainlm.api import CorpusSpec, ModelSizeSpec, OutputSpec, RecipeSpec, TaskSpec, VocabularySpec
+from domainlm.api import CorpusSpec, ModelSizeSpec, OutputSpec, RecipeSpec, ReferenceTable, TaskSpec, VocabularySpec
 from domainlm_biomegatron.specs.corpora import CORPORA
 from domainlm_biomegatron.specs.formats import FORMATS
 from domainlm_biomegatron.specs.outputs import OUTPUTS
 from domainlm_biomegatron.specs.recipes import RECIPES
+from domainlm_biomegatron.specs.references import REFERENCE_TABLES
 from domainlm_biomegatron.specs.sequence_tasks import SEQUENCE_TASKS
 from domainlm_biomegatron.specs.sizes import SIZES
 from domainlm_biomegatron.specs.span_tasks import SPAN_TASKS
@@ -55,6 +56,12 @@ def domainlm_recipes() -> Iterable[RecipeSpec]:
 def domainlm_output_formats() -> Iterable[OutputSpec]:
     """Declare the formats that predictions can be written in."""
     return OUTPUTS
+
+
+@hookimpl
+def domainlm_reference_tables() -> Iterable[ReferenceTable]:
+    """Declare the study's published tables."""
+    return REFERENCE_TABLES
 
 
 @hookimpl

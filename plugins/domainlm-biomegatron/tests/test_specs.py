@@ -52,6 +52,7 @@ def num_parameters(size: ModelSizeSpec, vocabulary: int) -> int:
     ("name", "vocabulary", "millions"),
     [
         ("1m", 4_000, 1.0),
+        ("2m", 4_000, 2.2),
         ("5m", 8_000, 5.3),
         ("22m", 30_000, 22.4),
         ("110m", 30_000, 109.0),
@@ -71,6 +72,8 @@ def test_vocabularies_are_the_studys() -> None:
     assert {(v.name, v.algorithm, v.size, v.cased) for v in VOCABULARIES} == {
         ("biomegatron/bio-30k", "wordpiece", 30_000, True),
         ("biomegatron/bio-50k", "wordpiece", 50_000, True),
+        ("biomegatron/bio-30k-uncased", "wordpiece", 30_000, False),
+        ("biomegatron/bio-50k-uncased", "wordpiece", 50_000, False),
         ("biomegatron/bert-cased", "file", None, True),
         ("biomegatron/bert-uncased", "file", None, False),
     }

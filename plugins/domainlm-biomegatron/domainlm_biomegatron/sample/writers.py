@@ -67,6 +67,14 @@ def write_pmc(folder: Path, seed: int, num_documents: int) -> Files:
     return {"text": tuple(paths)}
 
 
+def write_pubmed_and_pmc(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write three citations to each article, about the study's proportion of words in real text; at least one each."""
+    num_articles = max(1, num_documents // 4)
+    citations = write_pubmed(folder / "pubmed", seed, max(1, num_documents - num_articles))
+    articles = write_pmc(folder / "pmc", seed, num_articles)
+    return {"text": citations["text"] + articles["text"]}
+
+
 def write_bc5cdr(folder: Path, seed: int, num_documents: int) -> Files:
     """Write PubTator files with chemicals, diseases and CID relations, under the official names."""
     names = {"train": "CDR_TrainingSet", "dev": "CDR_DevelopmentSet", "test": "CDR_TestSet"}
@@ -136,6 +144,14 @@ def write_squad(folder: Path, seed: int, num_documents: int) -> Files:
         data = squad_data(_passages("squad", seed, first, count, _READING), 1 if split == "train" else 3)
         written[split] = (write_text(folder / f"{split}-v1.1.json", _json(data)),)
     return written
+
+
+def write_squad_articles(folder: Path, seed: int, num_documents: int) -> Files:
+    """Write one SQuAD v1.1 file, which holds training and dev articles; at least ten."""
+    _, (split, first, _), *_ = _split_numbers("squad", num_documents)
+    data = squad_data(_passages("squad", seed, first, max(10, num_documents), _READING), 3)
+    path = write_text(folder / f"{split}-v1.1.json", _json(data))
+    return {"train": (path,), "dev": (path,)}
 
 
 def write_bioasq(folder: Path, seed: int, num_documents: int) -> Files:

@@ -18,6 +18,13 @@ SIZES = (
         heads=2,
     ),
     ModelSizeSpec(
+        name="biomegatron/2m",
+        description="2.2 million parameters with a vocabulary of 4,000: for minutes on a laptop",
+        layers=3,
+        hidden=192,
+        heads=3,
+    ),
+    ModelSizeSpec(
         name="biomegatron/5m",
         description="5.3 million parameters with a vocabulary of 8,000: for minutes on a laptop",
         layers=4,

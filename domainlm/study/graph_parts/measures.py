@@ -1,0 +1,84 @@
+"""What is measured in a cell that trains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from domainlm.recipe.resolved import MeasuredCell, ResolvedTask
+from domainlm.study.files import FileHashes
+from domainlm.study.graph_parts.corpora import corpus_stage, sample_stage
+from domainlm.study.graph_parts.starts import vocabulary_stage
+from domainlm.study.stage import Stage
+from domainlm.study.stages.corpus import CorpusStage
+from domainlm.study.stages.measure import BreakUpRateStage, TaskFactsStage
+from domainlm.study.stages.sources import InputFile
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredStages:
+    """The stages of a cell that only measures, by what they are for."""
+
+    cell: MeasuredCell
+    vocabulary: Stage | None
+    break_up_rates: tuple[BreakUpRateStage, ...]
+    task_facts: tuple[TaskFactsStage, ...]
+    corpora: tuple[CorpusStage, ...]
+
+    def ordered(self) -> list[Stage]:
+        """All stages, inputs before what reads them."""
+        found: dict[str, Stage] = {}
+        for last in (*self.corpora, *self.break_up_rates, *self.task_facts):
+            for stage in last.with_inputs():
+                found.setdefault(stage.key, stage)
+        return list(found.values())
+
+
+def measured_stages(cell: MeasuredCell, hashes: FileHashes) -> MeasuredStages:
+    """The stages of a cell that only measures.
+
+    Args:
+        cell: names and files found.
+        hashes: gives the hash of each input file.
+    """
+    asked = cell.cell.recipe.measure
+    corpora = tuple(corpus_stage(cell, corpus, hashes) for corpus in cell.corpora)
+    vocabulary = None
+    if asked.break_up_rate:
+        vocabulary = vocabulary_stage(cell, corpora[0] if corpora else None, hashes)
+    return MeasuredStages(
+        cell=cell,
+        vocabulary=vocabulary,
+        break_up_rates=() if vocabulary is None else tuple(_break_up_rates(cell, vocabulary, hashes)),
+        task_facts=tuple(_task_facts(cell, hashes)) if asked.task_facts else (),
+        corpora=corpora if asked.corpus_facts else (),
+    )
+
+
+def _break_up_rates(cell: MeasuredCell, vocabulary: Stage, hashes: FileHashes) -> Iterator[BreakUpRateStage]:
+    for task in cell.tasks:
+        if task.spec.kind == "token":
+            yield BreakUpRateStage(
+                label=f"{vocabulary.label} on {task.name}",
+                inputs={"vocabulary": vocabulary, **_sample(task)},
+                spec=task.spec,
+                name=task.name,
+                files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+                splits=cell.cell.recipe.measure.splits,
+            )
+
+
+def _task_facts(cell: MeasuredCell, hashes: FileHashes) -> Iterator[TaskFactsStage]:
+    for task in cell.tasks:
+        yield TaskFactsStage(
+            label=task.name,
+            inputs=_sample(task),
+            spec=task.spec,
+            name=task.name,
+            files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+            splits=cell.cell.recipe.measure.splits,
+        )
+
+
+def _sample(task: ResolvedTask) -> dict[str, Stage]:
+    return {} if task.sample is None else {"sample": sample_stage(task.spec, task.sample)}

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from domainlm.api import DataError, ProblemLog
+from domainlm_biomegatron.readers.jats import read_commercial
+from domainlm_biomegatron.readers.pubmed import read_pubmed
+from domainlm_biomegatron.readers.pubmed_and_pmc import read_pubmed_and_pmc
+from domainlm_biomegatron.readers.squad_articles import read_squad_articles
+from domainlm_biomegatron.sample.writers import write_pubmed_and_pmc
+
+Write = Callable[[str, str | bytes], Path]
+
+
+def test_each_file_is_read_as_what_it_is(tmp_path: Path) -> None:
+    files = write_pubmed_and_pmc(tmp_path, 0, 8)["text"]
+    for path in files:
+        read = read_pubmed if path.parent.name == "pubmed" else read_commercial
+        expected = list(read(path, ProblemLog()))
+        assert expected
+        assert list(read_pubmed_and_pmc(path, ProblemLog())) == expected
+    assert {path.parent.name for path in files} == {"pubmed", "pmc"}
+
+
+def test_damage_is_reported_by_the_reader(write: Write) -> None:
+    with pytest.raises(DataError):
+        list(read_pubmed_and_pmc(write("broken.xml.gz", gzip.compress(b"<article>" * 400)[:40]), ProblemLog()))
+
+
+def squad(num_articles: int) -> str:
+    def article(number: int) -> dict[str, object]:
+        qa = {"id": f"q{number}", "question": "Who?", "answers": [{"text": "Ash", "answer_start": 0}]}
+        return {"title": str(number), "paragraphs": [{"context": "Ash wrote it.", "qas": [qa]}]}
+
+    return json.dumps({"version": "1.1", "data": [article(number) for number in range(1, num_articles + 1)]})
+
+
+def test_every_fifth_article_is_for_dev(write: Write, problems: ProblemLog) -> None:
+    path = write("dev-v1.1.json", squad(11))
+    ids = {split: [e.id for e in read_squad_articles(path, split, problems)] for split in ("train", "dev", "test")}  # type: ignore[arg-type]
+    assert ids == {"train": ["q1", "q2", "q3", "q4", "q6", "q7", "q8", "q9", "q11"], "dev": ["q5", "q10"], "test": []}
+
+
+@pytest.mark.real
+def test_articles_of_the_real_development_set(data_dir: Path, problems: ProblemLog) -> None:
+    """48 articles and 10,570 questions, as the data's read-me says: none is lost, and none is in both parts."""
+    path = data_dir / "qa" / "squad" / "dev-v1.1.rebuilt.json.gz"
+    train, dev = ({e.id for e in read_squad_articles(path, split, problems)} for split in ("train", "dev"))
+    assert len(train) + len(dev) == len(train | dev) == 10_570
+    assert 1_000 < len(dev) < 3_000

@@ -1,0 +1,136 @@
+"""Recipes that train nothing: what they measure, worked out by hand, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.cli.plan import Target, plan_recipe
+from domainlm.errors import UserError
+from domainlm.plugin import load_plugins
+from domainlm.recipe.load import load_recipe
+from domainlm.recipe.resolve import resolve
+from domainlm.study.run import describe_run, run_recipe
+
+RECIPE = """
+name = "harbour"
+[vocabulary]
+spec = "core/file"
+file = "vocab.txt"
+cased = true
+[[tasks]]
+spec = "core/conll"
+name = "ships"
+files = { train = ["train.tsv"], dev = ["dev.tsv"] }
+[measure]
+break_up_rate = true
+task_facts = ["words", "label bias"]
+splits = ["train", "dev"]
+"""
+CORPUS = """
+name = "texts"
+[corpus]
+spec = "core/text"
+files = ["logs.txt"]
+held_out_share = 0.5
+[[mixture.corpora]]
+name = "letters"
+spec = "core/text"
+files = ["letters.txt"]
+held_out_share = 0.5
+[measure]
+corpus_facts = ["documents", "words"]
+"""
+# So the word Aurora has three sub-tokens and the word Fulmar one: 4 for 2 words in train, and 3 for 1 in dev.
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "The", "Au", "##ro", "##ra", "Fulmar", "sank"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
+    (tmp_path / "train.tsv").write_text("The\tO\nAurora\tB-Ship\nsank\tO\n\nFulmar\tB-Ship\nsank\tO\n", "utf-8")
+    (tmp_path / "dev.tsv").write_text("Aurora\tB-Ship\nsank\tO\n", "utf-8")
+    ships = ("Aurora", "Borealis", "Cormorant", "Dolphin", "Esperance", "Fulmar", "Gannet", "Heron")
+    (tmp_path / "logs.txt").write_text("\n\n".join(f"The {ship} came in." for ship in ships), "utf-8")
+    (tmp_path / "letters.txt").write_text("\n\n".join(f"Dear {ship}." for ship in ships), "utf-8")
+    (tmp_path / "harbour.toml").write_text(RECIPE, "utf-8")
+    (tmp_path / "texts.toml").write_text(CORPUS, "utf-8")
+    return tmp_path
+
+
+def measure(folder: Path, name: str, *overrides: str) -> list[dict[str, Any]]:
+    out = folder / f"out-{name}"
+    run_recipe(folder / f"{name}.toml", out=out, store=None, overrides=overrides, plugins=load_plugins(candidates=[]))
+    assert (out / "report.md").is_file()
+    rows: list[dict[str, Any]] = json.loads((out / "results.json").read_text("utf-8"))["rows"]
+    assert {row["stage"] for row in rows} == {"measure"}
+    return rows
+
+
+def test_rates_and_facts_of_a_task(folder: Path) -> None:
+    rows = measure(folder, "harbour")
+    values = {(row["metric"], row["split"]): row["value"] for row in rows}
+    assert values == {
+        ("break_up_rate", "train"): 4 / 2,
+        ("break_up_rate", "dev"): 3 / 1,
+        ("num_words", "train"): 5,
+        ("num_words", "dev"): 2,
+        ("label_bias", "train"): 2 / 5,
+        ("label_bias", "dev"): 1 / 2,
+    }
+    (rate,) = (row for row in rows if (row["metric"], row["split"]) == ("break_up_rate", "train"))
+    assert rate["counts"] == {"num_entities": 2, "num_words": 2, "num_sub_tokens": 4}
+    assert (rate["dataset"], rate["vocabulary"], rate["vocabulary_size"]) == ("ships", "core/file", len(VOCABULARY))
+
+
+def test_corpora_are_counted_one_by_one_and_together(folder: Path) -> None:
+    """Eight documents each, of four and of two words; some are held out, and count, too."""
+    values = {(row["dataset"], row["metric"]): row["value"] for row in measure(folder, "texts")}
+    assert values == {
+        ("core/text", "num_documents"): 8,
+        ("core/text", "num_words"): 32,
+        ("letters", "num_documents"): 8,
+        ("letters", "num_words"): 16,
+        ("together", "num_documents"): 16,
+        ("together", "num_words"): 48,
+    }
+
+
+def test_a_second_run_makes_nothing_anew(folder: Path) -> None:
+    measure(folder, "harbour")
+    again = describe_run(
+        folder / "harbour.toml",
+        out=folder / "out-harbour",
+        store=None,
+        overrides=(),
+        plugins=load_plugins(candidates=[]),
+    )
+    assert "to do" not in again
+
+
+def test_an_unknown_fact_names_those_there_are(folder: Path) -> None:
+    with pytest.raises(UserError, match="no such fact") as caught:
+        measure(folder, "harbour", 'measure.task_facts=["word"]')
+    assert "words" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (("measure.break_up_rate=false", "measure.task_facts=[]"), "missing"),  # then it would have to train
+        (("tasks=[]",), "no tasks to measure"),
+        (('measure.splits=["night"]',), "train"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(folder: Path, changes: tuple[str, ...], complaint: str) -> None:
+    registry = load_plugins(candidates=[]).registry
+    with pytest.raises(UserError, match=complaint):
+        resolve(load_recipe(folder / "harbour.toml", changes), registry)
+
+
+def test_there_is_nothing_to_plan(folder: Path) -> None:
+    registry = load_plugins(candidates=[]).registry
+    assert list(plan_recipe(load_recipe(folder / "harbour.toml"), registry, Target())) == []

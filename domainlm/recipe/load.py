@@ -13,6 +13,7 @@ from typing import Any
 from domainlm.errors import RecipeError
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.schema import Recipe
+from domainlm.recipe.scored_steps import with_scored_steps
 from domainlm.recipe.toml_source import RecipeSource, Table, anchor_paths, map_all_paths, read_source
 from domainlm.recipe.validate import validate_recipe
 
@@ -76,7 +77,7 @@ def load_recipe(
     _apply_environment(source, overrides)
     tables = source.tables
     recipe = _finish(tables, source)
-    cells = tuple(_cells(tables, recipe, source))
+    cells = tuple(with_scored_steps(_cells(tables, recipe, source)))
     return LoadedRecipe(path, recipe, cells, source, tuple(overrides))
 
 

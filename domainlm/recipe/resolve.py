@@ -23,6 +23,7 @@ from domainlm.recipe.resolved import (
     training_phases,
 )
 from domainlm.recipe.schema import Recipe
+from domainlm.recipe.scored_steps import check_early_stop
 from domainlm.recipe.selection import check_selection
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start, start_size, start_vocabulary
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
@@ -66,6 +67,7 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     _check_names("tasks", [task.name for task in tasks], where("tasks"))
     _check_names("corpora", [each.name for each in (corpus, *mixed)], where("mixture.corpora"))
     check_order({task.name: task.after for task in tasks}, where("tasks"))
+    check_early_stop(recipe.pretraining, {task.name: _has_dev(task) for task in tasks}, where("pretraining.early_stop"))
     general = None if recipe.general is None else _corpus(recipe.general, None, registry, where("general"))
     for key, each in (("corpus", corpus), ("general", general), *(("mixture.corpora", each) for each in mixed)):
         if each is not None and each.spec.name == TASK_TEXT and not tasks:

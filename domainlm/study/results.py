@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from domainlm.study.graph import CellStages, FurtherScore, Graph
 from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
+from domainlm.study.stages.language_model import GENERAL_HELD_OUT_LOSS, GENERAL_TOKENS, HELD_OUT_LOSS
 from domainlm.study.store import Artifact
 
 Artifacts = Mapping[str, Artifact]
@@ -57,14 +59,45 @@ def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
         for stage in _trained(cell):
             source = artifacts[stage.key].folder / "metrics.jsonl"
             write_atomically(folder / _log_name(stage), source.read_bytes())
+        for metric, score in _before_and_during(cell).items():
+            before = None if score is None else read_json(artifacts[score.key].folder / "scores.json")["masked_lm_loss"]
+            log = held_out_log(artifacts[cell.model.key].folder / "metrics.jsonl", metric, before)
+            write_atomically(folder / _log_name(cell.model, metric), log)
 
 
 def _trained(cell: CellStages) -> list[Stage]:
     return [*([cell.pretraining] if cell.pretraining is not None else []), *cell.finetuning]
 
 
-def _log_name(stage: Stage) -> str:
-    return f"{stage.kind}-{stage.key[:12]}.jsonl"
+def _log_name(stage: Stage, metric: str = "") -> str:
+    return f"{metric or stage.kind}-{stage.key[:12]}.jsonl"
+
+
+def _before_and_during(cell: CellStages) -> dict[str, Stage | None]:
+    """The losses that a pretraining measured on held-out text, each with the stage that scored its start."""
+    if cell.pretraining is None or cell.pretraining.settings.num_steps_per_score is None:
+        return {}
+    before = {each.is_general: each.stage for each in cell.further_scores if each.is_before}
+    found: dict[str, Stage | None] = {HELD_OUT_LOSS: before.get(False)}
+    if GENERAL_TOKENS in cell.pretraining.inputs:
+        found[GENERAL_HELD_OUT_LOSS] = before.get(True)
+    return found
+
+
+def held_out_log(metrics: Path, metric: str, before: float | None) -> bytes:
+    """A log of its own for a loss on held-out text, as that of a training: a line for each step it was measured at.
+
+    Args:
+        metrics: metrics.jsonl of the pretraining.
+        metric: name of the loss there.
+        before: the loss of the start.
+    """
+    points = [] if before is None else [(0, before)]
+    for line in metrics.read_text("utf-8").splitlines():
+        values = json.loads(line)
+        if metric in values:
+            points.append((values["step"], values[metric]))
+    return "".join(json.dumps({"step": step, "loss": loss}) + "\n" for step, loss in points).encode()
 
 
 def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
@@ -105,6 +138,7 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
     start = artifacts[cell.start.key].manifest["facts"]
     vocabulary = artifacts[cell.vocabulary.key].manifest["facts"]
     recipe = cell.cell.cell.recipe
+    pretrained = None if cell.pretraining is None else artifacts[cell.pretraining.key].manifest["facts"]
     return {
         "model": cell.cell.cell.label,
         "size": cell.cell.size.name,
@@ -114,8 +148,8 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
         "vocabulary_size": vocabulary["size"],
         "corpus": cell.cell.corpus.spec.name,
         "start": recipe.start.kind,
-        "steps": recipe.pretraining.num_steps,
-        "epochs": {} if cell.pretraining is None else artifacts[cell.pretraining.key].manifest["facts"]["epochs"],
+        "steps": 0 if pretrained is None else pretrained["steps"],
+        "epochs": {} if pretrained is None else pretrained["epochs"],
         "cell": dict(cell.cell.cell.axes),
     }
 
@@ -126,6 +160,11 @@ def _curves(cell: CellStages) -> Iterator[dict[str, Any]]:
         seed = cell.cell.cell.recipe.pretraining.seed
         file = f"logs/{_log_name(cell.pretraining)}"
         yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file}
+        for metric in _before_and_during(cell):
+            name = _log_name(cell.pretraining, metric)
+            dataset = cell.cell.general.spec.name if metric == GENERAL_HELD_OUT_LOSS and cell.cell.general else ""
+            text = f"{dataset} (general text), held-out" if dataset else f"{cell.corpus.label}, held-out"
+            yield {"stage": "pretrain", "dataset": text, "seed": seed, **common, "file": f"logs/{name}"}
     for stage in cell.finetuning:
         file = f"logs/{_log_name(stage)}"
         yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}

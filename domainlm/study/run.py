@@ -148,9 +148,13 @@ def _run_study(
 
 def _run(planned: PlannedRun, runner: Runner, out: Path) -> Path:
     artifacts = runner.run_all(planned.graph)
-    results = collect_results(planned.resolved, planned.graph, artifacts, planned.lock)
-    copy_logs(planned.graph, artifacts, out / "logs")
-    copy_models(planned.graph, artifacts, out / "models")
+    made = Graph(tuple(runner.cells))
+    results = collect_results(planned.resolved, made, artifacts, planned.lock)
+    stops = runner.early_stops.as_list()
+    if stops:
+        results["early_stops"] = stops
+    copy_logs(made, artifacts, out / "logs")
+    copy_models(made, artifacts, out / "models")
     write_json(out / _RESULTS, results)
     for row in results["rows"]:
         runner.observers.task_scored(runner.run, score_of(row))

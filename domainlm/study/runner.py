@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from domainlm import __version__
 from domainlm.api import CheckpointInfo, ProblemLog, RunInfo, StageInfo, StepInfo
 from domainlm.plugin.observers import Observers
-from domainlm.study.graph import Graph
+from domainlm.study.early_stop import EarlyStops
+from domainlm.study.graph import CellStages, Graph
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.store import Artifact, Store
 
@@ -25,6 +26,9 @@ class Runner:
         run: what observers are told of the run.
         observers: the plugins' observer hooks.
         num_cached: stages that were not made anew.
+        artifacts: by the key of their stage.
+        early_stops: the pretrainings that may end early.
+        cells: those that were made; others are scored steps that an early stop left out.
     """
 
     store: Store
@@ -32,12 +36,21 @@ class Runner:
     observers: Observers
     num_cached: int = 0
     artifacts: dict[str, Artifact] = field(default_factory=dict)
+    early_stops: EarlyStops = field(default_factory=EarlyStops)
+    cells: list[CellStages] = field(default_factory=list)
 
     def run_all(self, graph: Graph) -> dict[str, Artifact]:
-        """Make every stage of `graph`; returns the artifacts by the key of their stage."""
-        stages = graph.ordered()
-        for number, stage in enumerate(stages, start=1):
-            self._run_one(stage, f"[{number}/{len(stages)}] {stage.kind}: {stage.label}")
+        """Make every stage of `graph`, early stops aside; returns the artifacts by the key of their stage."""
+        num_stages = len(graph.ordered())
+        for cell in graph.cells:
+            if not self.early_stops.wants(cell):
+                continue
+            for stage in cell.ordered():
+                if stage.key not in self.artifacts:
+                    number = len(self.artifacts) + 1
+                    self._run_one(stage, f"[{number}/{num_stages}] {stage.kind}: {stage.label}")
+            self.early_stops.note(cell, self.artifacts)
+            self.cells.append(cell)
         return self.artifacts
 
     def _run_one(self, stage: Stage, title: str) -> None:
@@ -60,7 +73,8 @@ class Runner:
         with self.store.work(stage.kind, stage.key) as folder:
             if folder is not None:
                 problems = ProblemLog()
-                inputs = {role: self.artifacts[below.key].folder for role, below in stage.inputs.items()}
+                read = {**stage.inputs, **stage.hints}
+                inputs = {role: self.artifacts[below.key].folder for role, below in read.items()}
                 started = time.time()
                 facts = stage.make(StageContext(folder, inputs, problems, _Told(self.run, self.observers)))
                 return self.store.finish(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domainlm.recipe.scored_steps import SCORED_STEPS, steps_to_score
 from domainlm.study.report.load import Scalar, clean
 
 _DEFAULT_CHOICE = "best_dev"
@@ -38,7 +39,7 @@ class Question:
 
 def read_question(recipe: Mapping[str, Any]) -> Question:
     """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said."""
-    cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")))
+    cells = tuple(_scored(_cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select"))), recipe))
     seeds = dig(recipe, "seeds")
     default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
     choices: dict[str, str] = {}
@@ -78,6 +79,17 @@ def _cells(axes: object) -> tuple[Mapping[str, Scalar], ...]:
     if not isinstance(axes, Mapping) or not all(isinstance(values, list) for values in axes.values()):
         return ({},)
     return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+
+
+def _scored(cells: Iterable[Mapping[str, Scalar]], recipe: Mapping[str, Any]) -> Iterator[Mapping[str, Scalar]]:
+    """Each cell, or one for each step that its pretraining is scored at."""
+    steps = dig(recipe, "pretraining", "scored_steps")
+    for cell in cells:
+        num_steps = cell.get("pretraining.num_steps", dig(recipe, "pretraining", "num_steps"))
+        if isinstance(steps, list) and steps and isinstance(num_steps, int):
+            yield from ({**cell, SCORED_STEPS: step} for step in steps_to_score(steps, num_steps))
+        else:
+            yield cell
 
 
 def _mappings(entries: object) -> list[Mapping[str, Any]]:

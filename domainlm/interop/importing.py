@@ -13,6 +13,7 @@ from domainlm.interop.huggingface import read_huggingface_vocabulary
 from domainlm.interop.read import kind_of, read_model
 from domainlm.interop.shards import read_shards
 from domainlm.model.config import ModelConfig
+from domainlm.recipe.start import model_folder_of
 from domainlm.vocab.vocabulary import Vocabulary
 
 
@@ -60,7 +61,7 @@ def import_model(
 def read_vocabulary(source: Path) -> Vocabulary:
     """The vocabulary that lies with a model; raises `VocabularyError` where none does."""
     if kind_of(source) != "megatron":
-        return read_huggingface_vocabulary(source)
+        return read_huggingface_vocabulary(model_folder_of(source))
     content = None if source.is_dir() else read_shards(source).vocabulary
     if content is None:
         raise VocabularyError(

@@ -25,7 +25,14 @@ from domainlm.recipe.resolved import (
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.scored_steps import check_early_stop
 from domainlm.recipe.selection import check_selection
-from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start, start_size, start_vocabulary
+from domainlm.recipe.start import (
+    START_VOCABULARY,
+    ResolvedStart,
+    check_carried,
+    resolve_start,
+    start_size,
+    start_vocabulary,
+)
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
@@ -63,6 +70,7 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     start = resolve_start(recipe.start, where("start"))
     size, is_declared = start_size(start, recipe.model, registry, where("model.size"))
     vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
+    check_carried(start, keeps_vocabulary=vocabulary.is_that_of_the_start, where=where("start"))
     tasks = tuple(_task(entry, index, recipe, registry, loaded) for index, entry in enumerate(recipe.tasks))
     _check_names("tasks", [task.name for task in tasks], where("tasks"))
     _check_names("corpora", [each.name for each in (corpus, *mixed)], where("mixture.corpora"))

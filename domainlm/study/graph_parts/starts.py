@@ -45,6 +45,7 @@ def start_stage(
         sentence_order=sentence_order,
         seed=seed,
         hardware=hardware,
+        carries_optimizer=found.carries_optimizer,
     )
     if keeps:
         return start

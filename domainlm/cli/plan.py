@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from domainlm.plan.plan import Plan
     from domainlm.plan.work import Work
     from domainlm.plugin import Registry
-    from domainlm.recipe.load import Cell, LoadedRecipe
+    from domainlm.recipe.cells import Cell
+    from domainlm.recipe.load import LoadedRecipe
     from domainlm.recipe.start import ResolvedStart
 
 _GIB = 2**30

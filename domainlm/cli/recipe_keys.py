@@ -86,7 +86,7 @@ def _type_name(annotation: Any) -> str:  # noqa: ANN401, PLR0911 - one for each 
         return f"table of {_type_name(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
-    return {"bool": "true or false", "int": "whole number", "float": "number", "str": "text"}[annotation.__name__]
+    return _PLAIN_TYPES[annotation.__name__]
 
 
 def _limits_of(metadata: object) -> str:
@@ -123,6 +123,13 @@ _EXTENDS = Key(
 )
 """Followed when the file is read, so the schema never sees it."""
 _REQUIRED = object()
+_PLAIN_TYPES = {
+    "Any": "anything",
+    "bool": "true or false",
+    "int": "whole number",
+    "float": "number",
+    "str": "text",
+}
 _TOP_TABLES = {
     table: name
     for name, field in Recipe.model_fields.items()

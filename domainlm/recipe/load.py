@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import RecipeError
+from domainlm.recipe.cells import Cell, cell_tables
 from domainlm.recipe.overrides import parse_override, with_values
+from domainlm.recipe.scales import apply_scale
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.scored_steps import with_scored_steps
 from domainlm.recipe.toml_source import RecipeSource, Table, anchor_paths, map_all_paths, read_source
@@ -21,32 +22,13 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One combination of the study's axes.
-
-    Attributes:
-        axes: dotted key and value of each axis; empty where nothing is varied.
-        recipe: the settings with these values.
-    """
-
-    axes: Mapping[str, Any]
-    recipe: Recipe
-
-    @property
-    def label(self) -> str:
-        """Short name: the last part of each key with its value; the recipe's name where nothing is varied."""
-        parts = [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in self.axes.items()]
-        return ", ".join(parts) or self.recipe.name
-
-
-@dataclass(frozen=True, slots=True)
 class LoadedRecipe:
     """A recipe as given, with its cells.
 
     Attributes:
         path: the file it came from.
-        recipe: the settings as they stand, before the axes.
-        cells: one for each combination of the axes.
+        recipe: the settings as they stand at its scale, before arms and axes.
+        cells: one for each arm and combination of the axes.
         source: the merged tables and where each key came from.
         overrides: the `--set` texts, as given.
     """
@@ -73,6 +55,8 @@ def load_recipe(
         RecipeError: anything wrong with the recipe, with its file and dotted key.
     """
     source = read_source(path, find_shipped)
+    _apply_overrides(source, [text for text in overrides if parse_override(text)[0][0] in ("scale", "scales")])
+    apply_scale(source)
     _apply_overrides(source, overrides)
     _apply_environment(source, overrides)
     tables = source.tables
@@ -112,23 +96,15 @@ def _absolute_where_it_exists(value: str) -> str:
 
 
 def _cells(tables: Table, recipe: Recipe, source: RecipeSource) -> list[Cell]:
-    axes = recipe.study.axes
-    if not axes:
+    if not recipe.study.axes and not recipe.study.arms:
         return [Cell({}, recipe)]
-    cells = []
-    for values in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
-        for dotted in chosen:
-            if dotted.split(".")[0] in ("study", "seeds", "variables", "requires", "format", "name"):
-                raise RecipeError(
-                    "not something to vary", where=f"{source.origin('study.axes')}: study.axes", given=dotted
-                )
-        varied = with_values(tables, {tuple(key.split(".")): value for key, value in chosen.items()}, "study.axes")
-        cells.append(Cell(chosen, _finish(varied, source)))
-    return cells
+    return [
+        Cell(each.varied, _finish(each.tables, source, lambda dotted, each=each: each.origin(dotted, source)))
+        for each in cell_tables(tables, recipe, source)
+    ]
 
 
-def _finish(tables: Table, source: RecipeSource) -> Recipe:
+def _finish(tables: Table, source: RecipeSource, origin: Callable[[str], str | None] | None = None) -> Recipe:
     """Put the variables into the paths and check everything against the schema."""
     filled = with_values(tables, {}, "")
     variables = filled.get("variables", {})
@@ -140,7 +116,7 @@ def _finish(tables: Table, source: RecipeSource) -> Recipe:
         return str(folder.absolute() / _VARIABLE.sub(lambda match: _variable(match[1], variables, source), value))
 
     map_all_paths(filled, fill)
-    return validate_recipe(filled, source.origin)
+    return validate_recipe(filled, origin or source.origin)
 
 
 def _variable(name: str, variables: Mapping[str, Any], source: RecipeSource) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
+from domainlm.recipe.dotted import map_study_paths
 from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.recipe.toml_source import map_all_paths
 
@@ -43,6 +44,7 @@ def lock_record(
         "python": platform.python_version(),
         "packages": {"domainlm": __version__}
         | {name: installed for name in _PACKAGES if (installed := _version(name)) is not None},
+        **({} if (scale := resolved.loaded.recipe.scale) is None else {"scale": scale}),
         "hardware": dict(hardware),
         "specs": _specs(resolved, registry),
         "files": {
@@ -61,6 +63,8 @@ def portable_recipe(resolved: Resolved) -> dict[str, Any]:
 
     tables: dict[str, Any] = resolved.loaded.recipe.model_dump(mode="json")
     map_all_paths(tables, relative)
+    map_study_paths(tables, lambda nested: map_all_paths(nested, relative))
+    tables["scales"] = {name: table for name, table in tables["scales"].items() if name == tables["scale"]}
     tables["variables"] = {name: relative(value) for name, value in tables["variables"].items()}
     return tables
 

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from domainlm.errors import RecipeError
+from domainlm.recipe.dotted import Keys
 from domainlm.recipe.toml_source import Table
-
-Keys = tuple[str, ...]
-"""A dotted key, split; a part may itself hold dots, as in `study.axes."pretraining.num_steps"`."""
 
 
 def parse_override(text: str) -> tuple[Keys, Any]:

@@ -10,8 +10,9 @@ from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.cell_grid import cell_grid
+from domainlm.recipe.cells import Cell
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
-from domainlm.recipe.load import Cell, LoadedRecipe
+from domainlm.recipe.load import LoadedRecipe
 from domainlm.recipe.order import check_order
 from domainlm.recipe.requires import check_requires
 from domainlm.recipe.resolved import (

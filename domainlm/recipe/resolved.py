@@ -8,9 +8,10 @@ from pathlib import Path
 
 from domainlm.api import CorpusSpec, ModelSizeSpec, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
+from domainlm.recipe.cells import Cell
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
 from domainlm.recipe.grid import ResolvedGrid
-from domainlm.recipe.load import Cell, LoadedRecipe
+from domainlm.recipe.load import LoadedRecipe
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.start import START_VOCABULARY, ResolvedStart

@@ -5,15 +5,16 @@ The text below a field is its documentation: `domainlm recipe keys` and docs/ref
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from domainlm.recipe.base import Dropout, NotNegative, Positive, Scalar, Settings, Strings
+from domainlm.recipe.base import Dropout, NotNegative, Positive, Settings
 from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.study_settings import StudySettings
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 
 
@@ -100,22 +101,6 @@ class RuntimeSettings(Settings):
     """CPU threads; all cores where not given."""
 
 
-class StudySettings(Settings):
-    """What is varied."""
-
-    axes: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default_factory=dict)
-    """Dotted recipe keys, each with the values to try; every combination is run, and shared stages only once."""
-    select: Strings = ()
-    """Of the axes below finetuning those to choose by dev, for each data set, instead of comparing their values."""
-
-    @model_validator(mode="after")
-    def _select_varied(self) -> StudySettings:
-        for key in self.select:
-            if key not in self.axes or not key.startswith("finetuning."):
-                raise ValueError(f"select names {key!r}, which is no axis below finetuning")
-        return self
-
-
 class Recipe(Settings):
     """A whole recipe."""
 
@@ -129,6 +114,11 @@ class Recipe(Settings):
     """What must be installed."""
     variables: dict[str, str] = Field(default_factory=dict)
     """Values for `${name}` in paths. The environment variable DOMAINLM_NAME takes precedence, and --set over both."""
+    scale: str | None = None
+    """Name of the scale to run at; as the recipe stands where not given."""
+    scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Scales by name, each a table of dotted recipe keys with the values that it sets, below any --set. Tables are
+    merged into what is there, all else replaces it, study.axes too; `study.arms.NAME` is what it sets in that arm."""
     seeds: Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1)] = (0,)
     """Fine-tuning is run once for each of these seeds."""
     corpus: CorpusSettings

@@ -10,7 +10,7 @@ from domainlm.errors import RecipeError
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 
 if TYPE_CHECKING:
-    from domainlm.recipe.load import Cell
+    from domainlm.recipe.cells import Cell
 
 SCORED_STEPS = "pretraining.scored_steps"
 """What cells are told apart by."""
@@ -30,7 +30,7 @@ def with_scored_steps(cells: Iterable[Cell]) -> Iterator[Cell]:
         for step in steps_to_score(settings.scored_steps, settings.num_steps):
             own = settings.model_copy(update={"scored_steps": (step,) if step else ()})
             recipe = cell.recipe.model_copy(update={"pretraining": own})
-            yield replace(cell, axes={**cell.axes, SCORED_STEPS: step}, recipe=recipe)
+            yield replace(cell, varied={**cell.varied, SCORED_STEPS: step}, recipe=recipe)
 
 
 def steps_to_score(scored_steps: Collection[int], num_steps: int) -> list[int]:
@@ -38,9 +38,9 @@ def steps_to_score(scored_steps: Collection[int], num_steps: int) -> list[int]:
     return [*(step for step in scored_steps if step < num_steps), num_steps]
 
 
-def pretraining_of(axes: Mapping[str, Any]) -> dict[str, Any]:
+def pretraining_of(varied: Mapping[str, Any]) -> dict[str, Any]:
     """The varied values of a cell without its scored step: the same for all cells of one pretraining."""
-    return {key: value for key, value in axes.items() if key != SCORED_STEPS}
+    return {key: value for key, value in varied.items() if key != SCORED_STEPS}
 
 
 def check_early_stop(settings: PretrainingSettings, tasks: Mapping[str, bool], where: str) -> None:

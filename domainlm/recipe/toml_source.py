@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import RecipeError, nearest_name
-
-Table = dict[str, Any]
+from domainlm.recipe.dotted import Table, map_study_paths
 
 _PATH_KEYS = (
     ("corpus", "files", "*"),
@@ -128,12 +127,12 @@ def anchor_paths(tables: Table, folder: Path) -> None:
             return value
         return str(folder.absolute() / Path(value).expanduser())
 
-    for keys in _PATH_KEYS:
-        map_path_values(tables, keys, anchored)
+    map_all_paths(tables, anchored)
+    map_study_paths(tables, lambda nested: map_all_paths(nested, anchored))
 
 
 def map_all_paths(tables: Table, change: Callable[[Any], Any]) -> None:
-    """Apply `change` to every value among `tables` that is a path, in place."""
+    """Apply `change` to every value among `tables` that is a path, in place; not to what is varied or scaled."""
     for keys in _PATH_KEYS:
         map_path_values(tables, keys, change)
 

@@ -100,9 +100,9 @@ class EarlyStops:
         settings = cell.cell.cell.recipe.pretraining.early_stop
         if settings is None:
             return None
-        axes = pretraining_of(cell.cell.cell.axes)
-        key = json.dumps(axes, sort_keys=True)
-        return self._courses.setdefault(key, _Course(settings.task, settings.patience, axes))
+        varied = pretraining_of(cell.cell.cell.varied)
+        key = json.dumps(varied, sort_keys=True)
+        return self._courses.setdefault(key, _Course(settings.task, settings.patience, varied))
 
 
 def _dev_score(scores: list[dict[str, Any]]) -> tuple[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.api import Score
-from domainlm.recipe.load import Cell
+from domainlm.recipe.cells import Cell
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import read_json, write_atomically
@@ -41,7 +41,7 @@ def collect_results(resolved: Resolved, graph: Graph, artifacts: Artifacts, lock
     recipe = resolved.loaded.recipe
     if recipe.study.select:
         results |= select_settings(
-            results["rows"], results["curves"], recipe.study.select, lambda axes: Cell(axes, recipe).label
+            results["rows"], results["curves"], recipe.study.select, lambda varied: Cell(varied, recipe).label
         )
     return results
 
@@ -146,16 +146,18 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
         "architecture": start["model"]["architecture"],
         "vocabulary": cell.cell.vocabulary.spec.name,
         "vocabulary_size": vocabulary["size"],
+        "vocabulary_id": cell.vocabulary.key[:12],
         "corpus": cell.cell.corpus.spec.name,
         "start": recipe.start.kind,
         "steps": 0 if pretrained is None else pretrained["steps"],
         "epochs": {} if pretrained is None else pretrained["epochs"],
-        "cell": dict(cell.cell.cell.axes),
+        "arm": cell.cell.cell.arm,
+        "cell": dict(cell.cell.cell.varied),
     }
 
 
 def _curves(cell: CellStages) -> Iterator[dict[str, Any]]:
-    common = {"model": cell.cell.cell.label, "cell": dict(cell.cell.cell.axes)}
+    common = {"model": cell.cell.cell.label, "arm": cell.cell.cell.arm, "cell": dict(cell.cell.cell.varied)}
     if cell.pretraining is not None:
         seed = cell.cell.cell.recipe.pretraining.seed
         file = f"logs/{_log_name(cell.pretraining)}"

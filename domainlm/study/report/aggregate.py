@@ -192,6 +192,8 @@ def best_means(summaries: Iterable[Summary | None], metric: str) -> frozenset[st
 
 
 def _vocabulary_identity(row: Row) -> tuple[object, ...]:
+    if row.vocabulary_id:
+        return (row.vocabulary_id,)
     varied = sorted((key, value) for key, value in row.cell.items() if key.startswith(("corpus.", "vocabulary.")))
     return (row.vocabulary, row.vocabulary_size, row.corpus, *varied)
 

@@ -69,7 +69,7 @@ def _key(model: str, cell: Mapping[str, Scalar]) -> str:
 
 
 def _short_label(cell: Mapping[str, Scalar]) -> str:
-    parts = [f"{key.rpartition('.')[2]}={_shown(value)}" for key, value in cell.items()]
+    parts = [str(value) if key == "arm" else f"{key.rpartition('.')[2]}={_shown(value)}" for key, value in cell.items()]
     return clean(", ".join(parts)) or "the model"
 
 

@@ -66,6 +66,7 @@ class Row(_Record):
     start: Fact = None
     steps: Fact = None
     epochs: Annotated[Mapping[Label, float], Field(default_factory=dict)]
+    vocabulary_id: str = ""
     cell: Cell
 
 

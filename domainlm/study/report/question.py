@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from domainlm.recipe.scored_steps import SCORED_STEPS, steps_to_score
 from domainlm.study.report.load import Scalar, clean
 
 _DEFAULT_CHOICE = "best_dev"
+_NUM_STEPS = "pretraining.num_steps"
+_ARM = "arm"
+"""Key of the arm's name in the cells of results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,15 @@ class Question:
 
 def read_question(recipe: Mapping[str, Any]) -> Question:
     """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said."""
-    cells = tuple(_scored(_cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select"))), recipe))
+    arms = _mappings(dig(recipe, "study", "arms"))
+    cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")), arms)
+    set_by = {str(arm.get("name")): arm.get("set") for arm in arms}
+
+    def set_in(cell: Mapping[str, Scalar], key: str) -> object:
+        by_arm = dig(set_by, str(cell.get(_ARM)), key)
+        return cell.get(key, dig(recipe, *key.split(".")) if by_arm is None else by_arm)
+
+    cells = tuple(_scored(cells, set_in))
     seeds = dig(recipe, "seeds")
     default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
     choices: dict[str, str] = {}
@@ -47,7 +58,8 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         # As the resolver names a data set: the last part of the spec's name where the recipe gives none.
         name = clean(str(task.get("name") or str(task.get("spec") or "").rpartition("/")[2]))
         choices[name] = str(dig(task, "finetuning", "choose") or default_choice)
-    is_choice_varied = any("finetuning.choose" in cell for cell in cells)
+    is_choice_varied = any("finetuning.choose" in varied for varied in (*cells, *filter(None, set_by.values())))
+
     return Question(
         title=clean(str(recipe.get("name") or "")) or "Results",
         paragraphs=_paragraphs(recipe.get("description")),
@@ -55,7 +67,7 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         seeds=tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, list) else (),
         datasets=tuple(choices),
         choices={} if is_choice_varied else choices,
-        num_steps=tuple(cell.get("pretraining.num_steps", dig(recipe, "pretraining", "num_steps")) for cell in cells),
+        num_steps=tuple(set_in(cell, _NUM_STEPS) for cell in cells),
     )
 
 
@@ -75,17 +87,20 @@ def _compared(axes: object, selected: object) -> object:
     return {key: values for key, values in axes.items() if key not in selected}
 
 
-def _cells(axes: object) -> tuple[Mapping[str, Scalar], ...]:
-    if not isinstance(axes, Mapping) or not all(isinstance(values, list) for values in axes.values()):
-        return ({},)
-    return tuple(dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values()))
+def _cells(axes: object, arms: list[Mapping[str, Any]]) -> tuple[Mapping[str, Scalar], ...]:
+    """Every arm with every combination of the axes."""
+    lists: dict[str, list[Scalar]] = {_ARM: [arm.get("name") for arm in arms]} if arms else {}
+    if isinstance(axes, Mapping) and all(isinstance(values, list) for values in axes.values()):
+        lists |= axes
+    return tuple(dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
 
 
-def _scored(cells: Iterable[Mapping[str, Scalar]], recipe: Mapping[str, Any]) -> Iterator[Mapping[str, Scalar]]:
+def _scored(
+    cells: Iterable[Mapping[str, Scalar]], set_in: Callable[[Mapping[str, Scalar], str], object]
+) -> Iterator[Mapping[str, Scalar]]:
     """Each cell, or one for each step that its pretraining is scored at."""
-    steps = dig(recipe, "pretraining", "scored_steps")
     for cell in cells:
-        num_steps = cell.get("pretraining.num_steps", dig(recipe, "pretraining", "num_steps"))
+        steps, num_steps = set_in(cell, SCORED_STEPS), set_in(cell, _NUM_STEPS)
         if isinstance(steps, list) and steps and isinstance(num_steps, int):
             yield from ({**cell, SCORED_STEPS: step} for step in steps_to_score(steps, num_steps))
         else:

@@ -1,0 +1,105 @@
+"""Tables whose keys are dotted keys of a recipe: what an arm sets, a scale changes, an axis varies."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from domainlm.recipe.toml_text import toml_text
+
+Table = dict[str, Any]
+Keys = tuple[str, ...]
+"""A dotted key, split; a part may itself hold dots, as in `study.axes."pretraining.num_steps"`."""
+AXES: Keys = ("study", "axes")
+ARMS: Keys = ("study", "arms")
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def split_key(text: str) -> Keys:
+    """Split a dotted key as TOML does; text that is none is split at its dots, so that checks can name it."""
+    try:
+        node: Any = tomllib.loads(f"{text} = 0")
+    except tomllib.TOMLDecodeError:
+        return tuple(text.split("."))
+    keys = []
+    while isinstance(node, dict):
+        part, node = next(iter(node.items()))
+        keys.append(part)
+    return tuple(keys)
+
+
+def join_keys(keys: Keys) -> str:
+    """The counterpart of `split_key`."""
+    return ".".join(part if _BARE.fullmatch(part) else toml_text(part) for part in keys)
+
+
+def leaves(table: Mapping[str, Any], below: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Every value of such a table with its whole key; nested tables are followed, but study.axes is one value."""
+    for key, value in table.items():
+        keys = (*below, key) if below == ARMS else (*below, *split_key(key))
+        if isinstance(value, dict) and value and keys != AXES:
+            yield from leaves(value, keys)
+        else:
+            yield keys, value
+
+
+def map_study_paths(tables: Table, change: Callable[[Table], None]) -> None:
+    """Apply `change` in place to the paths among what the axes, arms and scales of a recipe set.
+
+    Args:
+        tables: of the recipe; what has another shape than the schema asks for is passed over.
+        change: changes the paths of ordinary tables in place.
+    """
+    study, scales = tables.get("study"), tables.get("scales")
+    if isinstance(study, dict):
+        _map_axes(study.get("axes"), change)
+        _map_arms(study.get("arms"), change)
+    if isinstance(scales, dict):
+        for scale in scales.values():
+            _map_table(scale, (), change)
+
+
+def _map_table(table: object, below: Keys, change: Callable[[Table], None]) -> None:
+    if not isinstance(table, dict):
+        return
+    for key, value in table.items():
+        keys = (*below, *split_key(key))
+        if keys == AXES:
+            _map_axes(value, change)
+        elif keys == ARMS:
+            _map_arms(value, change)
+        elif isinstance(value, dict):
+            _map_table(value, keys, change)
+        else:
+            table[key] = _mapped(keys, value, change)
+
+
+def _map_axes(axes: object, change: Callable[[Table], None]) -> None:
+    if isinstance(axes, dict):
+        for key, values in axes.items():
+            if isinstance(values, list):
+                axes[key] = [_mapped(split_key(key), value, change) for value in values]
+
+
+def _map_arms(arms: object, change: Callable[[Table], None]) -> None:
+    if isinstance(arms, list):
+        for arm in arms:
+            if isinstance(arm, dict):
+                _map_table(arm.get("set"), (), change)
+    elif isinstance(arms, dict):  # in a scale: by their names
+        for table in arms.values():
+            _map_table(table, (), change)
+
+
+def _mapped(keys: Keys, value: object, change: Callable[[Table], None]) -> object:
+    """The value, changed as it would be where its key stands; a place in a list serves as a key."""
+    nested: Any = value
+    for part in reversed(keys):
+        nested = {part: nested}
+    change(nested)
+    for part in keys:
+        nested = nested[part]
+    return nested

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from domainlm.errors import VocabularyError
+from domainlm.errors import ModelError, UserError, VocabularyError
 from domainlm.fetch.hub import hub_folder
 from domainlm.interop.folders import new_folder
 from domainlm.interop.foreign import Taken, write_folder, write_pretraining_model
@@ -76,11 +76,27 @@ def read_vocabulary(source: Path) -> Vocabulary:
 def find_model(source: str | Path, revision: str | None = None) -> Path:
     """The folder of a model that is given as a path or, where there is no such path, as a name on the hub."""
     path = Path(source)
-    if path.exists() or not looks_like_a_name(str(source)):
+    if path.exists():
         return path
-    return hub_folder(str(source), revision)
+    if not looks_like_a_name(str(source)):
+        raise ModelError(
+            "no such file or folder",
+            where=source,
+            remedy="give the folder of a model, or its name on the Hugging Face hub: ORGANISATION/MODEL",
+        )
+    try:
+        return hub_folder(str(source), revision)
+    except UserError as error:
+        if path.parent != Path() and path.parent.is_dir():
+            raise ModelError("no such file or folder", where=source) from error
+        raise type(error)(
+            f"there is no such folder; and on the Hugging Face hub: {error.problem}",
+            where=source,
+            given=error.given,
+            remedy=error.remedy,
+        ) from error
 
 
 def looks_like_a_name(source: str) -> bool:
-    """Whether a text may be the name of a model on the hub: MODEL or ORGANISATION/MODEL."""
-    return source.count("/") <= 1 and not source.startswith((".", "/", "~"))
+    """Whether a text may be the name of a model on the hub: ORGANISATION/MODEL."""
+    return source.count("/") == 1 and not source.startswith((".", "/", "~"))

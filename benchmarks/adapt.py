@@ -2,9 +2,9 @@
 
     python benchmarks/adapt.py --data DATA --model MODEL --out FOLDER [--minutes 43] [--set KEY=VALUE ...]
 
-Runs recipes/real/adapt-minilm.toml (which says what DATA and MODEL must hold) with so many minutes of pretraining an arm,
-and writes its table with the recipe into benchmarks/results. What is finished in FOLDER is not done again, so that it may
-be stopped and called again. Minutes are those of this machine, which must be idle while an arm is pretrained.
+Runs recipes/real/adapt-minilm.toml (which says what DATA and MODEL must hold) with so many minutes of pretraining an
+arm, and writes its table with the recipe into benchmarks/results. What is finished in FOLDER is not done again, so that
+it may be stopped and called again. Minutes are those of this machine, which must be idle while an arm is pretrained.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def report(content: Mapping[str, Any], minutes: float) -> str:
     lines = [
         "# Continued pretraining of all-MiniLM-L6-v2 on biomedical text",
         "",
-        f"`benchmarks/adapt.py` with {minutes:g} minutes of pretraining an arm; mean and standard deviation over seeds.",
+        f"`benchmarks/adapt.py` with {minutes:g} minutes of pretraining an arm; mean and deviation over seeds.",
         "",
         *(line for protocol in protocols for line in table(rows, protocol)),
         *language_model_table(rows),

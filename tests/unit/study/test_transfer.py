@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +84,26 @@ def test_it_gives_scores_curves_models_and_a_report(
     assert "| ships | test | f1 |" in (tmp_path / "tagger" / "README.md").read_text("utf-8")
     with pytest.raises(UserError, match="no such model"):
         result.to_huggingface(tmp_path / "none", model="boats")
+
+
+def test_two_lines_of_the_readme_load_what_is_exported(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], tmp_path: Path
+) -> None:
+    pytest.importorskip("transformers")
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    (lines,) = re.findall(r"```python\n(from transformers [^`]*)```", readme)
+    assert lines.count("from_pretrained(") == 2
+    first[0].to_huggingface(tmp_path / "contracts-tagger", model="ships-seed-0")
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", f"{lines}\nprint(model.config.id2label, len(tokenizer))"],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=55,
+    )
+    assert ended.stdout.startswith("{0: 'O', 1: 'B-Ship', 2: 'I-Ship'}")
 
 
 def test_the_recipe_it_leaves_does_the_same(

@@ -70,6 +70,7 @@ def transfer(
     vocabulary: str | PathLike[str] | int | Mapping[str, Any] | None = None,
     tasks: Sequence[Mapping[str, Any]] = (),
     general: str | PathLike[str] | Mapping[str, Any] | None = None,
+    grid: Mapping[str, int] | None = None,
     settings: Mapping[str, Any] | None = None,
     store: str | PathLike[str] | None = None,
     progress: Callable[[StepInfo | StageInfo], None] | None = None,
@@ -85,15 +86,17 @@ def transfer(
             weights, with "model.size" among the settings.
         corpus: the text of the domain: plain-text files or folders, or a table as [corpus] of a recipe.
         out: the output folder.
-        budget: optimizer steps, or `domainlm.study.transfer.Budget(tokens=...)`.
+        budget: optimizer steps, or `domainlm.study.transfer.Budget(tokens=...)`, or `Budget(minutes=...)`.
         vocabulary: None for that of the start, a number for a WordPiece vocabulary of that size learned from the
             corpus, a file to read, or a table as [vocabulary].
         tasks: tables as [[tasks]].
         general: text of no particular domain to score on as well, before and after.
+        grid: ranks to train on, as [parallel]: `{"data": 2, "tensor": 1, "pipeline": 1}`; one where not given.
         settings: values of any other keys, by their dotted names: `{"pretraining.optimizer.learning_rate": 5e-4}`.
         store: folder of artifacts that several transfers may share.
         progress: called after each step and each stage.
-        cancelled: asked after each step and each stage; True ends the call, with status "cancelled".
+        cancelled: asked after each step and each stage; True ends the call, with status "cancelled", once the step in
+            work is saved.
 
     Raises:
         UserError: for everything the caller can mend.
@@ -108,6 +111,7 @@ def transfer(
         vocabulary=vocabulary,
         tasks=tasks,
         general=general,
+        grid=grid,
         settings=settings,
         store=store,
         progress=progress,

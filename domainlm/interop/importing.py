@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from domainlm.errors import VocabularyError
+from domainlm.errors import ModelError, UserError, VocabularyError
 from domainlm.fetch.hub import hub_folder
 from domainlm.interop.folders import new_folder
 from domainlm.interop.foreign import Taken, write_folder, write_pretraining_model
@@ -13,6 +13,7 @@ from domainlm.interop.huggingface import read_huggingface_vocabulary
 from domainlm.interop.read import kind_of, read_model
 from domainlm.interop.shards import read_shards
 from domainlm.model.config import ModelConfig
+from domainlm.recipe.start import model_folder_of
 from domainlm.vocab.vocabulary import Vocabulary
 
 
@@ -60,7 +61,7 @@ def import_model(
 def read_vocabulary(source: Path) -> Vocabulary:
     """The vocabulary that lies with a model; raises `VocabularyError` where none does."""
     if kind_of(source) != "megatron":
-        return read_huggingface_vocabulary(source)
+        return read_huggingface_vocabulary(model_folder_of(source))
     content = None if source.is_dir() else read_shards(source).vocabulary
     if content is None:
         raise VocabularyError(
@@ -75,11 +76,27 @@ def read_vocabulary(source: Path) -> Vocabulary:
 def find_model(source: str | Path, revision: str | None = None) -> Path:
     """The folder of a model that is given as a path or, where there is no such path, as a name on the hub."""
     path = Path(source)
-    if path.exists() or not looks_like_a_name(str(source)):
+    if path.exists():
         return path
-    return hub_folder(str(source), revision)
+    if not looks_like_a_name(str(source)):
+        raise ModelError(
+            "no such file or folder",
+            where=source,
+            remedy="give the folder of a model, or its name on the Hugging Face hub: ORGANISATION/MODEL",
+        )
+    try:
+        return hub_folder(str(source), revision)
+    except UserError as error:
+        if path.parent != Path() and path.parent.is_dir():
+            raise ModelError("no such file or folder", where=source) from error
+        raise type(error)(
+            f"there is no such folder; and on the Hugging Face hub: {error.problem}",
+            where=source,
+            given=error.given,
+            remedy=error.remedy,
+        ) from error
 
 
 def looks_like_a_name(source: str) -> bool:
-    """Whether a text may be the name of a model on the hub: MODEL or ORGANISATION/MODEL."""
-    return source.count("/") <= 1 and not source.startswith((".", "/", "~"))
+    """Whether a text may be the name of a model on the hub: ORGANISATION/MODEL."""
+    return source.count("/") == 1 and not source.startswith((".", "/", "~"))

@@ -40,13 +40,27 @@ _IN_LAYER = {
     "mlp.dense_h_to_4h": "feed_forward.inner",
     "mlp.dense_4h_to_h": "feed_forward.output",
 }
+_CORE_NAMES = (
+    (re.compile(r"^(?:.*\.)?(embedding\.|encoder\.(?:layers|final)|pooler\.)"), r"language_model.\1"),
+    (re.compile(r"^(?:.*\.)?output_layer\.bias$"), "lm_head.bias"),
+    (re.compile(r"^lm_head\.layer_norm\b"), "lm_head.layernorm"),
+    (re.compile(r"self_attention\.linear_qkv\.layer_norm_"), "input_layernorm."),
+    (re.compile(r"mlp\.linear_fc1\.layer_norm_"), "post_attention_layernorm."),
+    (re.compile(r"pre_mlp_layernorm\b"), "post_attention_layernorm"),
+    (re.compile(r"self_attention\.linear_qkv\b"), "self_attention.query_key_value"),
+    (re.compile(r"self_attention\.linear_proj\b"), "self_attention.dense"),
+    (re.compile(r"mlp\.linear_fc1\b"), "mlp.dense_h_to_4h"),
+    (re.compile(r"mlp\.linear_fc2\b"), "mlp.dense_4h_to_h"),
+)
+"""How Megatron-Core's BERT calls them: normalisations by themselves, or within the product that follows them."""
+_CORE_MARK = re.compile(r"(?:^|\.)self_attention\.linear_qkv\.weight$")
 _OTHER_SPELLINGS = (
     (re.compile(r"\.transformer\."), ".encoder."),
     (re.compile(r"(?<=\d)\.attention\."), ".self_attention."),
     (re.compile(r"(input|post_attention|final)_norm\b"), r"\1_layernorm"),
     (re.compile(r"^lm_head\.norm\b"), "lm_head.layernorm"),
 )
-_COPIES = ("word_embeddings_for_head.weight",)
+_COPIES = ("word_embeddings_for_head.weight", "output_layer.weight")
 _ROWS = ("attention.query_key_value.", "feed_forward.inner.", "encoder.embeddings.word.", "masked_lm.bias")
 _COLUMNS = ("attention.output.weight", "feed_forward.output.weight")
 _LEGACY_VERSION, _LATEST_VERSION = 0.0, 3.0
@@ -100,20 +114,29 @@ def _settings(content: Any, shards: Shards) -> Mapping[str, Any]:  # noqa: ANN40
 def _version(content: Any, shards: Shards) -> float:  # noqa: ANN401
     if shards.settings:
         return _LEGACY_VERSION if shards.settings.get("megatron_legacy", "").lower() == "true" else _LATEST_VERSION
-    version = content.get("checkpoint_version", _LEGACY_VERSION) if isinstance(content, dict) else None
+    usual = _LATEST_VERSION if _is_core(content) else _LEGACY_VERSION
+    version = content.get("checkpoint_version", usual) if isinstance(content, dict) else None
     if not isinstance(version, int | float):
         raise ModelError("not a checkpoint of Megatron-LM", where=shards.where)
     return float(version)
 
 
+def _model_of(content: Any) -> Mapping[Any, Any]:  # noqa: ANN401
+    return (content.get("model") or content.get("state_dict") or content) if isinstance(content, dict) else {}
+
+
+def _is_core(content: Any) -> bool:  # noqa: ANN401
+    return any(_CORE_MARK.search(name) for name, _ in _flat(_model_of(content), ""))
+
+
 def _renamed(content: Any, first_layer: int, unexpected: list[str]) -> Iterator[tuple[str, torch.Tensor]]:  # noqa: ANN401
     """The tensors of one rank under our names, its layers numbered from `first_layer`."""
-    model: Mapping[Any, Any] = {}
-    if isinstance(content, dict):
-        model = content.get("model") or content.get("state_dict") or content
-    for full_name, tensor in _flat(model, ""):
+    is_core = _is_core(content)
+    for full_name, tensor in _flat(_model_of(content), ""):
         root = _ROOT.search(full_name)
         name = full_name[root.end() :] if root else full_name
+        for spelling, usual in _CORE_NAMES if is_core else ():
+            name = spelling.sub(usual, name)
         for spelling, usual in _OTHER_SPELLINGS:
             name = spelling.sub(usual, name)
         ours = _our_name(name, first_layer)

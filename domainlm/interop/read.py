@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from domainlm.errors import ModelError
+from domainlm.interop.checkpoints import read_checkpoint
 from domainlm.interop.foreign import ForeignModel
 from domainlm.interop.huggingface import read_huggingface
 from domainlm.interop.megatron import read_megatron
 from domainlm.interop.shards import is_checkpoint
 from domainlm.model.files import CONFIG, read_config, read_tensors
 from domainlm.model.huggingface import read_json_table
+from domainlm.recipe.start import is_training_checkpoint, model_folder_of
 
 
 def read_model(source: Path, kind: str | None = None, *, heads: int | None = None) -> ForeignModel:
@@ -37,6 +39,8 @@ def kind_of(source: Path) -> str:
     if (source / CONFIG).is_file():
         content = read_json_table(source / CONFIG)
         return "model" if "format" in content and "model" in content else "huggingface"
+    if is_training_checkpoint(source):
+        return "model"
     if is_checkpoint(source):
         return "megatron"
     raise ModelError(
@@ -47,6 +51,7 @@ def kind_of(source: Path) -> str:
 
 
 def _read_own(folder: Path) -> ForeignModel:
-    found, tensors = read_config(folder), read_tensors(folder)
+    found = read_config(model_folder_of(folder))
+    tensors = read_checkpoint(folder) if is_training_checkpoint(folder) else read_tensors(folder)
     own = {"kind": found.kind, **found.extra}
     return ForeignModel(folder, found.model, tensors, {name: (name,) for name in tensors}, (), own=own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from domainlm.api import Architecture, ModelSizeSpec
 from domainlm.errors import ModelError, nearest_name
@@ -12,6 +12,9 @@ from domainlm.errors import ModelError, nearest_name
 NUM_TOKEN_TYPES = 2
 """First and second segment (Devlin et al. 2019)."""
 
+Activation = Literal["gelu", "gelu_tanh"]
+
+_OPTIONAL = ("layer_norm_epsilon", "activation")
 _EPSILONS: Mapping[Architecture, float] = {"megatron": 1e-5, "bert": 1e-12}
 
 
@@ -30,6 +33,7 @@ class ModelConfig:
         vocabulary_size: entries that can be read and predicted.
         padded_vocabulary_size: rows of the word embedding; those beyond `vocabulary_size` are never used.
         layer_norm_epsilon: added to the variance in layer normalisation; None for the architecture's own.
+        activation: GELU (Hendrycks and Gimpel 2016) as it is defined, or "gelu_tanh", its approximation.
 
     Raises:
         ModelError: the numbers do not fit together.
@@ -45,6 +49,7 @@ class ModelConfig:
     vocabulary_size: int
     padded_vocabulary_size: int
     layer_norm_epsilon: float | None = None
+    activation: Activation = "gelu"
 
     def __post_init__(self) -> None:
         for name in ("layers", "hidden", "heads", "feed_forward", "max_positions", "vocabulary_size"):
@@ -58,6 +63,10 @@ class ModelConfig:
         if self.architecture not in get_args(Architecture):
             raise ModelError(
                 "unknown architecture", where="model", given=self.architecture, allowed=get_args(Architecture)
+            )
+        if self.activation not in get_args(Activation):
+            raise ModelError(
+                "unknown activation", where="model", given=str(self.activation), allowed=get_args(Activation)
             )
         if not 0.0 <= self.dropout < 1.0:
             raise ModelError("wrong dropout", where="model", given=self.dropout, allowed="from 0.0 to below 1.0")
@@ -118,13 +127,15 @@ class ModelConfig:
             if key not in known:
                 raise ModelError(f"unknown key {key!r}", where="model", allowed=known, nearest=nearest_name(key, known))
         for key in known:
-            if key not in values and key != "layer_norm_epsilon":
+            if key not in values and key not in _OPTIONAL:
                 raise ModelError(f"{key!r} is missing", where="model", allowed=known)
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields as JSON values; without `layer_norm_epsilon` where it is the architecture's own."""
+        """All fields as JSON values; without `layer_norm_epsilon` and `activation` where they are the usual ones."""
         values = asdict(self)
+        if self.activation == "gelu":
+            del values["activation"]
         if self.layer_norm_epsilon is None:
             del values["layer_norm_epsilon"]
         return values

@@ -89,12 +89,13 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.approximate = gelu_kind(config)
         self.inner = nn.Linear(config.hidden, config.feed_forward)
         self.output = nn.Linear(config.feed_forward, config.hidden)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """[B, T, H] to [B, T, H]."""
-        mapped: torch.Tensor = self.output(functional.gelu(self.inner(states)))
+        mapped: torch.Tensor = self.output(functional.gelu(self.inner(states), approximate=self.approximate))
         return mapped
 
 
@@ -150,6 +151,11 @@ class Encoder(nn.Module):
             states = layer(states, bias)
         normed: torch.Tensor = self.norm(states)
         return normed
+
+
+def gelu_kind(config: ModelConfig) -> str:
+    """The activation as torch's `gelu` calls it."""
+    return "tanh" if config.activation == "gelu_tanh" else "none"
 
 
 def attention_bias(inputs: EncoderInputs) -> torch.Tensor | None:

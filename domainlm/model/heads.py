@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from domainlm.model.config import ModelConfig
 from domainlm.model.decoder_loss import VocabularyShare, decoder_loss_sum
+from domainlm.model.encoder import gelu_kind
 
 NUM_ORDERS = 2
 """As in the text, changed."""
@@ -24,6 +25,7 @@ class MaskedLanguageModelHead(nn.Module):
         super().__init__()
         self.vocabulary_size = config.vocabulary_size
         self.share: VocabularyShare | None = None
+        self.approximate = gelu_kind(config)
         self.dense = nn.Linear(config.hidden, config.hidden)
         self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
         self.bias = nn.Parameter(torch.zeros(config.padded_vocabulary_size))
@@ -54,7 +56,7 @@ class MaskedLanguageModelHead(nn.Module):
         return decoder_loss_sum(transformed, word_embedding, self.bias, labels, self.vocabulary_size, self.share)
 
     def _transform(self, states: torch.Tensor) -> torch.Tensor:
-        transformed: torch.Tensor = self.norm(functional.gelu(self.dense(states)))
+        transformed: torch.Tensor = self.norm(functional.gelu(self.dense(states), approximate=self.approximate))
         return transformed
 
 

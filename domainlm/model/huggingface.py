@@ -20,9 +20,11 @@ TOKENIZER_SETTINGS_FILE = "tokenizer_config.json"
 MODEL_TYPES: Mapping[str, Architecture] = {"bert": "bert", "megatron-bert": "megatron"}
 """Of config.json's `model_type`."""
 
+_TANH = ("gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu_python_tanh", "gelu_accurate")
+"""Names of the approximation by tanh; they differ in how it is computed."""
 _MUST_BE: Mapping[str, tuple[tuple[object, ...], str]] = {
     # key: (values that this program computes; the first is the default), why others are refused
-    "hidden_act": (("gelu", "gelu_python"), "only the exact GELU is computed here"),
+    "hidden_act": (("gelu", "gelu_python", *_TANH), "only GELU and its approximation by tanh are computed here"),
     "position_embedding_type": (("absolute",), "only absolute positions are computed here"),
     "is_decoder": ((False,), "a decoder hides what follows a token"),
     "add_cross_attention": ((False,), "there is no second sequence to attend to"),
@@ -94,6 +96,7 @@ def read_huggingface_config(folder: Path) -> HuggingFaceConfig:
             vocabulary_size=rows,
             padded_vocabulary_size=rows,
             layer_norm_epsilon=float(_number(content, "layer_norm_eps", path)),
+            activation="gelu_tanh" if content.get("hidden_act") in _TANH else "gelu",
         )
     except ModelError as error:
         raise ModelError(error.problem, where=path, given=error.given, allowed=error.allowed) from None
@@ -114,7 +117,7 @@ def huggingface_config(model: ModelConfig, architecture: str, *, num_rows: int, 
         "architectures": [architecture],
         "attention_probs_dropout_prob": model.dropout,
         "dtype": "float32",
-        "hidden_act": "gelu",
+        "hidden_act": _TANH[0] if model.activation == "gelu_tanh" else "gelu",
         "hidden_dropout_prob": model.dropout,
         "hidden_size": model.hidden,
         "initializer_range": 0.02,

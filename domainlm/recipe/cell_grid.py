@@ -19,6 +19,8 @@ _FOR_WHOLE_MODELS = {
     "num_frozen_layers": 0,
     "num_reset_layers": 0,
     "freezes_embeddings": False,
+    "max_minutes": None,
+    "num_steps_per_score": None,
 }
 """Settings that need the whole model in one process, with the values that ask for nothing."""
 

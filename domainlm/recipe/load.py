@@ -15,6 +15,7 @@ from domainlm.recipe.cells import Cell, cell_tables
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.scales import apply_scale
 from domainlm.recipe.schema import Recipe
+from domainlm.recipe.scored_steps import with_scored_steps
 from domainlm.recipe.toml_source import RecipeSource, Table, anchor_paths, map_all_paths, read_source
 from domainlm.recipe.validate import validate_recipe
 
@@ -61,7 +62,7 @@ def load_recipe(
     _apply_environment(source, overrides)
     tables = source.tables
     recipe = _finish(tables, source)
-    cells = tuple(_cells(tables, recipe, source))
+    cells = tuple(with_scored_steps(_cells(tables, recipe, source)))
     return LoadedRecipe(path, recipe, cells, source, tuple(overrides))
 
 

@@ -32,11 +32,30 @@ class MaskingSettings(Settings):
         return self
 
 
+class EarlyStopSettings(Settings):
+    """Pretraining goes on from one scored step to the next only while a task's dev score rises."""
+
+    task: str
+    """Name of the task, as reports call it; the mean over the seeds on its dev split decides."""
+    patience: Positive = 1
+    """So many scored steps in a row without a better score end it."""
+
+
 class PretrainingSettings(Settings):
     """Masked-language-model pretraining on the corpus."""
 
     num_steps: NotNegative
-    """Optimizer steps; 0 leaves the start as it is."""
+    """Optimizer steps; 0 leaves the start as it is. With max_minutes, no more than these."""
+    max_minutes: Annotated[float, Field(gt=0.0)] | None = None
+    """Pretrain for about so long: a fiftieth of the time measures the first steps, which are thrown away, and so many
+    steps as fit into the rest make up the phase and its schedule. The model then depends on the machine. The number is
+    kept, so that a run which was stopped ends as it would have. On one rank only."""
+    scored_steps: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    """After so many steps the model is scored and fine-tuned, as at the end; those from num_steps on do not count."""
+    early_stop: EarlyStopSettings | None = None
+    """End at a scored step, by the dev score of a task."""
+    num_steps_per_score: Positive | None = None
+    """Every so many steps the loss on the held-out documents, of [general] too, goes into the curves. On one rank."""
     num_sequences_per_step: Positive = 64
     """Global batch: sequences per optimizer step, over all ranks."""
     num_sequences_per_micro_batch: Positive = 32
@@ -78,6 +97,24 @@ class PretrainingSettings(Settings):
             raise ValueError("num_embedding_steps and freezes_embeddings exclude one another")
         return self
 
+    @model_validator(mode="after")
+    def _scored_steps_known(self) -> PretrainingSettings:
+        if list(self.scored_steps) != sorted(set(self.scored_steps)):
+            raise ValueError("scored_steps must rise")
+        if self.scored_steps and self.max_minutes is not None:
+            raise ValueError("scored_steps need a number of steps that is known beforehand: leave out max_minutes")
+        if self.early_stop is not None and not self.scored_steps:
+            raise ValueError("early_stop needs scored_steps to stop at")
+        return self
+
+    @property
+    def last_step(self) -> int:
+        """Where pretraining ends: in a cell the scored step that it stands for (`domainlm.recipe.scored_steps`)."""
+        return min([*self.scored_steps[:1], self.num_steps])
+
 
 CHECKPOINT_SETTINGS = ("num_steps_per_checkpoint", "num_checkpoints_kept", "num_steps_per_kept_checkpoint")
 """Settings of pretraining that decide no byte of the model: how often checkpoints are written and which are kept."""
+
+SCORING_SETTINGS = ("scored_steps", "early_stop", "num_steps_per_score")
+"""Settings that decide no byte of the model either, but when it is looked at."""

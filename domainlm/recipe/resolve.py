@@ -25,8 +25,16 @@ from domainlm.recipe.resolved import (
     training_phases,
 )
 from domainlm.recipe.schema import Recipe
+from domainlm.recipe.scored_steps import check_early_stop
 from domainlm.recipe.selection import check_selection
-from domainlm.recipe.start import START_VOCABULARY, ResolvedStart, resolve_start, start_size, start_vocabulary
+from domainlm.recipe.start import (
+    START_VOCABULARY,
+    ResolvedStart,
+    check_carried,
+    resolve_start,
+    start_size,
+    start_vocabulary,
+)
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
@@ -73,8 +81,10 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
     start = resolve_start(recipe.start, where("start"))
     size, is_declared = start_size(start, recipe.model, registry, where("model.size"))
     vocabulary = _vocabulary(recipe, registry, start, where("vocabulary"))
+    check_carried(start, keeps_vocabulary=vocabulary.is_that_of_the_start, where=where("start"))
     tasks = _tasks(recipe, loaded, registry)
     check_order({task.name: task.after for task in tasks}, where("tasks"))
+    check_early_stop(recipe.pretraining, {task.name: _has_dev(task) for task in tasks}, where("pretraining.early_stop"))
     general = None if recipe.general is None else _corpus(recipe.general, None, registry, where("general"))
     for key, each in (("corpus", corpus), ("general", general), *(("mixture.corpora", each) for each in mixed)):
         if each is not None and each.spec.name == TASK_TEXT and not tasks:

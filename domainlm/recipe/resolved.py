@@ -147,5 +147,5 @@ class Resolved:
     @property
     def task_names(self) -> list[str]:
         """Names of the first cell's tasks."""
-        first: CellData = (*self.cells, *self.measured)[0]
-        return [task.name for task in first.tasks]
+        every_cell: tuple[CellData, ...] = (*self.cells, *self.measured)
+        return [task.name for task in every_cell[0].tasks]

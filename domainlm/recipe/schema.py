@@ -67,10 +67,11 @@ class StartSettings(Settings):
     """What pretraining starts from."""
 
     kind: Literal["random", "model", "huggingface", "megatron", "general"] = "random"
-    """"random": fresh weights, drawn from pretraining.seed; "model": a model folder of this program; "huggingface": a
-    folder of BERT or MegatronBert, or one on the Hugging Face hub; "megatron": a BERT checkpoint of Megatron-LM or
-    NeMo, for which model.size and start.vocabulary must be given; "general": a model that the run itself pretrains at
-    first, on the text of [general] for start.num_steps, with a start.vocabulary that must be given."""
+    """"random": fresh weights, drawn from pretraining.seed; "model": a model folder of this program, or a checkpoint
+    that a pretraining kept; "huggingface": a folder of BERT or MegatronBert, or one on the Hugging Face hub;
+    "megatron": a BERT checkpoint of Megatron-LM or NeMo, for which model.size and start.vocabulary must be given;
+    "general": a model that the run itself pretrains at first, on the text of [general] for start.num_steps, with a
+    start.vocabulary that must be given."""
     num_steps: Positive | None = None
     """Steps of pretraining on [general], for kind "general" only; all else as [pretraining] says."""
     path: str | None = None
@@ -86,6 +87,9 @@ class StartSettings(Settings):
     """Where [vocabulary] asks for another one, how the vectors of entries start that the start's vocabulary lacks:
     "mean" of the sub-tokens that it cuts them into (Gee et al. 2022), "random" with the mean and the deviation of all,
     "similarity": mixtures of shared entries that occur alike in the corpus (after Dobler and de Melo 2023)."""
+    optimizer: Literal["fresh", "carried"] = "fresh"
+    """"carried": the optimizer goes on with the moments that a checkpoint of this program holds; "fresh": without any.
+    The learning rate follows [pretraining.schedule] either way, from its warm-up on."""
     copies_shared_entries: bool = True
     """Entries of both vocabularies keep their vectors, else they start as the others; special tokens keep theirs."""
     max_similarity_sub_tokens: Positive = 2_000_000

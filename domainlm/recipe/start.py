@@ -17,6 +17,7 @@ from domainlm.recipe.schema import ModelSettings, StartSettings, VocabularySetti
 from domainlm.vocab.files import TOKENIZER_FILE, find_vocabulary
 
 START_VOCABULARY = "core/start"
+_CHECKPOINTS, _MANIFEST = "checkpoints", "manifest.json"
 _SHAPE = ("layers", "hidden", "heads", "feed_forward", "max_positions")
 
 
@@ -33,6 +34,7 @@ class ResolvedStart:
         config: shape of the encoder; for Hugging Face folders `vocabulary_size` counts all rows. None where only
             reading the weights would tell.
         label: short name for reports.
+        carries_optimizer: whether the optimizer goes on with what it kept.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class ResolvedStart:
     cased: bool | None
     config: ModelConfig | None
     label: str
+    carries_optimizer: bool = False
 
 
 def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
@@ -51,6 +54,7 @@ def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
         RecipeError: no model is named, or two are.
         UserError: it cannot be fetched or read.
     """
+    _check_optimizer(settings, where)
     if settings.kind == "random":
         return None
     if settings.kind == "general":
@@ -138,18 +142,58 @@ def start_vocabulary(start: ResolvedStart | None, settings: VocabularySettings, 
 
 
 def _read(settings: StartSettings, folder: Path, label: str) -> ResolvedStart:
-    vocabulary = find_vocabulary(folder if settings.vocabulary is None else Path(settings.vocabulary))
+    home = model_folder_of(folder)
+    vocabulary = find_vocabulary(home if settings.vocabulary is None else Path(settings.vocabulary))
     cased = None
     if settings.kind == "model":
         from domainlm.model.files import read_config  # with torch
 
-        config = read_config(folder).model
-        files: tuple[Path, ...] = (folder / CONFIG_FILE, folder / SAFETENSORS)
+        config = read_config(home).model
+        weights = (
+            [folder / SAFETENSORS] if home == folder else sorted(each for each in folder.rglob("*") if each.is_file())
+        )
+        files: tuple[Path, ...] = (home / CONFIG_FILE, *weights)
     else:
         config = read_huggingface_config(folder).model
         files = (folder / CONFIG_FILE, *weight_files(folder))
         cased = None if vocabulary.name == TOKENIZER_FILE else tokenizer_case(vocabulary.parent)
-    return ResolvedStart(settings.kind, folder, files, vocabulary, cased, config, label)
+    carries = settings.optimizer == "carried"
+    return ResolvedStart(settings.kind, folder, files, vocabulary, cased, config, label, carries_optimizer=carries)
+
+
+def is_training_checkpoint(folder: Path) -> bool:
+    """Whether a folder is a checkpoint that a pretraining of this program kept, which lies beside its model folder."""
+    return folder.parent.name == _CHECKPOINTS and (folder / _MANIFEST).is_file()
+
+
+def model_folder_of(folder: Path) -> Path:
+    """The model folder that belongs to a checkpoint; a folder that is none is given back."""
+    return folder.parent.parent / "model" if is_training_checkpoint(folder) else folder
+
+
+def check_carried(start: ResolvedStart | None, *, keeps_vocabulary: bool, where: str) -> None:
+    """Raise `RecipeError` where the optimizer's moments do not fit the model, whose entries are other ones."""
+    if start is not None and start.carries_optimizer and not keeps_vocabulary:
+        raise RecipeError(
+            "what the optimizer kept belongs to the vocabulary of the start",
+            where=f"{where}.optimizer",
+            given="carried, with another vocabulary",
+            remedy='leave out [vocabulary], or use optimizer = "fresh"',
+        )
+
+
+def _check_optimizer(settings: StartSettings, where: str) -> None:
+    if settings.optimizer == "fresh":
+        return
+    if settings.kind != "model" or settings.path is None or not is_training_checkpoint(Path(settings.path)):
+        raise RecipeError(
+            "this start has no optimizer state to carry",
+            where=f"{where}.optimizer",
+            given=f'kind = "{settings.kind}", path = "{settings.path or ""}"',
+            allowed='kind = "model" and the folder of a checkpoint: .../checkpoints/step-00000500',
+            remedy="keep checkpoints with pretraining.num_steps_per_kept_checkpoint, and name one of them below the "
+            'artifacts of the stage "pretrain"; or use optimizer = "fresh"',
+        )
 
 
 def _to_be_pretrained(settings: StartSettings, where: str) -> ResolvedStart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,14 @@ from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
 from domainlm.study.graph_parts.corpora import corpus_stage, tokens_stage
 from domainlm.study.graph_parts.measures import MeasuredStages, measured_stages
+from domainlm.study.graph_parts.pretraining import pretrain_stage
 from domainlm.study.graph_parts.starts import start_stage, vocabulary_stage
 from domainlm.study.graph_parts.tasks import finetuning_stages
-from domainlm.study.ranks import ranks_of
 from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
-from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage, mixed_role
+from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,15 @@ class Graph:
     cells: tuple[CellStages, ...]
     measured: tuple[MeasuredStages, ...] = ()
 
+    @property
+    def every_cell(self) -> tuple[CellStages | MeasuredStages, ...]:
+        """Cells of either kind."""
+        return (*self.cells, *self.measured)
+
     def ordered(self) -> list[Stage]:
         """All stages of all cells, each once, inputs before what reads them."""
         found: dict[str, Stage] = {}
-        for cell in (*self.cells, *self.measured):
+        for cell in self.every_cell:
             for stage in cell.ordered():
                 found.setdefault(stage.key, stage)
         return list(found.values())
@@ -93,39 +98,32 @@ def build_graph(
         hashes: gives the hash of each input file.
         hardware_of: software and kind of hardware that computes, part of the identity of what is trained.
     """
-    return Graph(
-        tuple(_cell_stages(cell, hashes, hardware_of(cell.cell.recipe.runtime)) for cell in resolved.cells),
-        tuple(measured_stages(cell, hashes) for cell in resolved.measured),
-    )
+    cells: list[CellStages] = []
+    for cell in resolved.cells:
+        earlier = [each.pretraining for each in reversed(cells) if each.pretraining is not None]
+        cells.append(_cell_stages(cell, hashes, hardware_of(cell.cell.recipe.runtime), earlier))
+    return Graph(tuple(cells), tuple(measured_stages(cell, hashes) for cell in resolved.measured))
 
 
-def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any]) -> CellStages:
-    recipe = cell.cell.recipe
+def _cell_stages(
+    cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any], earlier: Sequence[PretrainStage]
+) -> CellStages:
+    recipe, runtime = cell.cell.recipe, cell.cell.recipe.runtime
     corpus = corpus_stage(cell, cell.corpus, hashes)
     vocabulary = vocabulary_stage(cell, corpus, hashes)
-    tokens = tokens_stage(corpus, vocabulary, recipe.runtime)
-    mixed = {
-        each.name: tokens_stage(corpus_stage(cell, each, hashes), vocabulary, recipe.runtime) for each in cell.mixed
-    }
+    tokens = tokens_stage(corpus, vocabulary, runtime)
     start = start_stage(cell, vocabulary, corpus, hashes, hardware)
+    general = general_tokens = None
+    if cell.general is not None:
+        general = corpus_stage(cell, cell.general, hashes, guarded_tasks=())
+        general_tokens = tokens_stage(general, vocabulary, runtime)
     pretraining = None
     if recipe.pretraining.num_steps > 0:
-        pretraining = PretrainStage(
-            label=f"{cell.size.name} for {recipe.pretraining.num_steps} steps",
-            inputs={
-                "start": start,
-                "tokens": tokens,
-                "vocabulary": vocabulary,
-                **{mixed_role(name): stage for name, stage in mixed.items()},
-            },
-            settings=recipe.pretraining,
-            corpus=cell.corpus.name,
-            mixture=recipe.mixture,
-            runtime=recipe.runtime,
-            hardware=hardware,
-            ranks=ranks_of(cell),
-            parallel=recipe.parallel,
-        )
+        mixed = [
+            (each.name, tokens_stage(corpus_stage(cell, each, hashes), vocabulary, runtime)) for each in cell.mixed
+        ]
+        read = {"start": start, "tokens": tokens, "vocabulary": vocabulary}
+        pretraining = pretrain_stage(cell, read, mixed, general_tokens, hardware, earlier)
     model = pretraining or start
 
     def scored(model: Stage, corpus: Stage, tokens: Stage) -> LanguageModelScoreStage:
@@ -133,7 +131,7 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
             label=model.label,
             inputs={"model": model, "corpus": corpus, "tokens": tokens, "vocabulary": vocabulary},
             settings=recipe.pretraining,
-            runtime=recipe.runtime,
+            runtime=runtime,
             hardware=hardware,
         )
 
@@ -141,12 +139,10 @@ def _cell_stages(cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, 
     further = []
     if cell.start is not None and pretraining is not None:
         further.append(FurtherScore(scored(start, corpus, tokens), cell.corpus.spec.name, False, True))
-    if cell.general is not None:
-        text = corpus_stage(cell, cell.general, hashes, guarded_tasks=())
-        encoded = tokens_stage(text, vocabulary, recipe.runtime)
-        before = [start] if cell.start is not None and pretraining is not None else []
-        for each in (*before, model):
-            is_before = each is not model
-            further.append(FurtherScore(scored(each, text, encoded), cell.general.spec.name, True, is_before))
+    if cell.general is not None and general is not None and general_tokens is not None:
+        starts = [start] if cell.start is not None and pretraining is not None else []
+        for each in (*starts, model):
+            score_of_text = scored(each, general, general_tokens)
+            further.append(FurtherScore(score_of_text, cell.general.spec.name, True, each is not model))
     finetuning = tuple(finetuning_stages(cell, model, hashes, hardware))
     return CellStages(cell, corpus, vocabulary, tokens, start, pretraining, score, finetuning, tuple(further))

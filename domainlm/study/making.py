@@ -25,6 +25,8 @@ def make_stage(stage: Stage, store: Store, run: RunInfo, observers: Observers) -
         if folder is not None:
             problems = ProblemLog()
             inputs = {role: store.folder(below.kind, below.key) for role, below in stage.inputs.items()}
+            hinted = {role: store.find(below.kind, below.key) for role, below in stage.hints.items()}
+            inputs |= {role: artifact.folder for role, artifact in hinted.items() if artifact is not None}
             told = _Told(run, observers)
             started = time.time()
             facts = stage.make(StageContext(folder, inputs, problems, told))

@@ -21,6 +21,7 @@ from domainlm.study.report.reference import reference_as_dict
 from domainlm.study.selection import select_settings
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
+from domainlm.study.stages.language_model import GENERAL_HELD_OUT_LOSS, GENERAL_TOKENS, HELD_OUT_LOSS
 from domainlm.study.stages.measure import TaskMeasureStage
 from domainlm.study.store import Artifact
 from domainlm.study.units import first_protocol, unit_files, units_name
@@ -50,7 +51,7 @@ def collect_results(
         ],
         "curves": [curve for cell in graph.cells for curve in _curves(cell, artifacts)],
         "problems": list(_problems(graph, artifacts)),
-        "failures": [failure for cell in (*graph.cells, *graph.measured) for failure in _failures(cell, failed)],
+        "failures": [failure for cell in graph.every_cell for failure in _failures(cell, failed)],
         "candidates": [],
         **({} if resolved.reference is None else {"reference": reference_as_dict(resolved.reference)}),
     }
@@ -78,6 +79,10 @@ def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
         for stage in (each for each in cell.finetuning if each.key in artifacts):
             for name, content in unit_files(stage, artifacts[stage.key].folder):
                 write_atomically(folder / name, json.dumps(content).encode())
+        for metric, score in _before_and_during(cell, artifacts).items():
+            before = None if score is None else read_json(artifacts[score.key].folder / "scores.json")["masked_lm_loss"]
+            log = held_out_log(artifacts[cell.model.key].folder / "metrics.jsonl", metric, before)
+            write_atomically(folder / _log_name(cell.model, metric), log)
 
 
 def _trained(cell: CellStages, artifacts: Artifacts) -> list[Stage]:
@@ -85,8 +90,39 @@ def _trained(cell: CellStages, artifacts: Artifacts) -> list[Stage]:
     return [stage for stage in stages if stage.key in artifacts]
 
 
-def _log_name(stage: Stage) -> str:
-    return f"{stage.kind}-{stage.key[:12]}.jsonl"
+def _log_name(stage: Stage, metric: str = "") -> str:
+    return f"{metric or stage.kind}-{stage.key[:12]}.jsonl"
+
+
+def _before_and_during(cell: CellStages, artifacts: Artifacts) -> dict[str, Stage | None]:
+    """The losses that a pretraining measured on held-out text, each with the stage that scored its start."""
+    if cell.pretraining is None or cell.pretraining.settings.num_steps_per_score is None:
+        return {}
+    if cell.pretraining.key not in artifacts:
+        return {}
+    before = {
+        each.is_general: each.stage for each in cell.further_scores if each.is_before and each.stage.key in artifacts
+    }
+    found: dict[str, Stage | None] = {HELD_OUT_LOSS: before.get(False)}
+    if GENERAL_TOKENS in cell.pretraining.inputs:
+        found[GENERAL_HELD_OUT_LOSS] = before.get(True)
+    return found
+
+
+def held_out_log(metrics: Path, metric: str, before: float | None) -> bytes:
+    """A log of its own for a loss on held-out text, as that of a training: a line for each step it was measured at.
+
+    Args:
+        metrics: metrics.jsonl of the pretraining.
+        metric: name of the loss there.
+        before: the loss of the start.
+    """
+    points = [] if before is None else [(0, before)]
+    for line in metrics.read_text("utf-8").splitlines():
+        values = json.loads(line)
+        if metric in values:
+            points.append((values["step"], values[metric]))
+    return "".join(json.dumps({"step": step, "loss": loss}) + "\n" for step, loss in points).encode()
 
 
 def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
@@ -134,6 +170,7 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
     start = artifacts[cell.start.key].manifest["facts"]
     vocabulary = artifacts[cell.vocabulary.key].manifest["facts"]
     recipe = cell.cell.cell.recipe
+    pretrained = None if cell.pretraining is None else artifacts[cell.pretraining.key].manifest["facts"]
     return {
         "model": cell.cell.cell.label,
         "size": cell.cell.size.name,
@@ -144,8 +181,8 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
         "vocabulary_id": cell.vocabulary.key[:12],
         "corpus": cell.cell.corpus.spec.name,
         "start": recipe.start.kind,
-        "steps": recipe.pretraining.num_steps,
-        "epochs": {} if cell.pretraining is None else artifacts[cell.pretraining.key].manifest["facts"]["epochs"],
+        "steps": 0 if pretrained is None else pretrained["steps"],
+        "epochs": {} if pretrained is None else pretrained["epochs"],
         "arm": cell.cell.cell.arm,
         "cell": dict(cell.cell.cell.varied),
     }
@@ -158,6 +195,11 @@ def _curves(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
         length = _characters_per_sub_token(cell, artifacts)
         file = f"logs/{_log_name(cell.pretraining)}"
         yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file} | length
+        for metric in _before_and_during(cell, artifacts):
+            name = _log_name(cell.pretraining, metric)
+            dataset = cell.cell.general.spec.name if metric == GENERAL_HELD_OUT_LOSS and cell.cell.general else ""
+            text = f"{dataset} (general text), held-out" if dataset else f"{cell.corpus.label}, held-out"
+            yield {"stage": "pretrain", "dataset": text, "seed": seed, **common, "file": f"logs/{name}"}
     for stage in (each for each in cell.finetuning if each.key in artifacts):
         file = f"logs/{_log_name(stage)}"
         yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}
@@ -177,6 +219,8 @@ def _failures(cell: CellStages | MeasuredStages, failed: Mapping[str, str]) -> I
                 "arm": cell.cell.cell.arm,
                 "cell": dict(cell.cell.cell.varied),
             }
+
+
 def _characters_per_sub_token(cell: CellStages, artifacts: Artifacts) -> dict[str, float]:
     """Of the one corpus that is read, what makes bits per character of a loss; nothing for a mixture."""
     if len(cell.cell.corpora) > 1:

@@ -20,6 +20,7 @@ from domainlm.study.cost import write_cost
 from domainlm.study.dry_run import describe
 from domainlm.study.energy import EnergyMeter
 from domainlm.study.files import read_json, write_json
+from domainlm.study.graph import Graph
 from domainlm.study.models import copy_models
 from domainlm.study.plan import PlannedRun, plan_run, resolve_recipe
 from domainlm.study.ranks import with_launched_ranks
@@ -119,11 +120,15 @@ def _run(planned: PlannedRun, runner: Runner, out: Path) -> Path:
     started = time.monotonic()
     with EnergyMeter() as meter:
         artifacts = runner.run_all(planned.graph)
-    results = collect_results(planned.resolved, planned.graph, artifacts, planned.lock, runner.failed)
+    made = Graph(tuple(runner.cells), planned.graph.measured)
+    results = collect_results(planned.resolved, made, artifacts, planned.lock, runner.failed)
     if runner.failed and not results["rows"]:
         raise runner.error or _study_error(runner, None)
-    copy_logs(planned.graph, artifacts, out / "logs")
-    copy_models(planned.graph, artifacts, out / "models")
+    stops = runner.early_stops.as_list()
+    if stops:
+        results["early_stops"] = stops
+    copy_logs(made, artifacts, out / "logs")
+    copy_models(made, artifacts, out / "models")
     write_json(out / _RESULTS, results)
     write_cost(out, artifacts.values(), seconds=time.monotonic() - started, joules=meter.joules)
     for row in results["rows"]:

@@ -14,7 +14,8 @@ from domainlm.api import RunInfo, StageInfo
 from domainlm.errors import UserError
 from domainlm.plugin.observers import Observers
 from domainlm.study.attempts import failure_of, forget_failure, is_of_the_machine, message_of, note_failure
-from domainlm.study.graph import Graph
+from domainlm.study.early_stop import EarlyStops
+from domainlm.study.graph import CellStages, Graph
 from domainlm.study.making import make_stage
 from domainlm.study.stage import Stage
 from domainlm.study.store import Artifact, Store
@@ -38,6 +39,9 @@ class Runner:
         failed: by the key of a stage that failed, what it said.
         left_out: keys of stages that need one that failed.
         error: the first stage's, where this process met it.
+        artifacts: by the key of their stage.
+        early_stops: the pretrainings that may end early.
+        cells: those that were made; others are scored steps that an early stop left out.
     """
 
     store: Store
@@ -50,20 +54,38 @@ class Runner:
     failed: dict[str, str] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
     error: Exception | None = None
+    early_stops: EarlyStops = field(default_factory=EarlyStops)
+    cells: list[CellStages] = field(default_factory=list)
     _titles: dict[str, str] = field(default_factory=dict)
 
     def run_all(self, graph: Graph) -> dict[str, Artifact]:
-        """Make every stage of `graph`; returns the artifacts by the key of their stage, as far as there are any."""
+        """Make every stage of `graph`, early stops aside; returns the artifacts by the key of their stage."""
         stages = graph.ordered()
         for number, stage in enumerate(stages, start=1):
             self._titles[stage.key] = f"[{number}/{len(stages)}] {stage.kind}: {stage.label}"
-        if self.workers is None:
-            for stage in stages:
-                if not self._is_blocked(stage) and not self._was_done(stage):
-                    self._make_here(stage)
-        else:
-            self._make_together(stages, self.workers)
+        may_stop = [cell for cell in graph.cells if self.early_stops.follows(cell)]
+        later = {stage.key for cell in may_stop for stage in cell.ordered()}
+        sure = {stage.key for cell in graph.cells if not self.early_stops.follows(cell) for stage in cell.ordered()}
+        self._make_all([stage for stage in stages if stage.key not in later or stage.key in sure])
+        left_out = []
+        for cell in may_stop:
+            if self.early_stops.wants(cell):
+                self._make_all(cell.ordered())
+                self.early_stops.note(cell, self.artifacts)
+            else:
+                left_out.append(cell)
+        self.cells = [cell for cell in graph.cells if not any(cell is each for each in left_out)]
         return self.artifacts
+
+    def _make_all(self, stages: Sequence[Stage]) -> None:
+        settled = (*self.artifacts, *self.failed, *self.left_out)
+        waiting = [stage for stage in stages if stage.key not in settled]
+        if self.workers is not None:
+            self._make_together(waiting, self.workers)
+            return
+        for stage in waiting:
+            if not self._is_blocked(stage) and not self._was_done(stage):
+                self._make_here(stage)
 
     def _is_blocked(self, stage: Stage) -> bool:
         """Whether an input has failed; the stage is left out then."""
@@ -98,6 +120,12 @@ class Runner:
         else:
             self._ended(stage, artifact, time.monotonic() - started)
 
+    def _is_ready(self, stage: Stage) -> bool:
+        """Whether its inputs are there, and its hints if they ever will be."""
+        settled = (*self.artifacts, *self.failed, *self.left_out)
+        has_inputs = all(below.key in self.artifacts for below in stage.inputs.values())
+        return has_inputs and all(below.key in settled for below in stage.hints.values())
+
     def _make_together(self, stages: Sequence[Stage], workers: Workers) -> None:
         waiting = list(stages)
         jobs: dict[str, tuple[Stage, Job, float]] = {}
@@ -106,7 +134,7 @@ class Runner:
                 for stage in list(waiting):
                     if self._is_blocked(stage):
                         waiting.remove(stage)
-                    elif all(below.key in self.artifacts for below in stage.inputs.values()):
+                    elif self._is_ready(stage):
                         if self._was_done(stage):
                             waiting.remove(stage)
                         elif len(jobs) < workers.size:

@@ -21,7 +21,7 @@ class StageContext:
 
     Attributes:
         folder: where to write. It is kept when the run is stopped, so that the next run can go on from it.
-        inputs: the folders of the input artifacts, by their role.
+        inputs: the folders of the input artifacts, and of what the stage's hints made, by their role.
         problems: what was skipped or mended; it goes into the manifest.
         observer: hears of steps and checkpoints.
     """
@@ -56,6 +56,11 @@ class Stage(ABC):
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Write the artifact's files into `context.folder`; return facts for the manifest, as JSON values."""
 
+    @property
+    def hints(self) -> Mapping[str, Stage]:
+        """Stages to be made before, which spare work where they are there, and decide no byte; by their role."""
+        return {}
+
     @cached_property
     def key(self) -> str:
         """Hash of kind, version, identity and the keys of the inputs."""
@@ -71,7 +76,7 @@ class Stage(ABC):
     def with_inputs(self) -> list[Stage]:
         """This stage and all below it, inputs first."""
         found: dict[str, Stage] = {}
-        for stage in self.inputs.values():
+        for stage in (*self.inputs.values(), *self.hints.values()):
             for below in stage.with_inputs():
                 found.setdefault(below.key, below)
         found.setdefault(self.key, self)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from domainlm.study.results import score_of
 from domainlm.study.run import run_recipe
 
 _RECIPE = "transfer.toml"
+_MOST_STEPS = 10_000_000
 _DEFAULTS: Mapping[str, Any] = {"second_objective": "none", "num_sequences_per_step": 64, "max_tokens": 128}
 
 PathLike = str | os.PathLike[str]
@@ -37,24 +40,25 @@ Told = StepInfo | StageInfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much to pretrain. Give one of the two.
+    """How much to pretrain. Give one of the three.
 
     Attributes:
         steps: optimizer steps.
         tokens: slots for sub-tokens, padding included; rounded down to whole steps.
+        minutes: of pretraining, as `pretraining.max_minutes` of a recipe: how far one gets depends on the machine.
     """
 
     steps: int | None = None
     tokens: int | None = None
+    minutes: float | None = None
 
-    def num_steps(self, num_tokens_per_step: int) -> int:
-        """The steps; raises `UserError` where not exactly one limit is given."""
-        if (self.steps is None) == (self.tokens is None):
-            raise UserError("give one of steps and tokens", where="budget", given=self)
-        if self.steps is not None:
-            return self.steps
-        assert self.tokens is not None
-        return self.tokens // num_tokens_per_step
+    def limits(self, num_tokens_per_step: int) -> dict[str, Any]:
+        """As keys of [pretraining]; raises `UserError` where not exactly one limit is given."""
+        if sum(limit is not None for limit in (self.steps, self.tokens, self.minutes)) != 1:
+            raise UserError("give one of steps, tokens and minutes", where="budget", given=self)
+        if self.minutes is not None:
+            return {"num_steps": _MOST_STEPS, "max_minutes": float(self.minutes)}
+        return {"num_steps": self.steps if self.tokens is None else self.tokens // num_tokens_per_step}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ def transfer(
     vocabulary: PathLike | int | Mapping[str, Any] | None = None,
     tasks: Sequence[Mapping[str, Any]] = (),
     general: PathLike | Mapping[str, Any] | None = None,
+    grid: Mapping[str, int] | None = None,
     settings: Mapping[str, Any] | None = None,
     store: PathLike | None = None,
     progress: Callable[[Told], None] | None = None,
@@ -159,6 +164,8 @@ def transfer(
         "name": folder_name(folder.name),
         **_recipe(base, corpus, budget, vocabulary, tasks, general, settings or {}),
     }
+    if grid is not None:
+        recipe["parallel"] = dict(grid)
     changes = {tuple(key.split(".")): value for key, value in (settings or {}).items()}
     recipe = with_values(_plain(recipe), _plain(changes), "settings")
     anchor_paths(recipe, Path.cwd())
@@ -196,9 +203,17 @@ class _Follower:
     def _follow(self, told: Told) -> None:
         if self._progress is not None:
             self._progress(told)
-        if self._cancelled is not None and self._cancelled():
+        if self._cancelled is not None and self._cancelled() and not self.has_cancelled:
             self.has_cancelled = True
-            raise KeyboardInterrupt
+            _interrupt()
+
+
+def _interrupt() -> None:
+    """As Ctrl-C does, so that the step in work is saved, by all ranks; another thread than the main one just stops."""
+    if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
+        signal.raise_signal(signal.SIGINT)
+    else:
+        raise KeyboardInterrupt
 
 
 def _recipe(
@@ -212,11 +227,11 @@ def _recipe(
 ) -> dict[str, Any]:
     given = Budget(steps=budget) if isinstance(budget, int) else budget
     shape = {key: settings.get(f"pretraining.{key}", value) for key, value in _DEFAULTS.items()}
-    num_steps = given.num_steps(shape["num_sequences_per_step"] * shape["max_tokens"])
+    limits = given.limits(shape["num_sequences_per_step"] * shape["max_tokens"])
     recipe: dict[str, Any] = {
         "start": _start(base),
         "corpus": _text(corpus),
-        "pretraining": {**_DEFAULTS, "num_steps": num_steps},
+        "pretraining": {**_DEFAULTS, **limits},
         "tasks": list(tasks),
     }
     if general is not None:

@@ -26,13 +26,15 @@ from domainlm.model.tensor_file import file_order
 from domainlm.parallel.device import Device
 from domainlm.parallel.world import World, current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, PretrainingSettings
+from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, SCORING_SETTINGS, PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
+from domainlm.train.alone import Alone
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints.runs import remove_checkpoints
+from domainlm.train.continuing import carried_moments
 from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches
-from domainlm.train.freezing import EmbeddingsFirst, freeze
 from domainlm.train.grid import build_grid_worker, needs_grid_worker, save_grid_model
+from domainlm.train.held_out import NUM_SLOTS_TO_SCORE, SCORE_SEED, held_out_losses
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
@@ -43,9 +45,6 @@ from domainlm.vocab.vocabulary import Vocabulary
 _TOKENIZER = "tokenizer.json"
 _MODEL = "model"
 _RUN = "run"
-_SCORE_SEED = 20_200_916
-"""Of the masks that language models are scored with: the same for every model, whatever it was trained with."""
-_NUM_SLOTS_TO_SCORE = 8_192
 
 
 def create_start(config: ModelConfig, *, sentence_order: bool, seed: int, vocabulary: Path, folder: Path) -> None:
@@ -80,11 +79,14 @@ def pretrain(
     observer: Observer,
     mixture: Mixture | None = None,
     parallel: ParallelSettings | None = None,
+    held_out: Mapping[str, Path] | None = None,
+    moments: Path | None = None,
 ) -> None:
     """Pretrain a model, or go on with it from `work/checkpoints`; leaves `work/model/` and `work/metrics.jsonl`.
 
     A call that was killed goes on when it is made again, and ends with the same bytes; one that had ended returns.
-    On a grid every rank of the world makes the same call.
+    Where it ends before the last step (`settings.last_step`), the last checkpoint stays, to go on from. Given minutes,
+    `work/budget.json` says how many steps they were. On a grid every rank of the world makes the same call.
 
     Args:
         settings: steps, batches, masks, optimizer.
@@ -96,6 +98,8 @@ def pretrain(
         observer: told of steps and checkpoints.
         mixture: train on several corpora in turns, in place of `tokens` alone.
         parallel: how the work is divided over the ranks.
+        held_out: prefixes of what to score every `settings.num_steps_per_score` steps, by the name of the metric.
+        moments: a file with the optimizer's state to begin with; fresh where None.
 
     Raises:
         UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
@@ -107,36 +111,29 @@ def pretrain(
         config, sentence_order = _check_start(start, settings, entries)
         source, facts = _source(settings, mixture, entries, world), _model_facts(sentence_order) | {_RUN: run}
         objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
+        alone = Alone(partial(_build, config, sentence_order, start), objective, source, device)
+        loop_settings = _loop_settings(alone.within_minutes(settings, work))
         follow = partial(
             train,
             objective=objective,
-            settings=_loop_settings(settings),
+            settings=loop_settings,
             device=device,
             work=work,
             observer=observer,
         )
-        build = partial(_build, config, sentence_order, start)
         if world.is_first:
             _copy_tokenizer(vocabulary, work / _MODEL)
         if needs_grid_worker(device, divided):
-            how = _Divided(config, settings, divided, runtime, device)
-            _train_divided(build, objective, how, partial(follow, source=source), work / _MODEL, facts)
+            how = _Divided(config, settings, divided, runtime, device, moments)
+            _train_divided(alone.build, objective, how, partial(follow, source=source), work / _MODEL, facts)
         else:
-            model = build()
-            follow(model, source=_resting(source, model, settings))
-            save_model(work / _MODEL, model, config, facts)
+            worker, resting = alone.prepared(settings, moments)
+            milestones = held_out_losses(worker.module, held_out or {}, settings, entries, device)
+            follow(worker.module, source=resting, worker=worker, milestones=milestones)
+            save_model(work / _MODEL, worker.module, config, facts)
     if world.is_first:
-        remove_checkpoints(work, settings.num_steps_per_kept_checkpoint)
-
-
-def _resting(
-    source: BatchSource[PretrainingBatch], model: PretrainingModel, settings: PretrainingSettings
-) -> BatchSource[PretrainingBatch]:
-    """Let parts of the model rest, for good or at first; grids are refused such settings (`recipe.grid`)."""
-    freeze(model.encoder, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
-    if not settings.num_embedding_steps:
-        return source
-    return EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
+        pause = settings.last_step if settings.last_step < settings.num_steps else None
+        remove_checkpoints(work, settings.num_steps_per_kept_checkpoint, last_step=pause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +145,7 @@ class _Divided:
     parallel: ParallelSettings
     runtime: RuntimeSettings
     device: Device
+    moments: Path | None
 
 
 def _train_divided(
@@ -169,6 +167,8 @@ def _train_divided(
         device=how.device,
         seed=how.settings.seed,
     )
+    if how.moments is not None:
+        worker.load_optimizer(carried_moments(how.moments, worker.weights()))
     follow(worker.module, worker=worker)
     save_grid_model(worker, folder, how.config, facts)
     worker.close()
@@ -204,8 +204,8 @@ def score_language_model(
     config, sentence_order = _check_start(model, settings, entries)
     module = _build(config, sentence_order, model)
     module.to(device.torch_device)
-    batches = corpus_batches(settings, tokens, entries, _SCORE_SEED)
-    num_rows = max(1, _NUM_SLOTS_TO_SCORE // settings.max_tokens)
+    batches = corpus_batches(settings, tokens, entries, SCORE_SEED)
+    num_rows = max(1, NUM_SLOTS_TO_SCORE // settings.max_tokens)
     scores = score_sequences(module, batches, device, num_rows, settings.second_objective)
     pairs = settings.second_objective != "none"
     bits = bits_per_character(
@@ -238,12 +238,15 @@ def _loop_settings(settings: PretrainingSettings) -> LoopSettings:
         num_checkpoints_kept=settings.num_checkpoints_kept,
         num_steps_per_kept_checkpoint=settings.num_steps_per_kept_checkpoint,
         num_bad_steps_until_stop=settings.num_bad_steps_until_stop,
+        last_step=settings.last_step,
     )
 
 
 def _run_identity(settings: PretrainingSettings, mixture: Mixture) -> str:
     """Says which settings a model was trained with; how often checkpoints are written does not matter."""
-    kept = settings.model_dump(mode="json", exclude=set(CHECKPOINT_SETTINGS))
+    kept = settings.model_dump(mode="json", exclude={*CHECKPOINT_SETTINGS, *SCORING_SETTINGS})
+    if settings.max_minutes is None:
+        del kept["max_minutes"]
     if len(mixture.corpora) > 1:
         kept["mixture"] = [mixture.exponent, *((corpus.name, corpus.weight) for corpus in mixture.corpora)]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

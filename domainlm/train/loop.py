@@ -55,6 +55,7 @@ class LoopSettings:
         num_checkpoints_kept: only the last so many are kept,
         num_steps_per_kept_checkpoint: and those of every so many steps.
         num_bad_steps_until_stop: so many steps in a row whose loss or gradient is not finite end the run.
+        last_step: end after so many steps already, to go on another time; None for the whole phase.
     """
 
     phase: str
@@ -66,9 +67,15 @@ class LoopSettings:
     num_checkpoints_kept: int = 1
     num_steps_per_kept_checkpoint: int | None = None
     num_bad_steps_until_stop: int = 3
+    last_step: int | None = None
+
+    @property
+    def end(self) -> int:
+        """Steps to be done when the run ends."""
+        return self.num_steps if self.last_step is None else min(self.last_step, self.num_steps)
 
     def identity(self) -> str:
-        """Says which run a checkpoint belongs to; how often it is saved does not matter."""
+        """Says which run a checkpoint belongs to; how often it is saved and where it pauses does not matter."""
         facts = {
             "phase": self.phase,
             "num_steps": self.num_steps,
@@ -92,7 +99,7 @@ def train(
     milestones: Sequence[Milestone] = (),
     worker: Worker[BatchT] | None = None,
 ) -> None:
-    """Train `model` in place until `settings.num_steps` steps are done, going on from `work/checkpoints` if there.
+    """Train `model` in place until `settings.end` steps are done, going on from `work/checkpoints` if there.
 
     A milestone may end it earlier.
 
@@ -132,7 +139,7 @@ def train(
     ):
         if unsettled is not None:
             run.settle(_Advance(first, unsettled, 0.0), log, signals)
-        for step in range(first, settings.num_steps):
+        for step in range(first, settings.end):
             if run.stops_early:
                 break
             advance = run.advance(step)
@@ -215,7 +222,7 @@ class _Run(Generic[BatchT]):
     def save_where_due(self, step: int, log: MetricsLog, signals: DeferredSignal) -> None:
         """Begin a checkpoint where one is due; where any rank has received a signal, save, and stop all of them."""
         number = self._saving.agree(signals.number)
-        is_last = step == self._settings.num_steps or self.stops_early
+        is_last = step == self._settings.end or self.stops_early
         if number or is_last or step % self._settings.num_steps_per_checkpoint == 0:
             self._saving.save(step, log)
         if number:

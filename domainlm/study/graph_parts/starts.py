@@ -20,6 +20,10 @@ from domainlm.study.stages.start import CarryStage, ImportedStartStage
 from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabularyStage, ReadVocabularyStage
 
 
+_UNSCORED = {"scored_steps": (), "early_stop": None, "num_steps_per_score": None, "max_minutes": None}
+"""Of the pretraining of a start: nothing is scored on its way."""
+
+
 def start_stage(
     cell: ResolvedCell, vocabulary: Stage, corpus: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
 ) -> Stage:
@@ -45,6 +49,7 @@ def start_stage(
             sentence_order=sentence_order,
             seed=seed,
             hardware=hardware,
+            carries_optimizer=found.carries_optimizer,
         )
     if keeps:
         return start
@@ -86,7 +91,7 @@ def _general_start(
             "tokens": tokens_stage(corpus, vocabulary, recipe.runtime),
             "vocabulary": vocabulary,
         },
-        settings=recipe.pretraining.model_copy(update={"num_steps": recipe.start.num_steps}),
+        settings=recipe.pretraining.model_copy(update=_UNSCORED | {"num_steps": recipe.start.num_steps}),
         corpus=cell.general.name,
         mixture=MixtureSettings(),
         runtime=recipe.runtime,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domainlm.recipe.scored_steps import SCORED_STEPS, steps_to_score
 from domainlm.study.report.labels import clean
 from domainlm.study.report.load import Scalar
 
 _DEFAULT_CHOICE = "best_dev"
+_NUM_STEPS = "pretraining.num_steps"
 _ARM = "arm"
 """Key of the arm's name in the cells of results."""
 
@@ -44,6 +46,12 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
     arms = _mappings(dig(recipe, "study", "arms"))
     cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")), arms)
     set_by = {str(arm.get("name")): arm.get("set") for arm in arms}
+
+    def set_in(cell: Mapping[str, Scalar], key: str) -> object:
+        by_arm = dig(set_by, str(cell.get(_ARM)), key)
+        return cell.get(key, dig(recipe, *key.split(".")) if by_arm is None else by_arm)
+
+    cells = tuple(_scored(cells, set_in))
     seeds = dig(recipe, "seeds")
     default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
     choices: dict[str, str] = {}
@@ -53,11 +61,6 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         choices[name] = str(dig(task, "finetuning", "choose") or default_choice)
     is_choice_varied = any("finetuning.choose" in varied for varied in (*cells, *filter(None, set_by.values())))
 
-    def num_steps(cell: Mapping[str, Scalar]) -> object:
-        key = "pretraining.num_steps"
-        by_arm = dig(set_by, str(cell.get(_ARM)), key)
-        return cell.get(key, dig(recipe, "pretraining", "num_steps") if by_arm is None else by_arm)
-
     return Question(
         title=clean(str(recipe.get("name") or "")) or "Results",
         paragraphs=_paragraphs(recipe.get("description")),
@@ -65,7 +68,7 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         seeds=tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, list) else (),
         datasets=tuple(choices),
         choices={} if is_choice_varied else choices,
-        num_steps=tuple(map(num_steps, cells)),
+        num_steps=tuple(set_in(cell, _NUM_STEPS) for cell in cells),
     )
 
 
@@ -91,6 +94,18 @@ def _cells(axes: object, arms: list[Mapping[str, Any]]) -> tuple[Mapping[str, Sc
     if isinstance(axes, Mapping) and all(isinstance(values, list) for values in axes.values()):
         lists |= axes
     return tuple(dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
+
+
+def _scored(
+    cells: Iterable[Mapping[str, Scalar]], set_in: Callable[[Mapping[str, Scalar], str], object]
+) -> Iterator[Mapping[str, Scalar]]:
+    """Each cell, or one for each step that its pretraining is scored at."""
+    for cell in cells:
+        steps, num_steps = set_in(cell, SCORED_STEPS), set_in(cell, _NUM_STEPS)
+        if isinstance(steps, list) and steps and isinstance(num_steps, int):
+            yield from ({**cell, SCORED_STEPS: step} for step in steps_to_score(steps, num_steps))
+        else:
+            yield cell
 
 
 def _mappings(entries: object) -> list[Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from domainlm.api import ModelSizeSpec
@@ -11,18 +12,27 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.files import read_config
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, PretrainingSettings
+from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, SCORING_SETTINGS, PretrainingSettings
 from domainlm.recipe.schema import ModelSettings, RuntimeSettings
-from domainlm.study.files import write_json
+from domainlm.study.files import read_json, write_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import empty_folder
 from domainlm.train.assemble import create_start, pretrain, score_language_model
+from domainlm.train.continuing import take_over_run
 from domainlm.train.corpora import EncodedCorpus, Mixture, epochs_read
+from domainlm.train.minutes import BUDGET_FILE
 from domainlm.train.ranks import Ranks, on_ranks
 from domainlm.vocab.vocabulary import Vocabulary
 
 _MIXED = "tokens of "
+_EARLIER = "earlier steps"
+MOMENTS = "optimizer.safetensors"
+"""Beside the model of a start: the optimizer's state, where that is carried."""
+GENERAL_TOKENS = "general tokens"
+"""The role of the general text's tokens among the inputs of a pretraining that scores itself on them."""
+HELD_OUT_LOSS, GENERAL_HELD_OUT_LOSS = "held_out_loss", "general_held_out_loss"
+"""What a pretraining that scores itself writes into its metrics."""
 
 
 def mixed_role(name: str) -> str:
@@ -74,7 +84,11 @@ class StartStage(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainStage(Stage):
-    """Masked-language-model pretraining; goes on from its last checkpoint when it was stopped."""
+    """Masked-language-model pretraining; goes on from its last checkpoint when it was stopped.
+
+    Where it ends at a scored step before the last one, its checkpoint stays, and the stage of the next scored step goes
+    on from it. The bytes of a step do not depend on where the run was cut before, and neither does its key.
+    """
 
     kind: ClassVar[str] = "pretrain"
     version: ClassVar[int] = 2
@@ -86,10 +100,29 @@ class PretrainStage(Stage):
     mixture: MixtureSettings
     ranks: Ranks = field(default_factory=Ranks)
     parallel: ParallelSettings = field(default_factory=ParallelSettings)
+    earlier: PretrainStage | None = field(default=None, compare=False)
+    """The same pretraining up to an earlier step."""
+
+    @property
+    def hints(self) -> Mapping[str, Stage]:
+        """The same pretraining up to an earlier step."""
+        return {} if self.earlier is None else {_EARLIER: self.earlier}
+
+    def can_go_on_from(self, other: PretrainStage) -> bool:
+        """Whether `other` is the same pretraining up to an earlier step."""
+        mine, its = ({**stage.identity(), "last_step": None} for stage in (self, other))
+        keys = [{role: each.key for role, each in stage.inputs.items()} for stage in (self, other)]
+        return mine == its and keys[0] == keys[1] and other.settings.last_step < self.settings.last_step
 
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
-        kept = self.settings.model_dump(exclude=set(CHECKPOINT_SETTINGS))
+        kept = self.settings.model_dump(exclude={*CHECKPOINT_SETTINGS, *SCORING_SETTINGS})
+        if self.settings.max_minutes is None:
+            del kept["max_minutes"]
+        if self.settings.last_step < self.settings.num_steps:
+            kept["last_step"] = self.settings.last_step
+        if self.settings.num_steps_per_score is not None:
+            kept["num_steps_per_score"] = self.settings.num_steps_per_score
         facts = {"settings": kept, "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel)}
         if not self.mixture.corpora:
             return facts
@@ -100,7 +133,10 @@ class PretrainStage(Stage):
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Train; leaves model/ and metrics.jsonl."""
+        if _EARLIER in context.inputs:
+            take_over_run(context.inputs[_EARLIER], context.folder)
         mixture, vocabulary = self._mixture(context), context.inputs["vocabulary"] / "vocabulary"
+        moments = context.inputs["start"] / MOMENTS
         arguments = {
             "settings": self.settings,
             "runtime": self.runtime,
@@ -110,9 +146,28 @@ class PretrainStage(Stage):
             "work": context.folder,
             "mixture": mixture,
             "parallel": self.parallel,
+            "held_out": self._held_out(context),
+            "moments": moments if moments.is_file() else None,
         }
         on_ranks(pretrain, arguments, ranks=self.ranks, work=context.folder, observer=context.observer)
-        return {"steps": self.settings.num_steps, "epochs": epochs_read(self.settings, mixture, vocabulary)}
+        done = self.settings.model_copy(update={"num_steps": self._steps_done(context.folder)})
+        return {"steps": done.num_steps, "epochs": epochs_read(done, mixture, vocabulary)}
+
+    def _held_out(self, context: StageContext) -> dict[str, Path]:
+        """What to score while training."""
+        if self.settings.num_steps_per_score is None:
+            return {}
+        roles = {HELD_OUT_LOSS: "tokens", GENERAL_HELD_OUT_LOSS: GENERAL_TOKENS}
+        return {
+            metric: context.inputs[role] / "tokens" / "held_out"
+            for metric, role in roles.items()
+            if role in context.inputs
+        }
+
+    def _steps_done(self, folder: Path) -> int:
+        if self.settings.max_minutes is None:
+            return self.settings.last_step
+        return int(read_json(folder / BUDGET_FILE)["num_steps"])
 
     def _mixed_names(self) -> list[str]:
         return [role.removeprefix(_MIXED) for role in self.inputs if role.startswith(_MIXED)]

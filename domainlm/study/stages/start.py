@@ -13,10 +13,12 @@ from typing import Any, ClassVar
 from domainlm.api import ModelSizeSpec
 from domainlm.errors import ModelError
 from domainlm.interop.carry import carry_vocabulary
+from domainlm.interop.checkpoints import write_moments
 from domainlm.interop.foreign import ForeignModel, write_pretraining_model
 from domainlm.interop.read import read_model
 from domainlm.recipe.schema import ModelSettings, StartSettings
 from domainlm.study.stage import Stage, StageContext
+from domainlm.study.stages.language_model import MOMENTS
 from domainlm.study.stages.sources import InputFile, empty_folder
 from domainlm.text.corpus import read_sentences
 from domainlm.vocab.sample import EvenSample
@@ -41,6 +43,7 @@ class ImportedStartStage(Stage):
     sentence_order: bool
     seed: int
     hardware: Mapping[str, Any]
+    carries_optimizer: bool = False
 
     def identity(self) -> Mapping[str, Any]:
         """The model's files, the heads it shall have and the seed of those it lacks."""
@@ -52,6 +55,7 @@ class ImportedStartStage(Stage):
             "sentence_order": self.sentence_order,
             "seed": self.seed,
             "torch": self.hardware["torch"],
+            **({"optimizer": "carried"} if self.carries_optimizer else {}),
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
@@ -67,6 +71,8 @@ class ImportedStartStage(Stage):
             vocabulary_multiple=self.settings.vocabulary_multiple,
             dropout=self.settings.dropout,
         )
+        if self.carries_optimizer:
+            write_moments(self.folder, context.folder / MOMENTS, config.padded_vocabulary_size)
         for line in taken.lines():
             _log.warning("%s: %s", self.label, line)
         return {"parameters": config.num_parameters, "model": config.as_dict(), "taken": taken.as_dict()}

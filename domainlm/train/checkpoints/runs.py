@@ -20,7 +20,8 @@ from domainlm.train.checkpoints.together import all_or_none
 from domainlm.train.checkpoints.writing import Part, PartWriter, hold
 
 _log = logging.getLogger(__name__)
-_FOLDER = "checkpoints"
+CHECKPOINTS = "checkpoints"
+"""Their folder in that of the run."""
 _NAME = re.compile(r"step-(\d+)(-unsettled)?")
 
 
@@ -75,7 +76,7 @@ class Checkpoints:
         num_steps_per_kept: int | None = None,
         world: World | None = None,
     ) -> None:
-        self._root = work / _FOLDER
+        self._root = work / CHECKPOINTS
         self._run = run
         self._num_kept, self._num_steps_per_kept = num_kept, num_steps_per_kept
         self._world = world or current_world()
@@ -98,7 +99,7 @@ class Checkpoints:
             OSError: the folder cannot be made. Earlier checkpoints are as they were.
         """
         assert self._pending is None, "seal() comes first"
-        final = self._root / f"step-{step:08}{'' if contents.unsettled is None else '-unsettled'}"
+        final = self._root / f"{checkpoint_name(step)}{'' if contents.unsettled is None else '-unsettled'}"
         temporary = self._root / f".{final.name}.partial"
         placed: list[str] = []
 
@@ -223,18 +224,29 @@ def is_kept(folder: Path, num_steps_per_kept: int | None) -> bool:
     return bool(num_steps_per_kept and match and not match[2] and int(match[1]) % num_steps_per_kept == 0)
 
 
-def remove_checkpoints(work: Path, num_steps_per_kept: int | None = None) -> None:
+def remove_checkpoints(work: Path, num_steps_per_kept: int | None = None, *, last_step: int | None = None) -> None:
     """Remove the checkpoints of a run that is done, except those of every so many steps.
 
     Without exceptions it is all of them or none, wherever this is interrupted.
+
+    Args:
+        work: the run's folder.
+        num_steps_per_kept: keep those of every so many steps,
+        last_step: and that of this step, from which another run is to go on.
     """
-    root = work / _FOLDER
-    if num_steps_per_kept is None or not root.is_dir():
+    root = work / CHECKPOINTS
+    if (num_steps_per_kept is None and last_step is None) or not root.is_dir():
         remove(root)
         return
+    last = None if last_step is None else checkpoint_name(last_step)
     for folder in list(root.iterdir()):
-        if not is_kept(folder, num_steps_per_kept):
+        if folder.name != last and not is_kept(folder, num_steps_per_kept):
             remove(folder)
+
+
+def checkpoint_name(step: int) -> str:
+    """What the folder of a checkpoint after so many steps is called."""
+    return f"step-{step:08}"
 
 
 def _degrees(world: World) -> GridDegrees:

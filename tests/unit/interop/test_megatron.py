@@ -264,6 +264,54 @@ def test_heads_must_be_known(theirs: nn.Module, tmp_path: Path) -> None:
         read_shards(tmp_path / "nowhere.pt")
 
 
+def core_model(model: nn.Module, rank: int, degree: int, *, norms_within: bool) -> Tensors:
+    """The same as Megatron-Core's BertModel saves it: flat, its normalisations fused into the products or not."""
+    usual = megatron_model(model, rank, degree, 0, 1, 3.0, new_names=True)
+    language_model = usual["language_model"]
+    saved_tensors: Tensors = {f"lm_head.dense.{part}": usual["lm_head"][f"dense.{part}"] for part in ("weight", "bias")}
+    for part in ("weight", "bias"):
+        saved_tensors[f"lm_head.layer_norm.{part}"] = usual["lm_head"][f"norm.{part}"]
+        saved_tensors[f"pooler.dense.{part}"] = language_model["pooler"][f"dense.{part}"]
+        saved_tensors[f"binary_head.{part}"] = usual["binary_head"][part]
+    saved_tensors["output_layer.bias"] = usual["lm_head"]["bias"]
+    saved_tensors["output_layer.weight"] = language_model["embedding"]["word_embeddings"]["weight"]
+    for name, table in language_model["embedding"].items():
+        saved_tensors[f"embedding.{name}.weight"] = table["weight"]
+    names = {
+        "self_attention.query_key_value.": "self_attention.linear_qkv.",
+        "self_attention.dense.": "self_attention.linear_proj.",
+        "mlp.dense_h_to_4h.": "mlp.linear_fc1.",
+        "mlp.dense_4h_to_h.": "mlp.linear_fc2.",
+        "input_norm.": "self_attention.linear_qkv.layer_norm_" if norms_within else "input_layernorm.",
+        "post_attention_norm.": "mlp.linear_fc1.layer_norm_" if norms_within else "pre_mlp_layernorm.",
+        "final_norm.": "final_layernorm.",
+    }
+    for name, tensor in language_model["encoder"].items():
+        for before, after in names.items():
+            if before in name:
+                saved_tensors[f"encoder.{name.replace(before, after)}"] = tensor
+                break
+    return saved_tensors
+
+
+@pytest.mark.parametrize("norms_within", [True, False])
+@pytest.mark.parametrize("degree", [1, 2])
+def test_the_names_of_megatron_core_come_in(
+    norms_within: bool, degree: int, theirs: nn.Module, rows: Rows, vocabulary_file: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "core"
+    for rank in range(degree):
+        place = source / "iter_0001000" / f"mp_rank_{rank:02d}"
+        place.mkdir(parents=True)
+        content = {
+            "model": core_model(theirs, rank, degree, norms_within=norms_within),
+            "args": Namespace(num_attention_heads=HEADS, hidden_dropout=0.2, layernorm_epsilon=1e-5),
+        }
+        (place / "model_optim_rng.pt").write_bytes(saved(content))
+    (source / "latest_checkpointed_iteration.txt").write_text("1000", encoding="utf-8")
+    check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours")
+
+
 def test_the_fused_gelu_is_told(theirs: nn.Module, tmp_path: Path) -> None:
     source, content = tmp_path / "fused.pt", checkpoint(theirs)
     content["args"].bias_gelu_fusion = True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +84,21 @@ def test_it_gives_scores_curves_models_and_a_report(
         result.to_huggingface(tmp_path / "none", model="boats")
 
 
+def test_two_lines_of_the_readme_load_what_is_exported(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("transformers")
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    (lines,) = re.findall(r"```python\n(from transformers [^`]*)```", readme)
+    assert lines.count("from_pretrained(") == 2
+    first[0].to_huggingface(tmp_path / "contracts-tagger", model="ships-seed-0")
+    (tmp_path / "load.py").write_text(lines, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    loaded = runpy.run_path("load.py")
+    assert loaded["model"].config.id2label == {0: "O", 1: "B-Ship", 2: "I-Ship"}
+    assert len(loaded["tokenizer"]) == loaded["model"].config.vocab_size
+
+
 def test_the_recipe_it_leaves_does_the_same(
     first: tuple[TransferResult, list[StepInfo | StageInfo]], tmp_path: Path
 ) -> None:
@@ -113,6 +131,7 @@ def test_a_cancelled_one_goes_on(
 
     stopped = adapt(data, tmp_path / "ships", progress=remember, cancelled=lambda: len(steps) == 1)
     assert (stopped.status, stopped.scores, len(steps)) == ("cancelled", (), 1)
+    assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
     with pytest.raises(UserError, match="was cancelled"):
         stopped.report()
     whole = adapt(data, tmp_path / "ships")
@@ -122,8 +141,28 @@ def test_a_cancelled_one_goes_on(
         ).read_bytes()
 
 
+def test_a_budget_in_minutes_decides_the_steps_once(data: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "pretraining.num_steps": 5}
+    result = adapt(data, tmp_path / "ships", budget=Budget(minutes=0.02), tasks=(), settings=settings)
+    (budget,) = (result.out / "artifacts" / "pretrain").glob("*/budget.json")
+    found = json.loads(budget.read_text("utf-8"))
+    assert found["num_timed_steps"] >= 2
+    assert len(result.curves["pretrain core/text"]) == found["num_steps"] <= 5
+    assert {score.extra["steps"] for score in result.scores} == {found["num_steps"]}
+
+
+def test_it_trains_on_a_grid(data: Path, tmp_path: Path) -> None:
+    steps: list[StepInfo | StageInfo] = []
+    settings = {**SETTINGS, "pretraining.num_sequences_per_micro_batch": 2}
+    result = adapt(data, tmp_path / "ships", grid={"data": 2}, tasks=(), settings=settings, progress=steps.append)
+    assert [each.step for each in steps if isinstance(each, StepInfo)] == [1, 2]
+    assert "[parallel]\ndata = 2" in (result.out / "transfer.toml").read_text("utf-8")
+    with pytest.raises(UserError, match=r"parallel\.data"):
+        adapt(data, tmp_path / "other", grid={"data": 0}, tasks=())
+
+
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="one of steps and tokens"):
+    with pytest.raises(UserError, match="one of steps, tokens and minutes"):
         adapt(data, tmp_path / "out", budget=Budget(steps=3, tokens=4))
     with pytest.raises(ModelError, match="no such model"):
         adapt(data, tmp_path / "out", base=tmp_path / "nowhere")

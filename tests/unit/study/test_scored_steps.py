@@ -1,0 +1,195 @@
+"""One pretraining scored at several steps, ended early by a dev score, and watched on held-out text."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.errors import RecipeError
+from domainlm.plugin import load_plugins
+from domainlm.recipe.load import load_recipe
+from domainlm.study import early_stop
+from domainlm.study.run import describe_run, run_recipe
+
+RECIPE = """
+name = "harbour"
+[corpus]
+spec = "core/text"
+files = ["logs.txt"]
+held_out_share = 0.2
+[general]
+spec = "core/text"
+files = ["logs.txt"]
+held_out_share = 0.5
+[vocabulary]
+size = 80
+[model]
+size = "core/tiny"
+[pretraining]
+num_steps = 6
+num_sequences_per_step = 4
+num_sequences_per_micro_batch = 4
+max_tokens = 16
+second_objective = "none"
+[finetuning]
+num_epochs = 1
+max_tokens = 16
+[[tasks]]
+spec = "core/conll"
+name = "ships"
+files = { train = ["train.tsv"], dev = ["dev.tsv"], test = ["test.tsv"] }
+[runtime]
+num_threads = 1
+"""
+SHIPS, CARGO = ("aurora", "borealis", "cormorant"), ("grain", "timber", "copper")
+SCORED = "pretraining.scored_steps=[2, 4]"
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recipe")
+    draw = random.Random(1)  # noqa: S311 - made-up ships
+    logs = [f"The {draw.choice(SHIPS)} left the harbour with {draw.choice(CARGO)}. Fair wind." for _ in range(80)]
+    (folder / "logs.txt").write_text("\n\n".join(logs), encoding="utf-8")
+    for split in ("train", "dev", "test"):
+        rows = [f"The\tO\n{draw.choice(SHIPS)}\tB-Ship\ncarried\tO\n{draw.choice(CARGO)}\tO\n" for _ in range(8)]
+        (folder / f"{split}.tsv").write_text("\n".join(rows), encoding="utf-8")
+    path = folder / "harbour.toml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def run(recipe: Path, out: Path, store: Path, *overrides: str) -> dict[str, Any]:
+    run_recipe(recipe, out=out, store=store, overrides=overrides, plugins=load_plugins())
+    results: dict[str, Any] = json.loads((out / "results.json").read_text("utf-8"))
+    return results
+
+
+def weights(out: Path, cell: str) -> bytes:
+    return (out / "models" / cell / "language-model" / "model.safetensors").read_bytes()
+
+
+def pretrained(store: Path) -> dict[str, int]:
+    """Names of the finished pretrainings, with their steps."""
+    manifests = (json.loads(path.read_text("utf-8")) for path in (store / "pretrain").glob("*/manifest.json"))
+    return {each["key"]: each["facts"]["steps"] for each in manifests}
+
+
+@pytest.fixture(scope="module")
+def scored(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
+    out, store = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("store")
+    return out, store, run(recipe, out, store, SCORED)
+
+
+def test_every_scored_step_is_scored_and_fine_tuned(scored: tuple[Path, Path, dict[str, Any]]) -> None:
+    out, store, results = scored
+    for stage, metric in (("lm-score", "masked_lm_loss"), ("finetune", "f1")):
+        rows = [row for row in results["rows"] if (row["stage"], row["metric"]) == (stage, metric)]
+        assert {(row["steps"], row["model"]) for row in rows} == {(n, f"scored_steps={n}") for n in (2, 4, 6)}
+    assert sorted(pretrained(store).values()) == [2, 4, 6]
+    assert "scored_steps=4" in (out / "report.md").read_text("utf-8")
+    assert "no scores" not in (out / "report.md").read_text("utf-8")
+
+
+def test_the_model_of_a_step_does_not_depend_on_where_the_run_was_cut(
+    scored: tuple[Path, Path, dict[str, Any]], recipe: Path, tmp_path: Path
+) -> None:
+    out, store, _ = scored
+    whole, other = tmp_path / "whole", tmp_path / "store"
+    run(recipe, whole, other)
+    assert weights(whole, "harbour") == weights(out, "scored_steps=6")
+    assert set(pretrained(other)) <= set(pretrained(store))
+    ended = run(recipe, tmp_path / "ended", other, "pretraining.scored_steps=[3]")
+    assert {row["steps"] for row in ended["rows"]} == {3, 6}
+    assert weights(tmp_path / "ended", "scored_steps=3") != weights(out, "scored_steps=2")
+    finished = next(iter(set(pretrained(other)) & set(pretrained(store))))
+    for name in ("model/model.safetensors", "model/config.json", "metrics.jsonl"):
+        assert (store / "pretrain" / finished[:24] / name).read_bytes() == (
+            other / "pretrain" / finished[:24] / name
+        ).read_bytes()
+    assert not (store / "pretrain" / finished[:24] / "checkpoints").exists()
+
+
+def test_a_further_scored_step_trains_nothing_again(
+    scored: tuple[Path, Path, dict[str, Any]], recipe: Path, tmp_path: Path
+) -> None:
+    _, store, _ = scored
+    overrides = ["pretraining.scored_steps=[2, 4, 5]"]
+    plan = describe_run(recipe, out=tmp_path, store=store, overrides=overrides, plugins=load_plugins())
+    to_do = [line.split()[2] for line in plan.splitlines() if " to do " in line and " pretrain " in line]
+    assert len(to_do) == 1
+    assert "step 5 of 6" in plan
+
+
+def test_the_language_model_is_watched_on_both_texts(recipe: Path, tmp_path: Path) -> None:
+    plain, watched = tmp_path / "plain", tmp_path / "watched"
+    run(recipe, plain, tmp_path / "store")
+    results = run(recipe, watched, tmp_path / "store", "pretraining.num_steps_per_score=3")
+    assert weights(plain, "harbour") == weights(watched, "harbour")
+    logs = {
+        curve["dataset"]: [json.loads(line) for line in (watched / curve["file"]).read_text("utf-8").splitlines()]
+        for curve in results["curves"]
+    }
+    domain, general = logs["core/text, held-out"], logs["core/text (general text), held-out"]
+    assert [point["step"] for point in domain] == [point["step"] for point in general] == [3, 6]
+    by_text = {row["dataset"]: row["value"] for row in results["rows"] if row["metric"] == "masked_lm_loss"}
+    assert domain[-1]["loss"] == by_text["core/text"]
+    assert general[-1]["loss"] == by_text["core/text (general text)"]
+    assert "held-out" in (watched / "report.html").read_text("utf-8")
+
+
+def test_pretraining_ends_where_a_dev_score_no_longer_rises(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev = iter([0.2, 0.5, 0.4, 0.5])
+    monkeypatch.setattr(early_stop, "_dev_score", lambda _: ("f1", next(dev)))
+    overrides = [
+        *("pretraining.num_steps=12", "pretraining.scored_steps=[2, 4, 6, 8, 10]"),
+        *("pretraining.early_stop.task=ships", "pretraining.early_stop.patience=2"),
+    ]
+    results = run(recipe, tmp_path / "out", tmp_path / "store", *overrides)
+    (stop,) = results["early_stops"]
+    assert [(each["step"], each["value"]) for each in stop["dev_scores"]] == [(2, 0.2), (4, 0.5), (6, 0.4), (8, 0.5)]
+    assert (stop["best_step"], stop["steps_not_made"]) == (4, [10, 12])
+    assert {row["steps"] for row in results["rows"]} == {2, 4, 6, 8}
+    assert sorted(pretrained(tmp_path / "store").values()) == [2, 4, 6, 8]
+
+
+def test_the_dev_score_is_that_of_the_first_protocol(scored: tuple[Path, Path, dict[str, Any]]) -> None:
+    _, store, results = scored
+    folder = next((store / "finetune").glob("*/scores.json"))
+    metric, value = early_stop._dev_score(json.loads(folder.read_text("utf-8"))["scores"])
+    rows = [row for row in results["rows"] if (row["split"], row["metric"]) == ("dev", metric)]
+    assert metric == "f1"
+    assert value in {row["value"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["pretraining.scored_steps=[4, 2]"], "scored_steps must rise"),
+        (["pretraining.early_stop.task=ships"], "early_stop needs scored_steps"),
+        ([SCORED, "pretraining.max_minutes=1"], "leave out max_minutes"),
+        ([SCORED, "pretraining.early_stop.task=ship"], r"no such task(.|\n)*nearest: ships"),
+        ([SCORED, "pretraining.early_stop.task=ships", "tasks.0.files.dev=[]"], "no dev split to stop by"),
+        (["pretraining.num_steps_per_score=2", "parallel.tensor=2"], "one process trains as a whole"),
+        (["pretraining.max_minutes=1", "parallel.tensor=2"], "one process trains as a whole"),
+    ],
+)
+def test_settings_that_contradict_one_another_are_refused(recipe: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        describe_run(recipe, out=recipe.parent / "no", store=None, overrides=overrides, plugins=load_plugins())
+
+
+def test_steps_are_scored_in_every_cell(recipe: Path) -> None:
+    axes = 'study.axes={"pretraining.num_steps" = [0, 3, 9]}'
+    loaded = load_recipe(recipe, [axes, SCORED])
+    assert [(each.recipe.pretraining.num_steps, each.recipe.pretraining.last_step) for each in loaded.cells] == [
+        *((0, 0), (3, 2), (3, 3), (9, 2), (9, 4), (9, 9))
+    ]
+    assert re.fullmatch("num_steps=9, scored_steps=4", loaded.cells[4].label)

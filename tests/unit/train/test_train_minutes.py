@@ -1,0 +1,61 @@
+"""A budget in minutes becomes a number of steps once, by the speed of the first ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from domainlm.train import minutes
+from domainlm.train.minutes import BUDGET_FILE, fitted_steps
+
+
+class Clock:
+    """Every step of the worker takes two seconds, the first one ten."""
+
+    def __init__(self) -> None:
+        self.now, self.steps = 100.0, list[int]()
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def micro_batches(self, step: int) -> Sequence[Any]:
+        self.steps.append(step)
+        return []
+
+    def gradients(self, step: int, micro_batches: Sequence[Any]) -> None:
+        assert (step, micro_batches) == (self.steps[-1], [])
+        self.now += 10.0 if len(self.steps) == 1 else 2.0
+
+    def update(self, rate: float) -> None:
+        assert rate < 1e-9
+
+
+def test_the_time_that_is_left_is_divided_by_that_of_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(minutes, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+
+    def prepare() -> Any:  # noqa: ANN401
+        return clock, clock
+
+    found = fitted_steps(tmp_path, 10.0, 1_000_000, prepare, first_step=7)
+    # 600 seconds: 10 to warm up, 12 of timing (a fiftieth) for 6 steps of 2 seconds; 578 are left.
+    assert (found.num_steps, found.seconds_per_step, found.num_timed_steps) == (289, 2.0, 6)
+    assert clock.steps == [7, 8, 9, 10, 11, 12, 13]
+    assert json.loads((tmp_path / BUDGET_FILE).read_text("utf-8"))["num_steps"] == 289
+    again = fitted_steps(tmp_path, 10.0, 1_000_000, lambda: pytest.fail("it was measured"))
+    assert again == found
+
+
+@pytest.mark.parametrize(("max_steps", "expected"), [(3, 3), (1_000, 1)])
+def test_there_is_a_step_at_least_and_no_more_than_asked(
+    max_steps: int, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(minutes, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    budget = 10.0 if max_steps == 3 else 0.01
+    assert fitted_steps(tmp_path, budget, max_steps, lambda: (clock, clock)).num_steps == expected

@@ -19,7 +19,6 @@ from domainlm.study.stages.sources import InputFile
 from domainlm.study.stages.start import CarryStage, ImportedStartStage
 from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabularyStage, ReadVocabularyStage
 
-
 _UNSCORED = {"scored_steps": (), "early_stop": None, "num_steps_per_score": None, "max_minutes": None}
 """Of the pretraining of a start: nothing is scored on its way."""
 

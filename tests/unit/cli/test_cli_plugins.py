@@ -85,7 +85,7 @@ def test_show_of_the_core_names_its_readers(call: Fixture) -> None:
     output = call("plugins", "show", "domainlm").output
 
     assert "read: domainlm.builtin.specs.read_conll" in output
-    assert "commands: run, recipe, plan, checkpoint, report" in output
+    assert "commands: run, recipe, study, plan, checkpoint, report" in output
 
 
 def test_show_of_a_broken_one_tells_the_cause(call: Fixture, load_these: Fixture) -> None:

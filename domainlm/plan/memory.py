@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domainlm.plan.activations import differentiated_bytes, micro_batch_bytes, narrow_weight_bytes, recomputed_bytes
+from domainlm.plan.activations import (
+    differentiated_bytes,
+    micro_batch_bytes,
+    narrow_weight_bytes,
+    pair_mask_bytes,
+    recomputed_bytes,
+)
 from domainlm.plan.parameters import ParameterSize, Share, parameters_of
 from domainlm.plan.stages import micro_batches_held, shares
 from domainlm.plan.work import FP32_BYTES, Degrees, Work
@@ -25,7 +31,8 @@ class RankMemory:
         optimizer: Adam's moments and step counts, and fp32 copies of narrower weights.
         activations: kept for the backward pass, of all micro-batches under way, and narrow copies of weights.
         working: the gradient of the tied word embedding, which waits for its second half through the backward pass, and
-            the gradients of states within the layer that is being differentiated.
+            the gradients of states within the layer that is being differentiated; or the mask of packed rows, which
+            is there before.
     """
 
     num_parameters: int
@@ -67,7 +74,7 @@ def _rank_memory(work: Work, degrees: Degrees, rank: int, share: Share) -> RankM
         gradients=size * work.gradient_bytes,
         optimizer=optimizer_bytes(work, parameters, degrees.data if work.shard_optimizer else 1),
         activations=activations + narrow_weight_bytes(work, share) + recomputed_bytes(work, share),
-        working=word * work.weight_bytes + differentiated_bytes(work, share.tensor_degree),
+        working=word * work.weight_bytes + max(differentiated_bytes(work, share.tensor_degree), pair_mask_bytes(work)),
     )
 
 

@@ -1,4 +1,4 @@
-"""transformers' contenders of finetune_entities.py: a plain loop, and the Trainer with the settings that suit it best."""
+"""transformers' contenders of finetune_entities.py: a plain loop, and the Trainer with its best settings."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def report(content: dict[str, Any]) -> str:
         "Medians (lowest to highest). "
         + (f"{sampled} steps of each, nothing scored." if sampled else "4 epochs and the test split."),
         "",
-        "| data set | precision | contender | test F1 | real sub-tokens / s | times domainlm's | end to end s | peak MB |",
+        "| data set | precision | contender | test F1 | real sub-tokens / s | domainlm is x | end to end s | peak MB |",
         "|---|---|---|---:|---:|---:|---:|---:|",
     ]
     for data_set, precision in dict.fromkeys((run.data_set, run.precision) for run in runs):
@@ -146,7 +146,7 @@ def _line(runs: list[Run], own: float) -> str:
         first.contender,
         f"{middle(scores)['median']:.2f}" if scores else "",
         f"{rate['median']:,.0f} ({rate['lowest']:,.0f} to {rate['highest']:,.0f})",
-        f"{rate['median'] / own:.2f}" if own else "",
+        f"{own / rate['median']:.2f}" if own else "",
         f"{seconds['median']:,.0f} ({seconds['lowest']:,.0f} to {seconds['highest']:,.0f})" if scores else "",
         f"{max(run.peak_megabytes for run in runs):,.0f}",
     ]

@@ -3,17 +3,17 @@
     python benchmarks/predict_entities.py --model BERT_FOLDER --data DATA --write
 
 BERT_FOLDER and DATA are as for finetune_entities.py, DATA being the folder that holds `ner/`. An encoder is first
-fine-tuned on BC5CDR-chem (one epoch, bf16) and exported as a Hugging Face folder; `--tagger MODEL_FOLDER` takes one that
-is there. The texts are the sentences of the titles and abstracts of BC5CDR's test documents
+fine-tuned on BC5CDR-chem (one epoch, bf16) and exported as a Hugging Face folder; `--tagger MODEL_FOLDER` takes one
+that is there. The texts are the sentences of the titles and abstracts of BC5CDR's test documents
 (`ner/bc5cdr/test.PubTator.txt`) that fit into the model's rows, in their order. Contenders, each in a process of its
 own, in turns:
 
-- `domainlm`: `domainlm.load(folder).tag(sentences)`, with the defaults.
+- `domainlm`: `domainlm.load(folder).tag(sentences)`.
 - `pipeline`: transformers' token-classification pipeline, `aggregation_strategy="first"`, batches of `--batch`
   sentences in the order given.
 - `pipeline-sorted`: the same, the sentences sorted by length beforehand, which its batches have least padding of.
 
-In fp32, and in bf16: autocast here, weights in bf16 there (`dtype=torch.bfloat16`), which is its own way and the faster.
+In fp32, and in bf16: autocast here, weights in bf16 there (`dtype=torch.bfloat16`), which is its own way.
 The time is that of the call, without imports and loading, after some sentences to warm up. Mentions are compared by
 place and type. Needs an idle machine.
 """
@@ -81,8 +81,8 @@ def read_sentences(data: Path, tagger: Path) -> list[str]:
 def run_domainlm(arguments: argparse.Namespace, sentences: list[str]) -> tuple[float, float, Mentions]:
     """Seconds to load and to tag, and the mentions."""
     started = time.perf_counter()
-    from domainlm.tasks.load import load
     from domainlm.recipe.schema import RuntimeSettings
+    from domainlm.tasks.load import load
 
     runtime = RuntimeSettings(device="cpu", precision=arguments.precision, num_threads=arguments.threads)
     tagger = load(arguments.folder / "model", runtime)
@@ -132,10 +132,12 @@ def run_one(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def agreement(folder: Path, contender: str, precision: str) -> dict[str, int]:
     """Mentions of domainlm in fp32, of the contender, and those that are the same."""
-    base, other = (
-        {(place, *each) for place, found in enumerate(json.loads((folder / f"{name}.json").read_text())) for each in found}
-        for name in ("domainlm-fp32", f"{contender}-{precision}")
-    )
+
+    def mentions(name: str) -> set[tuple[Any, ...]]:
+        found = json.loads((folder / f"{name}.json").read_text())
+        return {(place, *each) for place, sentence in enumerate(found) for each in sentence}
+
+    base, other = mentions("domainlm-fp32"), mentions(f"{contender}-{precision}")
     return {"domainlm_fp32": len(base), "found": len(other), "same": len(base & other)}
 
 
@@ -144,12 +146,13 @@ def report(content: dict[str, Any]) -> str:
     lines = [
         "# Tagging text",
         "",
-        f"{content['num_sentences']:,} sentences, {content['threads']} threads, batches of {content['batch']} in the "
-        f"pipeline; {json.dumps(content['machine'])}",
+        f"{content['num_sentences']:,} sentences, {content['threads']} threads, pipeline batches of {content['batch']}",
+        "",
+        json.dumps(content["machine"]),
         "",
         "Medians (lowest to highest). Mentions: found, and of these the same as domainlm's in fp32.",
         "",
-        "| precision | contender | sentences / s | domainlm is so many times as fast | to load s | peak MB | mentions |",
+        "| precision | contender | sentences / s | domainlm is x | to load s | peak MB | mentions |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for precision in content["precisions"]:

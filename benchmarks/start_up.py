@@ -2,7 +2,7 @@
 
     python benchmarks/start_up.py --write
 
-Start-up: the seconds of a whole process, contenders in turns. Checkpoints: a BERT of 6 x 384 (or `--hidden`, `--layers`)
+Start-up: the seconds of a whole process, contenders in turns. Checkpoints: a BERT of 6 x 384 (`--hidden`, `--layers`)
 with AdamW's state is saved `--repeats` times: `domainlm` copies it and writes in the background, synced to the disk and
 hashed; `torch.save` and `save_pretrained` with torch.save of the optimizer, as transformers' Trainer does, write while
 training waits, and sync nothing. Held up is the time until training may go on; durable the time until all is written.

@@ -16,9 +16,11 @@ class _Itself(nn.Module):
         self.layer = layer
         self._device = device
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
         with self._device.autocast():
-            result: torch.Tensor = self.layer(states, bias)
+            result: torch.Tensor = self.layer(states, bias, read)
         return result
 
 
@@ -30,9 +32,11 @@ class _Recomputed(nn.Module):
         self.wrapped = checkpoint_wrapper(_Itself(layer, device))
         self._device = device.torch_device.type
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
         with torch.autocast(self._device, enabled=False):
-            result: torch.Tensor = self.wrapped(states, bias)
+            result: torch.Tensor = self.wrapped(states, bias, read)
         return result
 
 

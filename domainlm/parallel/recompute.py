@@ -16,9 +16,11 @@ class _Itself(nn.Module):
         self.layer = layer
         self._device = device
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
         with self._device.autocast():
-            result: torch.Tensor = self.layer(states, bias)
+            result: torch.Tensor = self.layer(states, bias, read)
         return result
 
 
@@ -27,12 +29,18 @@ class _Recomputed(nn.Module):
         from fairscale.nn.checkpoint import checkpoint_wrapper
 
         super().__init__()
-        self.wrapped = checkpoint_wrapper(_Itself(layer, device))
+        itself = _Itself(layer, device)
+        self._plain = itself.forward
+        self.wrapped = checkpoint_wrapper(itself)
         self._device = device.torch_device.type
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        if not states.requires_grad and not any(each.requires_grad for each in self.parameters()):
+            return self._plain(states, bias, read)  # no backward pass comes here, which fairscale would refuse
         with torch.autocast(self._device, enabled=False):
-            result: torch.Tensor = self.wrapped(states, bias)
+            result: torch.Tensor = self.wrapped(states, bias, read)
         return result
 
 

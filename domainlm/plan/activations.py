@@ -3,8 +3,8 @@
 The counting is that of Korthikanti et al. (2022), section 4: a layer keeps 16 values per token of the width of its
 products and states (10 of them in the feed-forward of four times the width), two dropout masks, and where the
 probabilities of all pairs of tokens are kept, those as well: s b h (34 + 5 a s / h) bytes in 16 bits, of which
-s b h (24 + 5 a s / h) are divided over the ranks of a tensor group (their equation 2). Differences here: masks of two
-bytes on CPUs, sums between the layers that stay in fp32 under autocast, and probabilities stored once.
+s b h (24 + 5 a s / h) are divided over the ranks of a tensor group (their equation 2). Differences here: sums between
+the layers that stay in fp32 under autocast, and probabilities stored once.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ def layer_bytes(work: Work, tensor_degree: int) -> int:
     else:
         divided += config.heads * FP32_BYTES  # logarithm of the sum of each row of exponentials
     return work.num_slots_per_micro_batch * (whole + divided // tensor_degree)
+
+
+def pair_mask_bytes(work: Work) -> int:
+    """What says of each pair of slots whether they see one another, where rows hold several samples."""
+    if not work.packs_rows:
+        return 0
+    return work.num_slots_per_micro_batch * work.max_tokens * work.value_bytes
 
 
 def embedding_bytes(work: Work) -> int:
@@ -72,6 +79,8 @@ def micro_batch_bytes(work: Work, share: Share) -> int:
     recomputed = share.num_recomputed
     kept = (share.num_layers - recomputed) * layer_bytes(work, share.tensor_degree)
     kept += recomputed * work.num_slots_per_micro_batch * work.config.hidden * work.state_bytes
+    if work.attention == "fused" or recomputed:  # plain products read the mask in the forward pass alone
+        kept += pair_mask_bytes(work) * work.num_stages_per_rank
     kept += embedding_bytes(work) if share.is_first else 0
     kept += head_bytes(work, share.tensor_degree) if share.is_last else 0
     return kept

@@ -39,11 +39,11 @@ def work_of(
         masked_share=phase.masking.rate if isinstance(phase, PretrainingSettings) else 0.0,
         precision=runtime.precision,
         attention=_attention(config, phase.max_tokens, runtime, on_gpu=on_gpu),
-        mask_bytes=1 if on_gpu else 2,
         checkpoint_every=parallel.num_layers_per_recomputed,
         shard_optimizer=parallel.shard_optimizer,
         schedule=schedule_of(parallel),
         num_stages_per_rank=parallel.num_stages_per_rank,
+        packs_rows=isinstance(phase, PretrainingSettings) and phase.packing,
         layers_per_stage=None if parallel.layers_per_stage == "auto" else parallel.layers_per_stage,
     )
 

@@ -1,4 +1,4 @@
-"""Pretraining that one process does by itself: parts of the model may rest, and a budget may be in minutes."""
+"""Pretraining that one process does by itself, whose budget may be in minutes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.train.continuing import carried_moments
-from domainlm.train.freezing import EmbeddingsFirst, freeze
+from domainlm.train.freezing import embeddings_first
 from domainlm.train.minutes import fitted_steps
 from domainlm.train.objective import BatchSource
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
@@ -21,10 +21,10 @@ Prepared = tuple[OneProcess[PretrainingBatch], BatchSource[PretrainingBatch]]
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """What a whole model is trained with; grids are refused the settings that need one (`recipe.cell_grid`).
+    """What a whole model is trained with; a budget in minutes needs one, and grids are refused it (`recipe.cell_grid`).
 
     Attributes:
-        build: makes the model, with its first weights.
+        build: makes the model, with its first weights and what rests for good.
         objective: the loss.
         source: the batches.
         device: where to compute.
@@ -36,17 +36,14 @@ class Alone:
     device: Device
 
     def prepared(self, settings: PretrainingSettings, moments: Path | None = None) -> Prepared:
-        """A worker with the model, and the batches; parts rest, for good or at first.
+        """A worker with the model, and the batches; parts may rest at first.
 
         Args:
-            settings: what rests, the optimizer and the seed.
+            settings: what rests at first, the optimizer and the seed.
             moments: a file with the optimizer's state to begin with; fresh where None.
         """
         model = self.build()
-        freeze(model.encoder, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
-        source = self.source
-        if settings.num_embedding_steps:
-            source = EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
+        source = embeddings_first(self.source, model, settings.num_embedding_steps)
         worker = OneProcess(model, self.objective, settings.optimizer, self.device, settings.seed)
         if moments is not None:
             learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}

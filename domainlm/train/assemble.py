@@ -33,6 +33,7 @@ from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.continuing import carried_moments
 from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches
+from domainlm.train.freezing import embeddings_first, freeze
 from domainlm.train.grid import build_grid_worker, needs_grid_worker, save_grid_model
 from domainlm.train.held_out import NUM_SLOTS_TO_SCORE, SCORE_SEED, held_out_losses
 from domainlm.train.loop import LoopSettings, train
@@ -111,7 +112,8 @@ def pretrain(
         config, sentence_order = _check_start(start, settings, entries)
         source, facts = _source(settings, mixture, entries, world), _model_facts(sentence_order) | {_RUN: run}
         objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
-        alone = Alone(partial(_build, config, sentence_order, start), objective, source, device)
+        build = partial(_build_resting, config, sentence_order, start, settings)
+        alone = Alone(build, objective, source, device)
         loop_settings = _loop_settings(alone.within_minutes(settings, work))
         follow = partial(
             train,
@@ -125,7 +127,7 @@ def pretrain(
             _copy_tokenizer(vocabulary, work / _MODEL)
         if needs_grid_worker(device, divided):
             how = _Divided(config, settings, divided, runtime, device, moments)
-            _train_divided(alone.build, objective, how, partial(follow, source=source), work / _MODEL, facts)
+            _train_divided(build, objective, how, source, follow, work / _MODEL, facts)
         else:
             worker, resting = alone.prepared(settings, moments)
             milestones = held_out_losses(worker.module, held_out or {}, settings, entries, device)
@@ -152,6 +154,7 @@ def _train_divided(
     build: Callable[[], PretrainingModel],
     objective: PretrainingObjective,
     how: _Divided,
+    source: BatchSource[PretrainingBatch],
     follow: Callable[..., None],
     folder: Path,
     facts: Mapping[str, Any],
@@ -169,7 +172,8 @@ def _train_divided(
     )
     if how.moments is not None:
         worker.load_optimizer(carried_moments(how.moments, worker.weights()))
-    follow(worker.module, worker=worker)
+    resting = embeddings_first(source, worker.module, how.settings.num_embedding_steps)
+    follow(worker.module, source=resting, worker=worker)
     save_grid_model(worker, folder, how.config, facts)
     worker.close()
 
@@ -177,6 +181,15 @@ def _train_divided(
 def _build(config: ModelConfig, sentence_order: bool, start: Path) -> PretrainingModel:
     model = PretrainingModel(config, sentence_order=sentence_order)
     load_weights(model, start)
+    return model
+
+
+def _build_resting(
+    config: ModelConfig, sentence_order: bool, start: Path, settings: PretrainingSettings
+) -> PretrainingModel:
+    """The model with what is to rest for good."""
+    model = _build(config, sentence_order, start)
+    freeze(model.encoder, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
     return model
 
 

@@ -24,6 +24,7 @@ _SLOW_PAGES = {
     "docs/how-to/run-a-study.md",
     "docs/tutorial.md",
     "docs/how-to/write-a-plugin.md",
+    "docs/how-to/another-domain.md",
     "docs/how-to/resume-and-share.md",
     "docs/how-to/prepare-a-corpus.md",
     "docs/how-to/start-from-a-model.md",

@@ -23,6 +23,14 @@ def layer_operations(config: ModelConfig, num_sequences: int, max_tokens: int) -
     return num_sequences * max_tokens * per_token
 
 
+def last_layer_operations(config: ModelConfig, num_sequences: int, max_tokens: int, num_read: int) -> int:
+    """Forward operations of the last layer, which computes what follows attention only where its states are read."""
+    hidden = config.hidden
+    per_token = 2 * 3 * hidden * hidden + 4 * max_tokens * hidden
+    per_read = 2 * (hidden * hidden + 2 * hidden * config.feed_forward)
+    return num_sequences * max_tokens * per_token + num_read * per_read
+
+
 def head_operations(config: ModelConfig, num_masked: int) -> int:
     """Forward operations of the masked-language-model head over so many positions: dense layer and decoder."""
     return num_masked * 2 * (config.hidden * config.hidden + config.hidden * config.padded_vocabulary_size)
@@ -46,7 +54,9 @@ def num_recomputed(work: Work, first: int = 0, stop: int | None = None) -> int:
 
 def _forward(work: Work) -> int:
     num_masked = round(work.num_tokens_per_step * work.masked_share)
-    return work.config.layers * _layer_of_step(work) + head_operations(work.config, num_masked)
+    num_read = num_masked or work.num_tokens_per_step  # fine-tuning, which masks nothing, may read every state
+    last = last_layer_operations(work.config, work.num_sequences_per_step, work.max_tokens, num_read)
+    return (work.config.layers - 1) * _layer_of_step(work) + last + head_operations(work.config, num_masked)
 
 
 def _layer_of_step(work: Work) -> int:

@@ -41,7 +41,7 @@ def choose_workers(planned: PlannedRun, asked: WorkersAsked, *, out: Path, overr
         cluster.check()
         return cluster
     devices = devices_at_hand(runtime.device)
-    ranks = max(cell.grid.degrees.world_size for cell in planned.resolved.cells)
+    ranks = max((cell.grid.degrees.world_size for cell in planned.resolved.cells), default=1)
     most = devices.number if ranks == 1 else 1
     number = (most if devices.kind == "cuda" else 1) if wanted is None else int(wanted)
     if number == 1:

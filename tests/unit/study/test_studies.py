@@ -103,8 +103,8 @@ def test_rows_name_their_arms(finished: Path) -> None:
 @pytest.mark.timeout(300)
 def test_several_workers_give_the_same_bytes(recipe: Path, finished: Path, tmp_path: Path) -> None:
     told = domainlm("run", recipe, "--out", tmp_path, "--workers", 2)
-    for name in ("results.json", "report.md"):
-        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+    # not report.md: it tells how long this run took
+    assert (tmp_path / "results.json").read_bytes() == (finished / "results.json").read_bytes()
     models = [path.relative_to(finished) for path in finished.glob("models/*/*/model.safetensors")]
     assert len(models) == 4
     assert all((tmp_path / name).read_bytes() == (finished / name).read_bytes() for name in models)

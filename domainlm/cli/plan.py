@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from domainlm.plan.work import Work
     from domainlm.plugin import Registry
     from domainlm.recipe.load import Cell, LoadedRecipe
+    from domainlm.recipe.schema import Recipe
     from domainlm.recipe.start import ResolvedStart
+    from domainlm.recipe.task_settings import FinetuningSettings
 
 _GIB = 2**30
 _TERA = 1e12
@@ -173,7 +175,10 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
     )
     work = work_of(config, recipe.pretraining, recipe.parallel, recipe.runtime, on_gpu=on_gpu)
     memory = target.memory_bytes or found.memory_bytes
-    choice = choose(work, num_devices, memory)
+    also = [
+        work_of(config, phase, recipe.parallel, recipe.runtime, on_gpu=on_gpu) for phase in _tunings(recipe, registry)
+    ]
+    choice = choose(work, num_devices, memory, also=also)
     degrees = (recipe.parallel.data, recipe.parallel.pipeline, recipe.parallel.tensor)
     given = None
     if "auto" not in degrees:
@@ -194,6 +199,17 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
         else plan_of(work, choice.degrees, operations_per_second=target.operations_per_second, reason=choice.reason),
         reason=choice.reason,
     )
+
+
+def _tunings(recipe: Recipe, registry: Registry) -> list[FinetuningSettings]:
+    """What is trained after pretraining, on the same grid."""
+    from domainlm.recipe.resolve import finetuning_of
+
+    found = []
+    for index, task in enumerate(recipe.tasks):
+        where = f"tasks.{index}"
+        found.append(finetuning_of(task, registry.task(task.spec, where=f"{where}.spec"), recipe, where))
+    return found
 
 
 def _vocabulary_size(cell: Cell, registry: Registry, start: ResolvedStart | None) -> int:

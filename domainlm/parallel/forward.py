@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,10 +27,12 @@ class WholeForward(nn.Module):
 
     Args:
         replica: this rank's stages.
+        before: called before each call, on all ranks of the world.
     """
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, before: Callable[[], None] | None = None) -> None:
         super().__init__()
+        self._before = before
         self._replica = [replica]  # in a list, so that it is no sub-module
         self._module = replica.held.module
 
@@ -41,6 +44,8 @@ class WholeForward(nn.Module):
 
     def forward(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the model takes and gives
         """What the whole model gives."""
+        if self._before is not None:
+            self._before()
         encoder: Any = self._module.get_submodule("encoder")
         encoder.forward = self._encode
         try:

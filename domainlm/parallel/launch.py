@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
@@ -186,6 +186,8 @@ def machine_error(trouble: Trouble, size: int) -> MachineError:
 
 def _run_rank(entry: Entry, number: int, pipe: connection.Connection[Any, Any]) -> None:
     """The main function of a rank's process."""
+    # Locks that libraries make (tqdm's) have no name then: one that is killed leaves none behind to be warned of.
+    set_start_method("fork", force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the starter, which asks all ranks to stop
     signal.signal(signal.SIGTERM, _interrupt)
     threading.Thread(target=_listen_to_starter, args=(pipe,), name="starter", daemon=True).start()

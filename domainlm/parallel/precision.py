@@ -29,11 +29,12 @@ class MasterWeights:
         for name, master in list(module.named_parameters()):
             used = master
             if dtype != torch.float32:
-                used = nn.Parameter(master.detach().to(dtype))
+                used = nn.Parameter(master.detach().to(dtype), requires_grad=master.requires_grad)
                 owner, _, own = name.rpartition(".")
                 setattr(module.get_submodule(owner), own, used)
                 self._pairs.append((used, master))
-                call_after_gradient(used, partial(_move_gradient, used, master))
+                if used.requires_grad:
+                    call_after_gradient(used, partial(_move_gradient, used, master))
             self.by_name[name] = master
             self.parameters.append(used)
 

@@ -78,6 +78,7 @@ def build_rank_model(
 
     Args:
         build: makes the whole model, with `initialise` and `load_weights` for its numbers; called on the meta device.
+            What it lets rest (`requires_grad`) rests here too.
         division: the layers of the stages.
         world: the grid.
         dtype: of the weights.
@@ -89,6 +90,7 @@ def build_rank_model(
         model = build()
     assert not list(model.buffers()), "buffers are not divided"
     origins = {name: origin_of(parameter) for name, parameter in model.named_parameters()}
+    trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     is_tied = world.grid.pipeline_degree > 1 and uses_word_embedding(model)
     keep_stages(model, division, world.grid.stage)
@@ -98,5 +100,5 @@ def build_rank_model(
         place = places[name]
         place.view(local).copy_(origins[name].read(place.slices))
         owner, _, own = name.rpartition(".")
-        setattr(model.get_submodule(owner), own, nn.Parameter(local))
+        setattr(model.get_submodule(owner), own, nn.Parameter(local, requires_grad=trained[name]))
     return RankModel(model, places, shapes, division, is_tied, world)

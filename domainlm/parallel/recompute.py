@@ -27,10 +27,14 @@ class _Recomputed(nn.Module):
         from fairscale.nn.checkpoint import checkpoint_wrapper
 
         super().__init__()
-        self.wrapped = checkpoint_wrapper(_Itself(layer, device))
+        itself = _Itself(layer, device)
+        self._plain = itself.forward
+        self.wrapped = checkpoint_wrapper(itself)
         self._device = device.torch_device.type
 
     def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        if not states.requires_grad and not any(each.requires_grad for each in self.parameters()):
+            return self._plain(states, bias)  # no backward pass comes here, which fairscale would refuse
         with torch.autocast(self._device, enabled=False):
             result: torch.Tensor = self.wrapped(states, bias)
         return result

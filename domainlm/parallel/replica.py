@@ -81,11 +81,13 @@ class Replica:
             for stage in held.division.stages_of(self.world.grid.stage)
         ]
         self._engine = make_engine(self.stages, self.world, engine=options.engine, schedule=options.schedule)
-        self._sum = GradientSum(self.masters.parameters, list(self.masters.by_name.values()), self.world)
+        pairs = zip(self.masters.parameters, self.masters.by_name.values(), strict=True)
+        trained = [(used, master) for used, master in pairs if used.requires_grad]
+        self._sum = GradientSum([used for used, _ in trained], [master for _, master in trained], self.world)
         self._tied = [
             self.masters.by_name[name]
             for name, parameter in held.module.named_parameters()
-            if any(parameter is tied for tied in held.tied_parameters())
+            if parameter.requires_grad and any(parameter is tied for tied in held.tied_parameters())
         ]
 
     def gradients(

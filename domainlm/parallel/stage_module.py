@@ -124,7 +124,10 @@ class StageModule(nn.Module):
             if self.is_last:
                 return self._loss(index, states)
         flat = states.reshape(-1).to(self._wire_dtype)
-        return functional.pad(flat, (0, self._wire_size - len(flat)))
+        padded = functional.pad(flat, (0, self._wire_size - len(flat)))
+        if not padded.requires_grad:  # all that comes before rests; engines send the gradient back nevertheless
+            padded = padded.detach().requires_grad_()
+        return padded
 
     def encode(self, inputs: EncoderInputs, states: torch.Tensor | None) -> torch.Tensor:
         """The stage outside of training: hidden states before it (None for the first) to those after it."""

@@ -31,6 +31,13 @@ def layer_bytes(work: Work, tensor_degree: int) -> int:
     return work.num_slots_per_micro_batch * (whole + divided // tensor_degree)
 
 
+def pair_mask_bytes(work: Work) -> int:
+    """What says of each pair of slots whether they see one another, where rows hold several samples."""
+    if not work.packs_rows:
+        return 0
+    return work.num_slots_per_micro_batch * work.max_tokens * work.value_bytes
+
+
 def embedding_bytes(work: Work) -> int:
     """What the embeddings keep of one micro-batch: the mask, the types as numbers; ids are counted with the batch."""
     config = work.config
@@ -72,6 +79,8 @@ def micro_batch_bytes(work: Work, share: Share) -> int:
     recomputed = share.num_recomputed
     kept = (share.num_layers - recomputed) * layer_bytes(work, share.tensor_degree)
     kept += recomputed * work.num_slots_per_micro_batch * work.config.hidden * work.state_bytes
+    if work.attention == "fused" or recomputed:  # plain products read the mask in the forward pass alone
+        kept += pair_mask_bytes(work) * work.num_stages_per_rank
     kept += embedding_bytes(work) if share.is_first else 0
     kept += head_bytes(work, share.tensor_degree) if share.is_last else 0
     return kept

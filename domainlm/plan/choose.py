@@ -7,7 +7,7 @@ golden values of its functional tests).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from domainlm.plan.limits import Obstacle, obstacle
@@ -41,7 +41,13 @@ class Wish:
     tensor: int | None = None
 
 
-def choose(work: Work, num_devices: int, memory_bytes: float | None, wish: Wish | None = None) -> Choice:
+def choose(
+    work: Work,
+    num_devices: int,
+    memory_bytes: float | None,
+    wish: Wish | None = None,
+    also: Sequence[Work] = (),
+) -> Choice:
     """Choose a grid of at most `num_devices` ranks; the more of them it can use, the better.
 
     Args:
@@ -49,6 +55,7 @@ def choose(work: Work, num_devices: int, memory_bytes: float | None, wish: Wish 
         num_devices: at hand.
         memory_bytes: of each device; None takes any amount.
         wish: degrees that are given.
+        also: further steps of the same run, which the grid must be able to take.
     """
     wish = wish or Wish()
     limit = None if memory_bytes is None else memory_bytes * _MEMORY_SHARE
@@ -56,7 +63,7 @@ def choose(work: Work, num_devices: int, memory_bytes: float | None, wish: Wish 
     obstacles: list[tuple[Degrees, Obstacle]] = []
     for num_ranks in range(num_devices, 0, -1):
         for degrees in _cheapest_first(num_ranks, wish):
-            hindrance = obstacle(work, degrees)
+            hindrance = next(filter(None, (obstacle(each, degrees) for each in (work, *also))), None)
             if hindrance is not None:
                 obstacles.append((degrees, hindrance))
             elif limit is not None and fullest(work, degrees).total > limit:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domainlm.plan.activations import differentiated_bytes, micro_batch_bytes, narrow_weight_bytes, recomputed_bytes
+from domainlm.plan.activations import (
+    differentiated_bytes,
+    micro_batch_bytes,
+    narrow_weight_bytes,
+    pair_mask_bytes,
+    recomputed_bytes,
+)
 from domainlm.plan.parameters import ParameterSize, Share, parameters_of
 from domainlm.plan.stages import micro_batches_held, shares
 from domainlm.plan.work import FP32_BYTES, Degrees, Work
@@ -25,7 +31,10 @@ class RankMemory:
         optimizer: Adam's moments and step counts, and fp32 copies of narrower weights.
         activations: kept for the backward pass, of all micro-batches under way, and narrow copies of weights.
         working: the gradient of the tied word embedding, which waits for its second half through the backward pass, and
-            the gradients of states within the layer that is being differentiated.
+            the gradients of states within the layer that is being differentiated; or the mask of packed rows, which
+            is there before.
+        never_together: what of the above is not there at the highest moment. Where all micro-batches go forward before
+            the first one goes backward, gradients come only as activations leave.
     """
 
     num_parameters: int
@@ -34,11 +43,12 @@ class RankMemory:
     optimizer: int
     activations: int
     working: int
+    never_together: int = 0
 
     @property
     def total(self) -> int:
-        """All kinds together."""
-        return self.weights + self.gradients + self.optimizer + self.activations + self.working
+        """The highest moment of all kinds together."""
+        return self.states + self.activations + self.working - self.never_together
 
     @property
     def states(self) -> int:
@@ -59,15 +69,22 @@ def fullest(work: Work, degrees: Degrees) -> RankMemory:
 def _rank_memory(work: Work, degrees: Degrees, rank: int, share: Share) -> RankMemory:
     parameters = parameters_of(work.config, share, sentence_order=work.sentence_order)
     size = sum(entry.size for entry in parameters)
-    activations = round(micro_batches_held(work, degrees, rank) * micro_batch_bytes(work, share))
+    num_held, of_micro_batch = micro_batches_held(work, degrees, rank), micro_batch_bytes(work, share)
+    activations = round(num_held * of_micro_batch) + narrow_weight_bytes(work, share) + recomputed_bytes(work, share)
     word = next((entry.size for entry in parameters if entry.name == "embeddings.word"), 0)
+    gradients = size * work.gradient_bytes
+    working = word * work.weight_bytes + max(differentiated_bytes(work, share.tensor_degree), pair_mask_bytes(work))
+    # The micro-batch that goes backward has left when all gradients are there. Replicas keep room for gradients always.
+    is_apart = degrees.data == 1 and num_held >= work.num_micro_batches(degrees.data)
+    never_together = min(gradients + working, of_micro_batch) if is_apart else 0
     return RankMemory(
         num_parameters=size,
         weights=size * work.weight_bytes,
-        gradients=size * work.gradient_bytes,
+        gradients=gradients,
         optimizer=optimizer_bytes(work, parameters, degrees.data if work.shard_optimizer else 1),
-        activations=activations + narrow_weight_bytes(work, share) + recomputed_bytes(work, share),
-        working=word * work.weight_bytes + differentiated_bytes(work, share.tensor_degree),
+        activations=activations,
+        working=working,
+        never_together=never_together,
     )
 
 

@@ -70,6 +70,7 @@ class Work:
     num_stages_per_rank: int = 1
     layers_per_stage: tuple[int, ...] | None = None
     gradient_bytes: int = FP32_BYTES
+    packs_rows: bool = False
 
     @property
     def value_bytes(self) -> int:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from domainlm.api import ModelSizeSpec
-from domainlm.errors import RecipeError
 from domainlm.model.config import ModelConfig
 from domainlm.recipe.devices import devices_at_hand
 from domainlm.recipe.grid import ResolvedGrid, resolve_grid
 from domainlm.recipe.memory import check_memory, count_entries
-from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.resolved import ResolvedTask, ResolvedVocabulary, training_phases
 from domainlm.recipe.schema import Recipe
-from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.work import work_of
-
-_FOR_WHOLE_MODELS = {
-    "num_embedding_steps": 0,
-    "num_frozen_layers": 0,
-    "num_reset_layers": 0,
-    "freezes_embeddings": False,
-}
-"""Settings that need the whole model in one process, with the values that ask for nothing."""
 
 
 def cell_grid(
@@ -35,9 +24,6 @@ def cell_grid(
         for label, phase in phases
     ]
     grid = resolve_grid(recipe.parallel, works, devices)
-    if grid.degrees.world_size > 1 or not _is_plain(recipe):
-        for label, phase in phases:
-            _check_whole(phase, label)
     if devices.kind == "cpu" and not devices.is_launched:  # GPUs' memory shows when the model is built
         check_memory(works[0][1], grid.degrees, where, size.name)
     return grid
@@ -53,23 +39,3 @@ def model_config(recipe: Recipe, size: ModelSizeSpec, vocabulary: ResolvedVocabu
         architecture=recipe.model.architecture,
         dropout=recipe.model.dropout,
     )
-
-
-def _is_plain(recipe: Recipe) -> bool:
-    """Whether one process trains the model as it is: `train.grid.needs_grid_worker` asks the same."""
-    return recipe.runtime.precision in ("fp32", "bf16") and recipe.parallel.activation_checkpointing == "off"
-
-
-def _check_whole(phase: PretrainingSettings | FinetuningSettings, where: str) -> None:
-    asked = {key: getattr(phase, key, idle) for key, idle in _FOR_WHOLE_MODELS.items()}
-    asked = {key: value for key, value in asked.items() if value != _FOR_WHOLE_MODELS[key]}
-    if phase.optimizer.layer_decay != 1.0:
-        asked["optimizer.layer_decay"] = phase.optimizer.layer_decay
-    for key, value in asked.items():
-        raise RecipeError(
-            "this setting is for models that one process trains as a whole",
-            where=f"{where}: {key}",
-            given=value,
-            allowed="one rank, precision fp32 or bf16, and no activation checkpointing",
-            remedy=f"leave {key} out, or train on one rank: [parallel] data = 1, pipeline = 1, tensor = 1",
-        )

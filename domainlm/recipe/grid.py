@@ -36,7 +36,8 @@ def resolve_grid(settings: ParallelSettings, works: Sequence[tuple[str, Work]], 
 
     Args:
         settings: the recipe's `[parallel]`.
-        works: the phases' steps, each with the place of its settings for messages; the first decides on "auto".
+        works: the phases' steps, each with the place of its settings for messages; all must be able to run,
+            and the first decides between what remains of "auto".
         devices: at hand.
 
     Raises:
@@ -45,7 +46,8 @@ def resolve_grid(settings: ParallelSettings, works: Sequence[tuple[str, Work]], 
     given = {"data": settings.data, "pipeline": settings.pipeline, "tensor": settings.tensor}
     wish = Wish(**{key: degree for key, degree in given.items() if degree != "auto"})
     if "auto" in given.values():
-        choice = choose(works[0][1], devices.number, devices.memory_bytes, wish)
+        also = [work for _, work in works[1:]]
+        choice = choose(works[0][1], devices.number, devices.memory_bytes, wish, also)
         if choice.degrees is None:
             raise RecipeError(choice.reason, where=_TABLE, allowed=f"{devices.description} are to be divided")
         grid = ResolvedGrid(degrees=choice.degrees, reason=choice.reason)

@@ -144,7 +144,7 @@ def _task(settings: TaskSettings, index: int, recipe: Recipe, registry: Registry
         name=settings.name or spec.name.split("/", 1)[1],
         files=find_task_files(settings, spec, where),
         sample=settings.sample,
-        finetuning=_finetuning(settings, spec, recipe, where),
+        finetuning=finetuning_of(settings, spec, recipe, where),
         after=settings.after,
     )
 
@@ -178,7 +178,7 @@ def find_task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[
     return found
 
 
-def _finetuning(settings: TaskSettings, spec: TaskSpec, recipe: Recipe, where: str) -> FinetuningSettings:
+def finetuning_of(settings: TaskSettings, spec: TaskSpec, recipe: Recipe, where: str) -> FinetuningSettings:
     """Schema defaults < the task spec's own < the recipe's [finetuning] < the task's own."""
     merged: Table = {}
     layers: list[Table] = [dict(spec.defaults), recipe.finetuning.model_dump(exclude_unset=True)]

@@ -44,6 +44,7 @@ def work_of(
         shard_optimizer=parallel.shard_optimizer,
         schedule=schedule_of(parallel),
         num_stages_per_rank=parallel.num_stages_per_rank,
+        packs_rows=isinstance(phase, PretrainingSettings) and phase.packing,
         layers_per_stage=None if parallel.layers_per_stage == "auto" else parallel.layers_per_stage,
     )
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 
+from torch import nn
+
 from domainlm.errors import ModelError
 from domainlm.model.encoder import Encoder
 from domainlm.model.initialise import initialise
+from domainlm.model.origin import note_origin, origin_of
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.train.freezing import freeze
 
@@ -34,5 +37,14 @@ def adapt_encoder(encoder: Encoder, settings: FinetuningSettings, seed: int) -> 
         fresh = copy.deepcopy(encoder)
         initialise(fresh, seed)
         for layer, new in list(zip(encoder.layers, fresh.layers, strict=True))[-num_new:]:
-            layer.load_state_dict(new.state_dict())
+            _take(layer, new)
     freeze(encoder, num_layers=num_frozen, embeddings=settings.freezes_embeddings)
+
+
+def _take(layer: nn.Module, new: nn.Module) -> None:
+    """The numbers of a layer of the same shape; without memory (meta), where they come from."""
+    for parameter, source in zip(layer.parameters(), new.parameters(), strict=True):
+        if parameter.is_meta:
+            note_origin(parameter, origin_of(source))
+        else:
+            parameter.data.copy_(source.data)

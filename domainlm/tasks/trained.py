@@ -21,6 +21,7 @@ from domainlm.tasks.kind import PreparedTask
 from domainlm.train.grid import GridWeights, build_grid_worker, needs_grid_worker, save_grid_model
 from domainlm.train.grid_worker import GridWorker
 from domainlm.train.milestones import ModuleWeights, WeightKeeper
+from domainlm.train.signals import heed_signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def trained_model(
         device=device,
         seed=seed,
     )
-    return TrainedModel(WholeForward(worker.replica), GridWeights(worker), device, worker)
+    return TrainedModel(WholeForward(worker.replica, heed_signals), GridWeights(worker), device, worker)
 
 
 def share_rows(settings: FinetuningSettings, world: World) -> FinetuningSettings:

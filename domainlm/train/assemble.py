@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
@@ -115,25 +116,24 @@ def pretrain(
             work=work,
             observer=observer,
         )
-        build = partial(_build, config, sentence_order, start)
+        build = partial(_build_resting, config, sentence_order, start, settings)
         if world.is_first:
             _copy_tokenizer(vocabulary, work / _MODEL)
         if needs_grid_worker(device, divided):
             how = _Divided(config, settings, divided, runtime, device)
-            _train_divided(build, objective, how, partial(follow, source=source), work / _MODEL, facts)
+            _train_divided(build, objective, how, source, follow, work / _MODEL, facts)
         else:
             model = build()
-            follow(model, source=_resting(source, model, settings))
+            follow(model, source=_embeddings_first(source, model, settings))
             save_model(work / _MODEL, model, config, facts)
     if world.is_first:
         remove_checkpoints(work, settings.num_steps_per_kept_checkpoint)
 
 
-def _resting(
-    source: BatchSource[PretrainingBatch], model: PretrainingModel, settings: PretrainingSettings
+def _embeddings_first(
+    source: BatchSource[PretrainingBatch], model: nn.Module, settings: PretrainingSettings
 ) -> BatchSource[PretrainingBatch]:
-    """Let parts of the model rest, for good or at first; grids are refused such settings (`recipe.grid`)."""
-    freeze(model.encoder, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
+    """Let most of the model, or of what is here of it, rest at first where that is asked for."""
     if not settings.num_embedding_steps:
         return source
     return EmbeddingsFirst.of(source, model, settings.num_embedding_steps)
@@ -154,6 +154,7 @@ def _train_divided(
     build: Callable[[], PretrainingModel],
     objective: PretrainingObjective,
     how: _Divided,
+    source: BatchSource[PretrainingBatch],
     follow: Callable[..., None],
     folder: Path,
     facts: Mapping[str, Any],
@@ -169,7 +170,7 @@ def _train_divided(
         device=how.device,
         seed=how.settings.seed,
     )
-    follow(worker.module, worker=worker)
+    follow(worker.module, source=_embeddings_first(source, worker.module, how.settings), worker=worker)
     save_grid_model(worker, folder, how.config, facts)
     worker.close()
 
@@ -177,6 +178,15 @@ def _train_divided(
 def _build(config: ModelConfig, sentence_order: bool, start: Path) -> PretrainingModel:
     model = PretrainingModel(config, sentence_order=sentence_order)
     load_weights(model, start)
+    return model
+
+
+def _build_resting(
+    config: ModelConfig, sentence_order: bool, start: Path, settings: PretrainingSettings
+) -> PretrainingModel:
+    """The model with what is to rest for good."""
+    model = _build(config, sentence_order, start)
+    freeze(model.encoder, num_layers=settings.num_frozen_layers, embeddings=settings.freezes_embeddings)
     return model
 
 

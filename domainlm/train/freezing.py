@@ -10,7 +10,7 @@ from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.model.encoder import Encoder
-from domainlm.model.pretraining import PretrainingModel
+from domainlm.model.shard_plan import WORD_EMBEDDING
 from domainlm.train.objective import Batch, BatchSource
 
 BatchT = TypeVar("BatchT", bound=Batch)
@@ -60,11 +60,18 @@ class EmbeddingsFirst(Generic[BatchT]):
     resting: tuple[nn.Parameter, ...]
 
     @classmethod
-    def of(cls, source: BatchSource[BatchT], model: PretrainingModel, num_steps: int) -> EmbeddingsFirst[BatchT]:
-        """Wrap a source; parameters that rest for good are left alone."""
-        word = model.encoder.embeddings.word.weight
+    def of(cls, source: BatchSource[BatchT], model: nn.Module, num_steps: int) -> EmbeddingsFirst[BatchT]:
+        """Wrap a source; parameters that rest for good are left alone.
+
+        Args:
+            source: gives the batches.
+            model: with an `encoder`; on a grid what is here of it.
+            num_steps: steps at first.
+        """
         resting = tuple(
-            parameter for parameter in model.encoder.parameters() if parameter is not word and parameter.requires_grad
+            parameter
+            for name, parameter in model.named_parameters()
+            if name.startswith("encoder.") and not name.startswith(f"{WORD_EMBEDDING}.") and parameter.requires_grad
         )
         return cls(source, num_steps, resting)
 

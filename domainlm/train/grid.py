@@ -14,20 +14,25 @@ from torch import nn
 from domainlm.model.config import ModelConfig
 from domainlm.model.files import save_streamed_model
 from domainlm.model.tensor_file import file_order, write_tensor_stream
-from domainlm.parallel.device import Device
+from domainlm.parallel.device import Device, give_freed_memory_back
 from domainlm.parallel.gathering import gather_tensors
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stage_module import StagedLoss
 from domainlm.parallel.stages import Division
 from domainlm.parallel.world import World, current_world
+from domainlm.plan.memory import fullest
 from domainlm.plan.stages import layers_per_stage
+from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.recipe.work import schedule_of, work_of
 from domainlm.train.grid_worker import GridWorker
+
+_LARGE_BYTES = 2**30
+"""Of a rank's weights, gradients and optimizer: from here on room counts for more than the time of fresh pages."""
 
 
 def needs_grid_worker(device: Device, parallel: ParallelSettings) -> bool:
@@ -72,6 +77,8 @@ def build_grid_worker(
         num_layers_per_recomputed=parallel.num_layers_per_recomputed,
         divides_optimizer=parallel.shard_optimizer,
     )
+    if fullest(work, Degrees(**_degrees(world))).states > _LARGE_BYTES:
+        give_freed_memory_back()
     held = build_rank_model(build, Division(num_layers, world.grid.pipeline_degree), world)
     return GridWorker(
         held,
@@ -82,6 +89,11 @@ def build_grid_worker(
         options=options,
         shares_batches=isinstance(phase, FinetuningSettings),
     )
+
+
+def _degrees(world: World) -> dict[str, int]:
+    grid = world.grid
+    return {"data": grid.data_degree, "pipeline": grid.pipeline_degree, "tensor": grid.tensor_degree}
 
 
 def save_grid_model(worker: GridWorker, folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from domainlm.parallel.replica import GridOptions, Replica, StepGradients
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stage_module import StagedLoss
 from domainlm.recipe.optimizer_settings import OptimizerSettings
+from domainlm.train.layer_decay import RATE_SCALE, split_groups
 from domainlm.train.optimizer import optimizer_defaults, optimizer_groups
 
 _SCALE, _NUM_GOOD = "loss_scale", "num_steps_without_overflow"
@@ -48,12 +49,15 @@ class GridWorker:
         self.held, self._settings, self._shares_batches = held, optimizer, shares_batches
         self.replica = Replica(held, objective, device, seed=seed, options=options)
         self._masters = self.replica.masters
-        groups = optimizer_groups(list(self._masters.by_name.values()), optimizer)
+        trained = [master for master in self._masters.by_name.values() if master.requires_grad]
+        groups = split_groups(
+            optimizer_groups(trained, optimizer), self._masters.by_name, optimizer.layer_decay, held.shapes
+        )
         defaults = optimizer_defaults(optimizer)
-        if options.divides_optimizer and held.world.grid.data_degree > 1:
+        if options.divides_optimizer and held.world.grid.data_degree > 1 and groups:
             self.optimizer = divided_optimizer(groups, torch.optim.AdamW, held.world, **defaults)
-        else:
-            self.optimizer = torch.optim.AdamW(groups, **defaults)
+        else:  # a stage may rest as a whole
+            self.optimizer = torch.optim.AdamW(groups or [{"params": []}], **defaults)
 
     @property
     def module(self) -> nn.Module:
@@ -86,7 +90,7 @@ class GridWorker:
     def update(self, rate: float) -> None:
         """Update the weights; every data rank does so alike, or its own and passes them on."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get(RATE_SCALE, 1.0)
         self.optimizer.step()
         self._masters.publish()
 

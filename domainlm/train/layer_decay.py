@@ -16,21 +16,25 @@ _EMBEDDINGS = re.compile(r"(?:^|\.)encoder\.embeddings\.")
 
 
 def split_groups(
-    groups: Sequence[dict[str, Any]], named: Mapping[str, nn.Parameter], decay: float
+    groups: Sequence[dict[str, Any]],
+    named: Mapping[str, nn.Parameter],
+    decay: float,
+    names: Iterable[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Split an optimizer's groups of parameters by the layers that they are in.
 
     Args:
         groups: each with its "params", as an optimizer takes them.
-        named: every parameter of the model by its full name, those that are not trained too.
+        named: every parameter that is here by its full name, those that are not trained too.
         decay: each layer learns at this share of the rate of the layer above; 1 leaves the groups as they are.
+        names: of all parameters of the model; those of `named` where None.
 
     Returns:
         Groups with their `RATE_SCALE`; parameters keep their order.
     """
     if decay == 1.0:
         return list(groups)
-    depths = parameter_depths(named)
+    depths = parameter_depths(named if names is None else names)
     scales = {id(parameter): decay ** depths[name] for name, parameter in named.items()}
     split: list[dict[str, Any]] = []
     for group in groups:

@@ -242,6 +242,7 @@ class _Run(Generic[BatchT]):
         parts = {"loss": math.fsum(found.parts.values()), **found.parts}
         values = {**parts, "learning_rate": rate, "gradient_norm": found.norm}
         if not found.is_usable:
+            self._bad_steps.note_overflow()
             values = {"overflow": 1.0, "learning_rate": rate}
         elif self._is_bad(step, values, micro_batches):
             values = {"skipped": 1.0, "learning_rate": rate}
@@ -263,7 +264,8 @@ class _Run(Generic[BatchT]):
     def settle(self, advance: _Advance, log: MetricsLog, signals: DeferredSignal) -> None:
         """Run the milestones of a step, write its metrics and tell of it.
 
-        Milestones may take long: they are interrupted at once, and run again when the run goes on.
+        Milestones may take long: they are interrupted at once, or by all ranks between two batches, and run again when
+        the run goes on.
         """
         values = dict(advance.values)
         due = [milestone for milestone in self._milestones if milestone.due(advance.step)]
@@ -273,6 +275,8 @@ class _Run(Generic[BatchT]):
                     values |= milestone.run(advance.step)
         except KeyboardInterrupt:
             self._saving.save(advance.step, log, advance.values)
+            if current_world().size > 1:
+                self._saving.finish()  # every rank is here
             raise
         log.write(advance.step, values)
         num_tokens = int(values.pop("num_tokens"))

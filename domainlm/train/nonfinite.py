@@ -26,8 +26,8 @@ class BadSteps:
         phase: for messages.
         num_steps: of the phase.
         limit: so many in a row end the run.
-        num_skipped: in all.
-        num_in_row: since the last good step.
+        num_skipped: in all, those of fp16's overflows among them.
+        num_in_row: since the last good step, overflows aside.
     """
 
     phase: str
@@ -58,12 +58,19 @@ class BadSteps:
             raise ModelError(
                 f"training diverged: {problem}",
                 where=self.phase,
-                given=f"{self.num_in_row} such step(s) in a row, {self.num_skipped} in all",
+                given=f"{self.num_in_row} such step(s) in a row, {self.num_skipped} skipped in all",
                 remedy="lower the learning rate, lengthen the warm-up or use precision fp32; "
                 "the last checkpoint is kept",
             )
         _log.warning("%s: %s; the step is skipped (%d in a row)", self.phase, problem, self.num_in_row)
         return True
+
+    def note_overflow(self) -> None:
+        """Count a step that is skipped since fp16 overflowed: a smaller loss scale is the answer, while there is one.
+
+        At a scale of 1 there is none, and what is not finite then goes to `is_bad`.
+        """
+        self.num_skipped += 1
 
     def state(self) -> dict[str, int]:
         """What a checkpoint has to remember."""

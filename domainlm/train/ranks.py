@@ -18,7 +18,6 @@ import logging
 import os
 import shutil
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from tqdm import tqdm
 
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import RecipeError
@@ -134,7 +132,6 @@ def _rank(
     logger.setLevel(level if number == 0 else max(level, logging.WARNING))
     logger.addHandler(_Relay(tell))
     torch.set_num_threads(ranks.num_threads or max(1, _num_cores() // size))
-    tqdm.set_lock(threading.RLock())  # its own, for several processes, would be left behind by a rank that is killed
     with Pulse(signs, number, size, ranks.hang_seconds).beating():
         world = join_world(
             ranks.degrees, rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS

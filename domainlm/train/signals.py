@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from domainlm.errors import Terminated
+from domainlm.parallel.world import current_world
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,9 +51,16 @@ class DeferredSignal:
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
-        """Within the context signals take effect at once, one that waits as well; not on one of several ranks."""
+        """Within the context signals take effect at once, one that waits as well; among several ranks, between batches.
+
+        There `heed_signals` lets them take effect, on all ranks at the same place.
+        """
         if not self._is_alone:
-            yield
+            _heeding.append(self)
+            try:
+                yield
+            finally:
+                _heeding.remove(self)
             return
         self._is_immediate = True
         try:
@@ -73,6 +81,20 @@ class DeferredSignal:
         is_second, self.number, self._deliver = self.received, number, deliver
         if self._is_alone and (is_second or self._is_immediate):
             deliver()
+
+
+_heeding: list[DeferredSignal] = []
+
+
+def heed_signals() -> None:
+    """Between two batches of an evaluation: stop all ranks where any of them has received a signal.
+
+    All ranks call this together. It costs an exchange of one number, and nothing outside `immediate`.
+    """
+    if _heeding:
+        number = int(current_world().max([_heeding[-1].number])[0])
+        if number:
+            _heeding[-1].deliver(number)
 
 
 @contextmanager

@@ -77,3 +77,17 @@ def test_a_process_by_itself_may_recompute(inputs: Path, reference: Path, tmp_pa
     assert losses(tmp_path) == pytest.approx(losses(reference), rel=1e-5)
     expected, found = (json.loads((work / "scores.json").read_text()) for work in (reference, tmp_path))
     assert found == expected
+
+
+@pytest.mark.parametrize("degrees", [(1, 2, 1), (2, 1, 1)], ids=lambda degrees: "x".join(map(str, degrees)))
+def test_a_signal_is_heeded_while_dev_is_scored(
+    degrees: tuple[int, int, int], inputs: Path, reference: Path, tmp_path: Path
+) -> None:
+    data, pipeline, tensor = degrees
+    grid = Grid(data_degree=data, pipeline_degree=pipeline, tensor_degree=tensor)
+    assert run_on_ranks(f"{TUNING}:tune_stopped", grid, str(inputs), str(tmp_path), {}) == [[True, True]] * 2
+    assert not (tmp_path / "scores.json").exists()
+    assert len(losses(tmp_path)) == len(losses(reference)) * 2 // 3 - 1  # the last step's line waits for its scores
+    run_on_ranks(f"{TUNING}:tune", grid, str(inputs), str(tmp_path), {})
+    expected, found = (json.loads((work / "scores.json").read_text()) for work in (reference, tmp_path))
+    assert found["scores"] == expected["scores"]

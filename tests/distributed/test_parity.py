@@ -124,3 +124,56 @@ def test_packed_rows_train_the_same_model(grid: tuple[int, int, int], train: Tra
     packed = train((1, 1, 1), plain=True, **spec)
     assert_equal(train(grid, **spec), packed)
     assert packed[0][0]["masked_lm"] != reference[0][0]["masked_lm"]
+
+
+_DIVIDED = {"divides_optimizer": True}
+_RESTING = {"num_frozen_layers": 2, "freezes_embeddings": True}
+"""The whole of the first of two stages."""
+
+
+@pytest.mark.parametrize(
+    ("grid", "options"),
+    [
+        ((1, 2, 2), {}),
+        ((2, 1, 1), _DIVIDED),
+        ((1, 2, 1), {"num_layers_per_recomputed": 1}),
+        pytest.param((2, 2, 1), _DIVIDED, marks=pytest.mark.grids),
+        pytest.param((1, 2, 1), {"engine": "async_pipe"}, marks=pytest.mark.grids),
+        pytest.param((1, 1, 1), {"num_layers_per_recomputed": 1}, marks=pytest.mark.grids),
+    ],
+)
+def test_what_rests_rests_on_every_grid(grid: tuple[int, int, int], options: dict[str, Any], train: Train) -> None:
+    spec = {"resting": _RESTING, "micro_batch_size": 4, "num_steps": 5}
+    outcome, expected = train(grid, **spec, options=options), train((1, 1, 1), plain=True, **spec)
+    assert_equal(outcome, expected)
+    untouched = train((1, 1, 1), plain=True, **(spec | {"num_steps": 0}))[1]
+    changed = {name for name, weight in outcome[1].items() if not torch.equal(weight, untouched[name])}
+    resting = ("encoder.embeddings.", "encoder.layers.0.", "encoder.layers.1.")
+    assert changed == {name for name in untouched if not name.startswith(resting)}
+
+
+@pytest.mark.parametrize(
+    ("grid", "options"),
+    [((1, 2, 1), {}), ((2, 1, 1), {}), pytest.param((2, 1, 2), _DIVIDED, marks=pytest.mark.grids)],
+)
+def test_what_rests_at_first_learns_later(grid: tuple[int, int, int], options: dict[str, Any], train: Train) -> None:
+    spec = {"embedding_steps": 3, "micro_batch_size": 4, "num_steps": 6}
+    outcome, expected = train(grid, **spec, options=options), train((1, 1, 1), plain=True, **spec)
+    assert_equal(outcome, expected)
+    assert_other_weights(outcome, train((1, 1, 1), plain=True, **(spec | {"embedding_steps": 0})))
+
+
+@pytest.mark.parametrize(
+    ("grid", "options"),
+    [((1, 2, 2), {}), ((2, 1, 1), _DIVIDED), pytest.param((2, 2, 1), _DIVIDED, marks=pytest.mark.grids)],
+)
+def test_lower_layers_learn_more_slowly(grid: tuple[int, int, int], options: dict[str, Any], train: Train) -> None:
+    spec = {"layer_decay": 0.5, "micro_batch_size": 4, "num_steps": 5}
+    outcome = train(grid, **spec, options=options)
+    assert_equal(outcome, train((1, 1, 1), plain=True, **spec))
+    assert_other_weights(outcome, train((1, 1, 1), plain=True, **(spec | {"layer_decay": 1.0})))
+
+
+def assert_other_weights(outcome: Outcome, other: Outcome) -> None:
+    name = "encoder.layers.0.feed_forward.inner.weight"
+    assert not torch.allclose(outcome[1][name], other[1][name], rtol=0.0, atol=1e-4)

@@ -166,3 +166,14 @@ def test_all_ranks_skip_alike_and_name_the_first_layer(tmp_path: Path, degrees: 
     assert f"first in the output of encoder.layers.3.feed_forward.output on rank {rank}" in said[0]
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert ["skipped" in line for line in lines] == [False] * 3 + [True] * 2
+
+
+def test_fp16_stops_once_no_smaller_scale_is_left(tmp_path: Path) -> None:
+    """The gradient is never finite again: the scale falls to 1, and from there on steps count as bad in a row."""
+    said = run_on_ranks(SPOILT, Grid(pipeline_degree=2), str(tmp_path), {"precision": "fp16", "loss_scale": 4.0})
+    assert len(set(said)) == 1
+    assert "loss is nan at step 8 of 20" in said[0]
+    assert "3 such step(s) in a row, 5 skipped in all" in said[0]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert ["overflow" in line for line in lines] == [False] * 3 + [True] * 2 + [False] * 2
+    assert ["skipped" in line for line in lines] == [False] * 5 + [True] * 2

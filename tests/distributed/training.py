@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,11 @@ from domainlm.parallel.world import current_world
 from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints import writing
 from domainlm.train.checkpoints.runs import Checkpoints, Contents
+from domainlm.train.freezing import EmbeddingsFirst, freeze
 from domainlm.train.grid_worker import GridWorker
 from domainlm.train.loop import LoopSettings
 from domainlm.train.loop import train as train_loop
+from domainlm.train.objective import BatchSource
 from domainlm.train.observer import NullObserver, Observer
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
 from domainlm.train.worker import OneProcess
@@ -61,9 +64,10 @@ def config(dropout: float = 0.0) -> ModelConfig:
     )
 
 
-def build(dropout: float = 0.0) -> PretrainingModel:
+def build(dropout: float = 0.0, num_frozen_layers: int = 0, *, freezes_embeddings: bool = False) -> PretrainingModel:
     model = PretrainingModel(config(dropout), sentence_order=True)
     initialise(model, 3)
+    freeze(model.encoder, num_layers=num_frozen_layers, embeddings=freezes_embeddings)
     return model
 
 
@@ -125,28 +129,27 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
     """Train for some steps; leaves the weights in the file `out`. Returns the parts of the loss and the norm."""
     device = device_of(world, spec.get("precision", "fp32"))
     dropout, num_steps = spec.get("dropout", 0.0), spec.get("num_steps", 20)
+    optimizer = OPTIMIZER.model_copy(update={"layer_decay": spec.get("layer_decay", 1.0)})
+    make = partial(build, dropout, **spec.get("resting", {}))
     worker: Any
     if spec.get("plain"):
-        worker = OneProcess(build(dropout), PretrainingObjective(), OPTIMIZER, device, 5)
+        worker = OneProcess(make(), PretrainingObjective(), optimizer, device, 5)
     else:
         num_stages = world.grid.pipeline_degree * spec.get("num_stages_per_rank", 1)
         num_layers = spec.get("layers", [4 // num_stages] * num_stages)
         division = Division(tuple(num_layers), world.grid.pipeline_degree)
-        held = build_rank_model(lambda: build(dropout), division, world)
+        held = build_rank_model(make, division, world)
         options = GridOptions(**spec.get("options", {}))
         seed = spec.get("seed", 5)
-        worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=seed, options=options)
+        worker = GridWorker(held, PretrainingObjective(), optimizer, device, seed=seed, options=options)
     if "loss_scale" in spec:
         worker.replica.loss_scale.value = spec["loss_scale"]
     lines = []
+    source: BatchSource[PretrainingBatch] = _Part(world, spec)
+    if "embedding_steps" in spec:
+        source = EmbeddingsFirst.of(source, worker.module, spec["embedding_steps"])
     for step in range(num_steps):
-        size = spec.get("micro_batch_size", 2)
-        batches = micro_batches(step, world.grid.data_rank, world.grid.data_degree, size)
-        if spec.get("without_order"):
-            batches = [replace(batch, is_swapped=None) for batch in batches]
-        if spec.get("packed"):
-            batches = [_packed(batch) for batch in batches]
-        found = worker.gradients(step, batches)
+        found = worker.gradients(step, source.micro_batches(step))
         if found.is_usable:
             worker.update(3e-3)
         lines.append({**found.parts, "norm": found.norm, "num_tokens": float(found.num_tokens)} | worker.scalars())
@@ -154,6 +157,21 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
     if not spec.get("plain"):
         worker.replica.close()
     return lines
+
+
+@dataclass(frozen=True)
+class _Part:
+    """This data rank's part of every step."""
+
+    world: World
+    spec: Mapping[str, Any]
+
+    def micro_batches(self, step: int) -> list[PretrainingBatch]:
+        grid = self.world.grid
+        batches = micro_batches(step, grid.data_rank, grid.data_degree, self.spec.get("micro_batch_size", 2))
+        if self.spec.get("without_order"):
+            batches = [replace(batch, is_swapped=None) for batch in batches]
+        return [_packed(batch) for batch in batches] if self.spec.get("packed") else batches
 
 
 def _write(world: World, worker: OneProcess[Any] | GridWorker, out: Path) -> None:
@@ -191,6 +209,8 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
         held = build_rank_model(build, Division((4 // degree,) * degree, degree), world)
         options = GridOptions(**spec.get("options", {}))
         worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
+    if "loss_scale" in spec:
+        worker.replica.loss_scale.value = spec["loss_scale"]
     settings = LoopSettings(
         phase="pretrain",
         num_steps=20,

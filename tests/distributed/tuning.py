@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings, HeadSettings
 from domainlm.tasks.finetune import finetune
+from domainlm.tasks.token import task
+from domainlm.tasks.token.inference import WordLabels, label_words
 from domainlm.train.assemble import create_start
 from domainlm.train.observer import NullObserver
 from domainlm.vocab.vocabulary import Vocabulary
@@ -84,3 +88,26 @@ def tune(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[li
         parallel=ParallelSettings(**parallel),
     )
     return [[score.split, score.metric, score.type, score.value] for score in scores]
+
+
+def tune_stopped(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[bool]:
+    """The last rank gets a signal as the second scoring of dev begins: whether it stops, and whether at once."""
+    calls, done = Counter[str](), Counter[str]()
+
+    def label(*arguments: Any, **named: Any) -> WordLabels:  # noqa: ANN401 - as `label_words`
+        calls["all"] += 1
+        if calls["all"] == 2 and world.rank == world.size - 1:
+            signal.raise_signal(signal.SIGTERM)
+        found = label_words(*arguments, **named)
+        done["all"] += 1
+        return found
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    task.label_words = label
+    try:
+        tune(world, text, out, parallel)
+    except KeyboardInterrupt:
+        return [True, (calls["all"], done["all"]) == (2, 1)]
+    finally:
+        task.label_words = label_words
+    return [False, False]

@@ -88,7 +88,15 @@ class Kept:
         return tensor
 
 
-def kept_bytes(config: ModelConfig, precision: Precision, num_rows: int, num_tokens: int, num_masked: int) -> int:
+def kept_bytes(
+    config: ModelConfig,
+    precision: Precision,
+    num_rows: int,
+    num_tokens: int,
+    num_masked: int,
+    *,
+    packs_rows: bool = False,
+) -> int:
     """Bytes that a forward pass of the model keeps."""
     assert precision in {"fp32", "bf16"}
     model = PretrainingModel(config, sentence_order=True)
@@ -97,6 +105,7 @@ def kept_bytes(config: ModelConfig, precision: Precision, num_rows: int, num_tok
         torch.randint(config.vocabulary_size, (num_rows, num_tokens)),
         torch.zeros(num_rows, num_tokens, dtype=torch.long),
         torch.full((num_rows,), num_tokens),
+        samples=(torch.arange(num_tokens) // 5).expand(num_rows, -1) if packs_rows else None,
     )
     masked = torch.randperm(num_rows * num_tokens)[:num_masked].sort().values
     kept = Kept(model)
@@ -127,6 +136,18 @@ def test_activations_are_within_a_tenth(
     planned = micro_batch_bytes(work, Share(3)) + narrow_weight_bytes(work, Share(3))
     measured = kept_bytes(config, precision, rows, tokens, work.num_masked_per_micro_batch)
     assert planned == pytest.approx(measured, rel=0.1)
+
+
+def test_the_mask_of_packed_rows_is_counted(shape: Shape) -> None:
+    """Each pair of slots has a number, the same for all layers and heads: most of all in a narrow model."""
+    config = shape(1, 32, 2, rows=64, entries=64, dropout=0.0)
+    numbers = {"max_tokens": 512, "num_sequences_per_step": 2, "num_sequences_per_micro_batch": 2}
+    packed, plain = (Work(config=config, **numbers, packs_rows=packs_rows) for packs_rows in (True, False))
+    difference = micro_batch_bytes(packed, Share(1)) - micro_batch_bytes(plain, Share(1))
+    assert difference == 2 * 512 * 512 * 4
+    masked = packed.num_masked_per_micro_batch
+    measured = kept_bytes(config, "fp32", 2, 512, masked, packs_rows=True)
+    assert micro_batch_bytes(packed, Share(1)) == pytest.approx(measured, rel=0.1)
 
 
 @pytest.mark.parametrize("tensor", [1, 2, 4])

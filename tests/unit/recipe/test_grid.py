@@ -85,6 +85,14 @@ def test_every_phase_is_checked() -> None:
         resolve_grid(ParallelSettings(data=2), [*works(), ("finetuning of foods", work)], FOUR_GPUS)
 
 
+def test_auto_takes_a_grid_that_every_phase_can_run() -> None:
+    """Four replicas would do for pretraining, but a step of fine-tuning has two sequences."""
+    tuning = FinetuningSettings(num_sequences_per_step=2, num_sequences_per_micro_batch=1)
+    work = work_of(CONFIG, tuning, ParallelSettings(), RuntimeSettings(), on_gpu=False)
+    grid = resolve_grid(ParallelSettings(data="auto"), [*works(), ("finetuning of foods", work)], FOUR_GPUS)
+    assert grid.degrees == Degrees(data=2)
+
+
 def test_more_ranks_than_cores_is_right_but_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         resolve_grid(ParallelSettings(tensor=4, pipeline=4, data=2), _small(), CPU)

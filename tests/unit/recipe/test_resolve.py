@@ -171,13 +171,9 @@ def test_what_cannot_run_is_refused(
         "finetuning.optimizer.layer_decay=0.9",
     ],
 )
-def test_settings_for_whole_models_are_refused_on_grids(
-    recipe: Path, registry: Registry, setting: str, grid: str
-) -> None:
-    resolved(recipe, registry, setting)
-    key = setting.partition("=")[0].rpartition(".")[2]
-    with pytest.raises(RecipeError, match=f"one process trains as a whole(.|\n)*{key}"):
-        resolved(recipe, registry, setting, grid, "finetuning.num_sequences_per_micro_batch=2")
+def test_grids_take_every_setting(recipe: Path, registry: Registry, setting: str, grid: str) -> None:
+    found = resolved(recipe, registry, setting, grid, "finetuning.num_sequences_per_micro_batch=2")
+    assert found.cells[0].grid.degrees.data == (2 if "data" in grid else 1)
 
 
 def test_two_tasks_of_one_name_are_refused(recipe: Path, registry: Registry) -> None:

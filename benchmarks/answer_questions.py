@@ -1,11 +1,13 @@
 """Questions and answers on real data: SQuAD, then BioASQ from there, and BioASQ without SQuAD first.
 
-    python benchmarks/answer_questions.py --model MODEL_DIR --data DATA/qa --out FOLDER
+    python benchmarks/answer_questions.py --model MODEL_DIR --data DATA --out FOLDER --write
 
 MODEL_DIR is a model folder (`domainlm model import` makes one of a Hugging Face BERT). DATA/qa holds
 squad/dev-v1.1.rebuilt.json.gz with squad/suggested_split.json, by whose titles it is divided into articles to train on
 and articles to test on, and bioasq/*B?_golden.json.gz: years 8 to 11 to train on, year 7 to test on. The official
-training sets are not needed, so the scores are not those of papers. What is finished in FOLDER is not done again.
+training sets are not needed, so the scores are not those of papers. The last epoch is scored. What is finished in
+FOLDER is not done again. Speed is that of the training steps alone and counts real sub-tokens without padding; needs an
+idle machine. `--train-share` and `--test-share` are about BioASQ, `--squad-train-share` is about SQuAD's training.
 """
 
 from __future__ import annotations
@@ -13,71 +15,53 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measuring import machine_facts, write_results
+from finetuning import fine_tune, sampled, share, shared_options, tell
 
 if TYPE_CHECKING:
-    from domainlm.api import CheckpointInfo, Split, StepInfo
+    from domainlm.api import Split
 
-_PACKAGES = ("domainlm", "domainlm-biomegatron", "torch", "tokenizers")
+    Files = dict[Split, tuple[Path, ...]]
 
-
-@dataclass
-class Steps:
-    """Adds up training steps; an observer of domainlm's loop."""
-
-    seconds: float = 0.0
-    num_tokens: int = 0
-    num_steps: int = 0
-
-    def step_ended(self, info: StepInfo) -> None:
-        """Add one step."""
-        self.seconds += info.seconds
-        self.num_tokens += info.num_tokens
-        self.num_steps += 1
-
-    def checkpoint_saved(self, info: CheckpointInfo) -> None:
-        """Nothing to count."""
+_SHOWN = {
+    "exact match": ("SQuAD v1.1", "exact_match"),
+    "F1": ("SQuAD v1.1", "f1"),
+    "SAcc": ("factoid@5", "strict_accuracy"),
+    "LAcc": ("factoid@5", "lenient_accuracy"),
+    "MRR": ("factoid@5", "mrr"),
+}
 
 
-def divide_squad(data: Path, folder: Path) -> dict[str, tuple[Path, ...]]:
+def divide_squad(data: Path, folder: Path) -> Files:
     """Write the articles to train on and those to test on as two files."""
-    with gzip.open(data / "squad" / "dev-v1.1.rebuilt.json.gz", "rt", encoding="utf-8") as stream:
+    with gzip.open(data / "qa" / "squad" / "dev-v1.1.rebuilt.json.gz", "rt", encoding="utf-8") as stream:
         content = json.load(stream)
-    titles = set(json.loads((data / "squad" / "suggested_split.json").read_text(encoding="utf-8"))["train_titles"])
-    files = {}
-    for split in ("train", "test"):
+    titles = set(json.loads((data / "qa/squad/suggested_split.json").read_text(encoding="utf-8"))["train_titles"])
+    files: Files = {}
+    splits: tuple[Split, ...] = ("train", "test")
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in splits:
         articles = [each for each in content["data"] if (each["title"] in titles) == (split == "train")]
         files[split] = (folder / f"squad-{split}.json",)
         files[split][0].write_text(json.dumps({"version": "1.1", "data": articles}), encoding="utf-8")
     return files
 
 
-def bioasq_files(data: Path) -> dict[str, tuple[Path, ...]]:
+def bioasq_files(data: Path) -> Files:
     """The golden files of four years to train on, and of one to test on."""
-    files = sorted((data / "bioasq").glob("*B?_golden.json.gz"))
+    files = sorted((data / "qa" / "bioasq").glob("*B?_golden.json.gz"))
     test = tuple(file for file in files if file.name.startswith("7B"))
     return {"train": tuple(file for file in files if file not in test), "test": test}
 
 
-def fine_tune(
-    task: str,
-    files: Mapping[str, tuple[Path, ...]],
-    start: Path,
-    work: Path,
-    arguments: argparse.Namespace,
-    epochs: int,
+def run(
+    task: str, files: Files, start: Path, work: Path, arguments: argparse.Namespace, train_share: float, epochs: int
 ) -> dict[str, Any]:
-    """One fine-tuning; its scores on test and its speed (none where it had been done before)."""
+    """Fine-tune on one task from one model."""
     from domainlm.plugin import load_plugins
-    from domainlm.recipe.schema import RuntimeSettings
-    from domainlm.recipe.task_settings import FinetuningSettings
-    from domainlm.tasks.finetune import finetune
 
     settings = {
         "num_epochs": epochs,
@@ -88,59 +72,32 @@ def fine_tune(
         "head": {"num_fc_layers": 2, "fc_hidden": arguments.fc_hidden, "dropout": 0.1},
         "optimizer": {"learning_rate": arguments.learning_rate},
     }
-    steps, begin = Steps(), time.monotonic()
-    by_split: dict[Split, tuple[Path, ...]] = {"train": files["train"], "test": files["test"]}
-    scores = finetune(
-        task=load_plugins().registry.task(task, where="benchmark"),
-        files=by_split,
-        settings=FinetuningSettings.model_validate(settings),
-        runtime=RuntimeSettings(num_threads=arguments.threads, precision=arguments.precision),
-        seed=arguments.seed,
-        start=start,
-        work=work,
-        observer=steps,
+    spec = sampled(
+        load_plugins().registry.task(task, where="benchmark"), {"train": train_share, "test": arguments.test_share}
     )
-    return {
-        "task": task,
-        "settings": settings,
-        "scores": {each.metric: each.value for each in scores if each.split == "test" and not each.type},
-        "signatures": sorted({each.signature for each in scores}),
-        "data": json.loads((work / "scores.json").read_text(encoding="utf-8"))["data"],
-        "tokens_per_second": round(steps.num_tokens / steps.seconds) if steps.seconds else None,
-        "seconds_in_all": round(time.monotonic() - begin),
-    }
+    return fine_tune(spec, files, start, work, settings, arguments)
 
 
 def main() -> None:
-    """Fine-tune three times and write what came out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    """Fine-tune three times and say what came out."""
+    parser = shared_options(__doc__, batch=16, max_tokens=384, rate=1e-4)
     parser.add_argument("--squad-epochs", type=int, default=2)
     parser.add_argument("--bioasq-epochs", type=int, default=4)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--max-tokens", type=int, default=384)
+    parser.add_argument("--squad-train-share", type=share, default=1.0, help="a fixed sample of SQuAD's questions")
     parser.add_argument("--fc-hidden", type=int, default=512)
-    parser.add_argument("--learning-rate", type=float, default=1e-4)
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    squad, bioasq = divide_squad(arguments.data, arguments.out), bioasq_files(arguments.data)
-    first, out = arguments.model, arguments.out
+    out, start = arguments.out, arguments.model
+    squad, bioasq = divide_squad(arguments.data, out), bioasq_files(arguments.data)
+    one = partial(run, arguments=arguments)
+    on_squad = {"train_share": arguments.squad_train_share, "epochs": arguments.squad_epochs}
+    on_bioasq = {"train_share": arguments.train_share, "epochs": arguments.bioasq_epochs}
+    after = out / "squad" / "model"
     runs = {
-        "SQuAD": fine_tune("core/squad", squad, first, out / "squad", arguments, arguments.squad_epochs),
-        "SQuAD, then BioASQ": fine_tune(
-            "biomegatron/bioasq", bioasq, out / "squad" / "model", out / "after", arguments, arguments.bioasq_epochs
-        ),
-        "BioASQ": fine_tune("biomegatron/bioasq", bioasq, first, out / "alone", arguments, arguments.bioasq_epochs),
+        "SQuAD": partial(one, "core/squad", squad, start, out / "squad", **on_squad),
+        "BioASQ after SQuAD": partial(one, "biomegatron/bioasq", bioasq, after, out / "bioasq-after", **on_bioasq),
+        "BioASQ": partial(one, "biomegatron/bioasq", bioasq, start, out / "bioasq-alone", **on_bioasq),
     }
-    lines = [f"{name}: {run['scores']}, {run['tokens_per_second']} real sub-tokens/s" for name, run in runs.items()]
-    content = {"machine": machine_facts(_PACKAGES), "model": first.name, "seed": arguments.seed, "runs": runs}
-    print("\n".join(lines))
-    print(write_results("answer-questions", content, "\n\n".join(["# Questions and answers", *lines]) + "\n"))
+    tell("answer-questions", "Answers to SQuAD's and BioASQ's questions", runs, _SHOWN, arguments)
 
 
 if __name__ == "__main__":

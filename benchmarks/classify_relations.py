@@ -1,6 +1,6 @@
 """Relations on real data: ChemProt with mentions shown in several ways, and PubMedQA.
 
-    python benchmarks/classify_relations.py --model MODEL_DIR --data DATA --out FOLDER
+    python benchmarks/classify_relations.py --model MODEL_DIR --data DATA --out FOLDER --write
 
 MODEL_DIR is a model folder (`domainlm model import` makes one of a Hugging Face BERT). DATA holds re/chemprot and
 qa/pubmedqa with their official files. ChemProt is trained on its training set and scored on its test set; PubMedQA on
@@ -11,67 +11,22 @@ training steps alone and counts real sub-tokens without padding; needs an idle m
 from __future__ import annotations
 
 import argparse
-import json
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from answer_questions import Steps
-from measuring import machine_facts, write_results
+from finetuning import fine_tune, sampled, shared_options, tell
 
 if TYPE_CHECKING:
     from domainlm.api import Split
 
-_PACKAGES = ("domainlm", "domainlm-biomegatron", "torch", "tokenizers")
-_SHOWN = (
-    ("scored labels", "f1"),
-    ("scored labels", "macro_f1"),
-    ("all gold relations", "f1"),
-    ("all labels", "accuracy"),
-)
-
-
-def fine_tune(
-    task: str, files: dict[Split, tuple[Path, ...]], arguments: argparse.Namespace, *, mentions: str, head_reads: str
-) -> dict[str, Any]:
-    """One fine-tuning; its scores on test and its speed (none where it had been done before)."""
-    from domainlm.plugin import load_plugins
-    from domainlm.recipe.schema import RuntimeSettings
-    from domainlm.recipe.task_settings import FinetuningSettings
-    from domainlm.tasks.finetune import finetune
-
-    settings = {
-        "num_epochs": arguments.epochs,
-        "num_sequences_per_step": arguments.batch,
-        "num_sequences_per_micro_batch": arguments.batch,
-        "max_tokens": 256 if task.endswith("pubmedqa") else arguments.max_tokens,
-        "choose": "last",
-        "sequence": {"mentions": mentions, "head_reads": head_reads},
-        "optimizer": {"learning_rate": arguments.learning_rate},
-    }
-    steps, begin = Steps(), time.monotonic()
-    work = arguments.out / f"{task.rpartition('/')[2]}-{mentions}-{head_reads}"
-    scores = finetune(
-        task=load_plugins().registry.task(task, where="benchmark"),
-        files=files,
-        settings=FinetuningSettings.model_validate(settings),
-        runtime=RuntimeSettings(num_threads=arguments.threads, precision=arguments.precision),
-        seed=arguments.seed,
-        start=arguments.model,
-        work=work,
-        observer=steps,
-    )
-    on_test = {(each.protocol, each.metric): each for each in scores if each.split == "test" and not each.type}
-    return {
-        "task": task,
-        "settings": settings,
-        "scores": {f"{metric}, {protocol}": on_test[protocol, metric].value for protocol, metric in _SHOWN
-                   if (protocol, metric) in on_test},
-        "signatures": sorted({each.signature for each in on_test.values()}),
-        "data": json.loads((work / "scores.json").read_text(encoding="utf-8"))["data"],
-        "tokens_per_second": round(steps.num_tokens / steps.seconds) if steps.seconds else None,
-        "seconds_in_all": round(time.monotonic() - begin),
-    }  # fmt: skip
+_WAYS = ("markers", "dummies", "plain")
+_SHOWN = {
+    "micro F1, five classes": ("scored labels", "f1"),
+    "macro F1": ("scored labels", "macro_f1"),
+    "F1, all gold relations": ("all gold relations", "f1"),
+    "accuracy": ("all labels", "accuracy"),
+}
 
 
 def chemprot_files(data: Path) -> dict[Split, tuple[Path, ...]]:
@@ -83,42 +38,51 @@ def chemprot_files(data: Path) -> dict[Split, tuple[Path, ...]]:
     }
 
 
+def run(
+    task: str, files: dict[Split, tuple[Path, ...]], mentions: str, head_reads: str, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Fine-tune on one task in one way."""
+    from domainlm.plugin import load_plugins
+
+    is_pubmedqa = task.endswith("pubmedqa")
+    settings = {
+        "num_epochs": arguments.pubmedqa_epochs if is_pubmedqa else arguments.epochs,
+        "num_sequences_per_step": arguments.batch,
+        "num_sequences_per_micro_batch": arguments.batch,
+        "max_tokens": 256 if is_pubmedqa else arguments.max_tokens,
+        "choose": "last",
+        "sequence": {"mentions": mentions, "head_reads": head_reads},
+        "optimizer": {"learning_rate": arguments.learning_rate},
+    }
+    spec = sampled(
+        load_plugins().registry.task(task, where="benchmark"),
+        {"train": arguments.train_share, "test": arguments.test_share},
+    )
+    work = arguments.out / f"{task.rpartition('/')[2]}-{mentions}-{head_reads}"
+    return fine_tune(spec, files, arguments.model, work, settings, arguments)
+
+
 def main() -> None:
-    """Fine-tune and write what came out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--mentions", nargs="*", default=["markers", "dummies", "plain"])
+    """Fine-tune and say what came out."""
+    parser = shared_options(__doc__, batch=32, max_tokens=128, rate=3e-4)
+    parser.add_argument("--mentions", nargs="*", choices=_WAYS, default=["markers", "dummies", "plain"])
     parser.add_argument("--head-reads", choices=("first", "first_and_mentions"), default="first")
+    parser.add_argument("--epochs", type=int, default=4, help="on ChemProt")
     parser.add_argument("--pubmedqa", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--max-tokens", type=int, default=128)
-    parser.add_argument("--learning-rate", type=float, default=3e-4)
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pubmedqa-epochs", type=int, default=4)
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    chemprot = chemprot_files(arguments.data)
     runs = {
-        f"ChemProt, {mentions}": fine_tune(
-            "biomegatron/chemprot",
-            chemprot_files(arguments.data),
-            arguments,
-            mentions=mentions,
-            head_reads=arguments.head_reads,
+        f"ChemProt, {mentions}": partial(
+            run, "biomegatron/chemprot", chemprot, mentions, arguments.head_reads, arguments
         )
         for mentions in arguments.mentions
     }
     if arguments.pubmedqa:
         path = arguments.data / "qa" / "pubmedqa" / "ori_pqal.json.gz"
         files: dict[Split, tuple[Path, ...]] = {"train": (path,), "test": (path,)}
-        runs["PubMedQA"] = fine_tune("biomegatron/pubmedqa", files, arguments, mentions="plain", head_reads="first")
-    lines = [f"{name}: {run['scores']}, {run['tokens_per_second']} real sub-tokens/s" for name, run in runs.items()]
-    content = {"machine": machine_facts(_PACKAGES), "model": arguments.model.name, "seed": arguments.seed, "runs": runs}
-    print("\n".join(lines))
-    print(write_results("classify-relations", content, "\n\n".join(["# Relations", *lines]) + "\n"))
+        runs["PubMedQA"] = partial(run, "biomegatron/pubmedqa", files, "plain", "first", arguments)
+    tell("classify-relations", "Relations of ChemProt, and PubMedQA", runs, _SHOWN, arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from domainlm.testing.plugins import PluginReport, check_plugin, plugin_registry
 from domainlm.testing.ranks import run_on_ranks
 from domainlm.testing.recipes import check_recipe
 from domainlm.testing.sizes import check_model_size
+from domainlm.testing.survival import SurvivalCounts, check_locality, check_survival
 from domainlm.testing.tasks import TaskCounts, check_task
 from domainlm.testing.vocabularies import check_vocabulary
 
@@ -22,11 +23,14 @@ __all__ = [
     "CheckError",
     "CorpusCounts",
     "PluginReport",
+    "SurvivalCounts",
     "TaskCounts",
     "check_corpus",
+    "check_locality",
     "check_model_size",
     "check_plugin",
     "check_recipe",
+    "check_survival",
     "check_task",
     "check_vocabulary",
     "plugin_registry",

@@ -53,7 +53,7 @@ def check_corpus(spec: CorpusSpec, path: Path | None = None) -> CorpusCounts:
         documents = [document for file in files for document in read_twice(spec.read, file, problems, where)]
         check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
     for document in documents:
-        _check_document(document, where)
+        check_document(document, where)
     _check_unique((document.id for document in documents), where)
     return CorpusCounts(len(documents), sum(len(document.paragraphs) for document in documents), dict(problems.counts))
 
@@ -66,7 +66,12 @@ def _check_patterns(spec: CorpusSpec, files: Iterable[Path], where: str) -> None
             )
 
 
-def _check_document(document: object, where: str) -> None:
+def check_document(document: object, where: str) -> None:
+    """Check one document.
+
+    Raises:
+        CheckError: the first rule that is broken.
+    """
     if not isinstance(document, Document):
         raise CheckError("the reader must give Documents", where=where, given=repr(document)[:200])
     place = f"{where}, document {document.id!r}"

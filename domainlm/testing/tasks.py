@@ -16,6 +16,9 @@ from domainlm.testing.samples import check_refusals, read_twice, write_sample
 from domainlm.testing.sequences import check_sequence_example, count_labels
 from domainlm.testing.spans import check_span_example, count_answers
 
+_BLANKS = " \t\r\n"
+"""White space of other kinds may be a word of a file in columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskCounts:
@@ -67,7 +70,7 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
         examples: list[Any] = []
         for file in files:
             read = read_twice(spec.read, file, problems, where)
-            _check_file(read, spec, f"{where}, {file.name}")
+            check_examples(read, spec, f"{where}, {file.name}")
             examples += read
         check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
     if spec.kind == "sequence":
@@ -85,7 +88,12 @@ def _count(examples: Sequence[TokenExample], problems: ProblemLog, where: str) -
     return TaskCounts(len(examples), num_words, dict(sorted(types.items())), dict(problems.counts))
 
 
-def _check_file(examples: Sequence[object], spec: TaskSpec, where: str) -> None:
+def check_examples(examples: Sequence[object], spec: TaskSpec, where: str) -> None:
+    """Check the records of one file: each sound, of the declared types, and with an id of its own.
+
+    Raises:
+        CheckError: the first rule that is broken.
+    """
     ids: set[str] = set()
     for example in examples:
         name = getattr(example, "id", None)
@@ -109,7 +117,7 @@ def _check_words(example: TokenExample, where: str) -> None:
             raise CheckError(
                 "a word lies outside the text", where=where, given=(start, end), allowed=f"0 to {len(example.text)}"
             )
-        if example.text[start:end].strip() != example.text[start:end]:
+        if example.text[start:end].strip(_BLANKS) != example.text[start:end]:
             raise CheckError("a word begins or ends with a blank", where=where, given=repr(example.text[start:end]))
     for left, right in pairwise(example.words):
         if left[1] > right[0]:
@@ -125,7 +133,7 @@ def _check_entities(example: TokenExample, spec: TaskSpec, where: str) -> None:
                 "an entity lies outside the text", where=where, given=entity, allowed=f"0 to {len(example.text)}"
             )
         mention = example.text[entity.start : entity.end]
-        if mention != mention.strip():
+        if mention != mention.strip(_BLANKS):
             raise CheckError("an entity begins or ends with a blank", where=where, given=repr(mention))
         if spec.types and entity.type not in spec.types:
             raise CheckError("an entity has an undeclared type", where=where, given=entity.type, allowed=spec.types)

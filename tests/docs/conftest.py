@@ -23,6 +23,7 @@ _CORE = Path(domainlm.__file__).parents[1]
 _SLOW_PAGES = {
     "docs/tutorial.md",
     "docs/how-to/write-a-plugin.md",
+    "docs/how-to/another-domain.md",
     "docs/how-to/resume-and-share.md",
     "docs/how-to/prepare-a-corpus.md",
     "docs/how-to/start-from-a-model.md",

@@ -4,8 +4,8 @@
 
 Offsets count characters (Unicode code points), the end is exclusive. "id" is optional; an entity may carry its own
 "text", which is then compared. Other keys are ignored. What is wrong with one mention costs that mention alone: it is
-left out and counted, the others of its record stay. A record without "entities" is left out and counted, because a
-misspelled key must not turn into a text without mentions.
+left out and counted, the others of its record stay. Blanks at the ends of a mention are cut, and counted. A record
+without "entities" is left out and counted, because a misspelled key must not turn into a text without mentions.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TypeGuard
 from domainlm.api import DataError, Entity, ProblemLog, TokenExample
 from domainlm.builtin.formats.names import file_stem
 from domainlm.builtin.formats.records import id_of, is_encodable, read_records, text_of
+from domainlm.text.annotated import sound_entity
 from domainlm.text.words import split_words
 
 
@@ -74,7 +75,7 @@ def read_entity(entry: object, text: str, path: Path, line: int, problems: Probl
         detail = f"{entry['text']!r} given, {text[start:end]!r} found, left out"
         problems.add("mention text differs", detail, path=path, line=line)
         return None
-    return Entity(start, end, entity_type)
+    return sound_entity(text, [(start, end)], entity_type, problems=problems, path=path, line=line)
 
 
 def _is_offset(value: object) -> TypeGuard[int]:

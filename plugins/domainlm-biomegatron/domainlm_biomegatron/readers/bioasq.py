@@ -21,6 +21,7 @@ from domainlm.api import Answer, DataError, ProblemLog, SpanExample
 from domainlm.reading import find_occurrences, read_json, read_squad
 
 FACTOID = "factoid"
+_OTHER_TYPES = frozenset({"yesno", "list", "summary"})
 _PART = re.compile(r"(.+)[:_][0-9]+")
 
 
@@ -81,7 +82,10 @@ def _questions(content: object, path: Path, problems: ProblemLog) -> Iterator[_Q
         place = f"{path}: questions[{number}]"
         if not isinstance(entry, dict):
             problems.add("question is not an object", f"got {type(entry).__name__}, left out", path=place)
-        elif entry.get("type") == FACTOID:
+        elif entry.get("type") != FACTOID:
+            if str(entry.get("type")) not in _OTHER_TYPES:
+                problems.add("question of no known type", f"{entry.get('type')!r:.60}, left out", path=place)
+        else:
             name, body = entry.get("id"), entry.get("body")
             if not _is_text(name) or not _is_text(body):
                 problems.add("factoid question without id or body", "left out", path=place)

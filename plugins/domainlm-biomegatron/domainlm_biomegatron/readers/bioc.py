@@ -142,6 +142,10 @@ def _documents_json(path: Path, problems: ProblemLog) -> Iterator[_Document]:
             problems.add("document is not a JSON object (left out)", type(record).__name__, path=path)
             continue
         document = _Document(_name_json(record.get("id"), number))
+        if not isinstance(record.get("passages"), list):
+            problems.add("document without a list of passages (left out)", document.name, path=path)
+        elif not all(isinstance(each, dict) for each in record["passages"]):
+            problems.add("passage is not a JSON object (left out)", document.name, path=path)
         for part in _parts(record):
             found = _passage_json(part, document.name, path, problems)
             if found is not None:
@@ -181,6 +185,8 @@ def _parts(record: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
 def _passage_json(part: Mapping[str, object], name: str, path: Path, problems: ProblemLog) -> _Passage | None:
     text, offset = part.get("text"), part.get("offset", 0)
     if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or part.get("annotations"):
+            problems.add("passage without a text (left out)", f"document {name}", path=path)
         return None
     if not _is_whole(offset) or not _is_text(text):
         problems.add("passage with a wrong offset or text (left out)", f"document {name}", path=path)

@@ -145,6 +145,8 @@ def _section_title(section: etree._Element) -> str:
 
 def tidy(text: str) -> str:
     """Squeeze white space, and remove what citation marks and formulas leave behind: brackets, commas, blanks."""
-    without_marks = _EMPTY_BRACKETS.sub("", _REMOVED_MARKS.sub(" ", text))
+    without_marks = _EMPTY_BRACKETS.sub(
+        "", _REMOVED_MARKS.sub(" ", squeeze(text))
+    )  # squeezed first: long runs cost their square
     squeezed = _BLANK_BEFORE_STOP.sub(r"\1", squeeze(without_marks))
     return _BLANK_AFTER_BRACKET.sub("", _STRAY_COMMA.sub(r"\1", squeezed))

@@ -84,10 +84,12 @@ def domainlm_model(size: Size, device: Device, dropout: float, max_tokens: int, 
     def loss(rows: Rows) -> torch.Tensor:
         there = _mover(device.torch_device)
         tokens = there(rows.tokens)
-        extra = () if rows.positions is None or rows.samples is None else (there(rows.positions), there(rows.samples))
-        inputs = EncoderInputs(tokens, torch.zeros_like(tokens), there(rows.lengths), *extra)
+        masked = there(rows.masked)
+        inputs = EncoderInputs(tokens, torch.zeros_like(tokens), there(rows.lengths), read=masked)
+        if rows.positions is not None and rows.samples is not None:
+            inputs = inputs._replace(positions=there(rows.positions), samples=there(rows.samples))
         with device.autocast():
-            words, _ = model.losses(model.encoder(*inputs), there(rows.masked), there(rows.labels), None)
+            words, _ = model.losses(model.encoder(*inputs), masked, there(rows.labels), None)
         return words / len(rows.labels)
 
     def lay_out(sequences: Sequence[MaskedSequence]) -> Rows:

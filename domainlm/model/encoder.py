@@ -15,6 +15,7 @@ from torch.nn import functional
 from domainlm.model.attention import attend
 from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
 from domainlm.model.dropout import Dropout
+from domainlm.model.gather import gather_rows, spread_rows
 from domainlm.model.precision import lowered
 
 
@@ -27,6 +28,8 @@ class EncoderInputs(NamedTuple):
         lengths: real tokens of each row, which come first [B]; nothing attends to the others.
         positions: place of each token in its sample, int64 [B, T]; None where each row is one sample.
         samples: which sample of its row a token belongs to, int64 [B, T]; attention stays within it. None as above.
+        read: row * T + slot of the hidden states that heads will read, all different, int64 [R]. The last layer gives
+            zeros for the others, which spares most of its products. None for all.
     """
 
     tokens: torch.Tensor
@@ -34,6 +37,7 @@ class EncoderInputs(NamedTuple):
     lengths: torch.Tensor
     positions: torch.Tensor | None = None
     samples: torch.Tensor | None = None
+    read: torch.Tensor | None = None
 
 
 class Embeddings(nn.Module):
@@ -70,8 +74,10 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(config.hidden, config.hidden)
         self.dropout_rate = config.dropout
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        """[B, T, H] to [B, T, H]; `bias` [B, 1, 1, T] is added to the scores.
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[B, T, H] to [B, T, H], or to the rows `read` of it [R, H]; `bias` [B, 1, 1, T] is added to the scores.
 
         The rows of `query_key_value` are grouped by head: query, key and value of the first head come first.
         """
@@ -80,7 +86,8 @@ class SelfAttention(nn.Module):
         grouped = projected.view(batch, tokens, width // (3 * self.head_width), 3, self.head_width)
         query, key, value = grouped.permute(3, 0, 2, 1, 4)
         mixed = attend(query, key, value, bias, self.dropout_rate if self.training else 0.0)
-        attended: torch.Tensor = self.output(mixed.transpose(1, 2).reshape(batch, tokens, -1))
+        joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)
+        attended: torch.Tensor = self.output(joined if read is None else gather_rows(joined.flatten(0, 1), read))
         return attended
 
 
@@ -93,7 +100,7 @@ class FeedForward(nn.Module):
         self.output = nn.Linear(config.feed_forward, config.hidden)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """[B, T, H] to [B, T, H]."""
+        """[..., H] to [..., H]."""
         mapped: torch.Tensor = self.output(functional.gelu(self.inner(states)))
         return mapped
 
@@ -114,13 +121,21 @@ class Layer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
         self.dropout = Dropout(config.dropout)
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        """[B, T, H] to [B, T, H]."""
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[B, T, H] to [B, T, H]; with `read` (see `EncoderInputs`) zeros wherever it does not point."""
+        attended = self.dropout(self.attention(self.attention_norm(states) if self.norms_first else states, bias, read))
+        kept = states if read is None else gather_rows(states.flatten(0, 1), read)
+        mapped = self._fed_forward(kept + attended)
+        return mapped if read is None else spread_rows(mapped, read, states.shape[0] * states.shape[1]).view_as(states)
+
+    def _fed_forward(self, total: torch.Tensor) -> torch.Tensor:
+        """The second half, each token for itself, [..., H] to [..., H]."""
         if self.norms_first:
-            states = states + self.dropout(self.attention(self.attention_norm(states), bias))
-            total: torch.Tensor = states + self.dropout(self.feed_forward(self.feed_forward_norm(states)))
-            return total
-        states = self.attention_norm(states + self.dropout(self.attention(states, bias)))
+            mapped: torch.Tensor = total + self.dropout(self.feed_forward(self.feed_forward_norm(total)))
+            return mapped
+        states = self.attention_norm(total)
         normed: torch.Tensor = self.feed_forward_norm(states + self.dropout(self.feed_forward(states)))
         return normed
 
@@ -142,12 +157,14 @@ class Encoder(nn.Module):
         lengths: torch.Tensor,
         positions: torch.Tensor | None = None,
         samples: torch.Tensor | None = None,
+        read: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Hidden states [B, T, H]; the arguments are those of `EncoderInputs`."""
         bias = attention_bias(EncoderInputs(tokens, token_types, lengths, positions, samples))
         states = self.embeddings(tokens, token_types, positions)
-        for layer in self.layers:
-            states = layer(states, bias)
+        last = len(self.layers) - 1
+        for number, layer in enumerate(self.layers):
+            states = layer(states, bias, read if number == last else None)
         normed: torch.Tensor = self.norm(states)
         return normed
 

@@ -1,4 +1,4 @@
-"""Taking some rows out of a matrix, with a backward pass that writes instead of adding."""
+"""Taking some rows out of a matrix and putting them back, with a backward pass that writes instead of adding."""
 
 from __future__ import annotations
 
@@ -35,3 +35,30 @@ def gather_rows(rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """
     gathered: torch.Tensor = _Gather.apply(rows, places)  # type: ignore[no-untyped-call]
     return gathered
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor, places: torch.Tensor, num_rows: int) -> torch.Tensor:  # noqa: ANN401
+        ctx.save_for_backward(places)
+        return rows.new_zeros(num_rows, rows.shape[1]).index_copy_(0, places, rows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # noqa: ANN401
+        (places,) = ctx.saved_tensors
+        return gradients[0].index_select(0, places), None, None
+
+
+def spread_rows(rows: torch.Tensor, places: torch.Tensor, num_rows: int) -> torch.Tensor:
+    """The inverse of `gather_rows`: the rows at their places, zeros elsewhere.
+
+    Args:
+        rows: [num_places, width].
+        places: int64 [num_places], no two alike, below `num_rows`.
+        num_rows: of the result.
+
+    Returns:
+        [num_rows, width].
+    """
+    spread: torch.Tensor = _Spread.apply(rows, places, num_rows)  # type: ignore[no-untyped-call]
+    return spread

@@ -16,9 +16,11 @@ class _Itself(nn.Module):
         self.layer = layer
         self._device = device
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
         with self._device.autocast():
-            result: torch.Tensor = self.layer(states, bias)
+            result: torch.Tensor = self.layer(states, bias, read)
         return result
 
 
@@ -32,11 +34,13 @@ class _Recomputed(nn.Module):
         self.wrapped = checkpoint_wrapper(itself)
         self._device = device.torch_device.type
 
-    def forward(self, states: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    def forward(
+        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if not states.requires_grad and not any(each.requires_grad for each in self.parameters()):
-            return self._plain(states, bias)  # no backward pass comes here, which fairscale would refuse
+            return self._plain(states, bias, read)  # no backward pass comes here, which fairscale would refuse
         with torch.autocast(self._device, enabled=False):
-            result: torch.Tensor = self.wrapped(states, bias)
+            result: torch.Tensor = self.wrapped(states, bias, read)
         return result
 
 

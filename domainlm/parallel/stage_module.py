@@ -134,8 +134,8 @@ class StageModule(nn.Module):
         bias = attention_bias(inputs)
         if self.embeddings is not None:
             states = self.embeddings(inputs.tokens, inputs.token_types, inputs.positions)
-        for layer in self.layers:
-            states = layer(states, bias)
+        for number, layer in zip(self._indices, self.layers, strict=True):
+            states = layer(states, bias, self._read_by(number, inputs))
         assert states is not None
         return states if self.norm is None else self.norm(states)
 
@@ -150,9 +150,13 @@ class StageModule(nn.Module):
             states = received[: rows * tokens * self.hidden].view(rows, tokens, self.hidden)
         for number, layer in zip(self._indices, self.layers, strict=True):
             self._seeds.enter(self._step, index, f"layer {number}")
-            states = layer(states, bias)
+            states = layer(states, bias, self._read_by(number, inputs))
         assert isinstance(states, torch.Tensor)
         return states
+
+    def _read_by(self, layer: int, inputs: EncoderInputs) -> torch.Tensor | None:
+        """Which states the heads read, where it is the last layer of the model."""
+        return inputs.read if self.is_last and layer == self._indices[-1] else None
 
     def _loss(self, index: int, states: torch.Tensor) -> torch.Tensor:
         assert self.norm is not None

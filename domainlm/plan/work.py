@@ -46,7 +46,7 @@ class Work:
         precision: as `runtime.precision` of a recipe.
         attention: "plain" keeps the probabilities of all pairs of tokens for the backward pass; "fused" recomputes
             them (Dao et al. 2022).
-        mask_bytes: of one element's dropout mask: 2 on a CPU, 1 on a GPU.
+        mask_bytes: of one element's dropout mask.
         checkpoint_every: activations of every so many-th layer are recomputed; 0 keeps them all.
         shard_optimizer: the optimizer's state is divided over the replicas.
         schedule: order of a pipeline's micro-batches.

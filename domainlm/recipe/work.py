@@ -39,7 +39,6 @@ def work_of(
         masked_share=phase.masking.rate if isinstance(phase, PretrainingSettings) else 0.0,
         precision=runtime.precision,
         attention=_attention(config, phase.max_tokens, runtime, on_gpu=on_gpu),
-        mask_bytes=1 if on_gpu else 2,
         checkpoint_every=parallel.num_layers_per_recomputed,
         shard_optimizer=parallel.shard_optimizer,
         schedule=schedule_of(parallel),

@@ -61,6 +61,14 @@ class LabelledBatch(RowBatch):
 BatchT = TypeVar("BatchT", bound=RowBatch)
 
 
+def distinct_slots(slots: torch.Tensor) -> torch.Tensor | None:
+    """`LabelledBatch.slots` as `EncoderInputs.read`, which takes no place twice; None where one might come twice.
+
+    Several slots of one row may be the same, when the two mentions of a pair are one.
+    """
+    return slots.flatten() if slots.ndim == 1 or slots.shape[1] == 1 else None
+
+
 def pad_rows(
     tokens: npt.NDArray[np.int32], row_starts: Ints, rows: Ints, *, max_tokens: int, pad_id: int
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -142,8 +142,14 @@ class PretrainingObjective:
         return self.losses(model, model.encoder(*self.inputs(batch)), batch)
 
     def inputs(self, batch: PretrainingBatch) -> EncoderInputs:
-        """What the encoder reads."""
-        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths, batch.positions, batch.samples)
+        """What the encoder reads, and which of its hidden states `losses` will read."""
+        read = batch.masked_positions
+        if batch.is_swapped is not None:
+            # The first token of a sample is a special one, which is never masked: no place comes twice.
+            rows, slots = batch.tokens.shape
+            firsts = torch.arange(0, rows * slots, slots, device=read.device) if batch.firsts is None else batch.firsts
+            read = torch.cat([read, firsts])
+        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths, batch.positions, batch.samples, read)
 
     def losses(self, model: nn.Module, states: torch.Tensor, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
         """Sums of both losses from the hidden states."""

@@ -25,9 +25,18 @@ def test_the_share_is_dropped_and_the_mean_stays(rate: float, dtype: torch.dtype
     assert dropped.double().mean().item() == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.parametrize("rate", [0.001, 0.1, 25 / 256, 0.998])
+def test_the_rate_is_no_multiple_of_a_byte(rate: float) -> None:
+    """Between 25/256 and 26/256 lies 0.1; the standard deviation of the share is 0.00015 at most."""
+    kept = draw_keep_bits(torch.Size([2_000, 2_000]), rate)
+
+    assert set(kept.unique().tolist()) == {-1, 0}
+    assert (kept == 0).double().mean().item() == pytest.approx(rate, abs=0.0008)
+
+
 def test_neighbours_are_dropped_independently() -> None:
     kept = (draw_keep_bits(torch.Size([400_000]), 0.3) != 0).double()
-    for distance in (1, 2, 3, 4, 8):
+    for distance in (1, 2, 3, 4, 8, 256):
         both = (kept[distance:] * kept[:-distance]).mean().item()
         assert both == pytest.approx(0.49, abs=0.005), distance
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch.nn import functional
 
 from domainlm.model.config import ModelConfig
-from domainlm.model.encoder import Encoder
+from domainlm.model.encoder import Encoder, EncoderInputs
 
 MakeConfig = Callable[..., ModelConfig]
 SpreadOut = Callable[[torch.nn.Module], None]
@@ -147,6 +149,38 @@ def test_samples_that_share_a_row_do_not_see_one_another(
     assert packed.isfinite().all()
     torch.testing.assert_close(packed[:, :7], alone[0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(packed[:, 7:12], alone[1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["megatron", "bert"])
+@given(places=st.sets(st.integers(0, 39), min_size=1))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_states_that_are_read_do_not_depend_on_which_are(
+    make_config: MakeConfig, spread_out: SpreadOut, architecture: str, places: set[int]
+) -> None:
+    encoder = Encoder(make_config(architecture=architecture))
+    spread_out(encoder)
+    tokens, read = torch.arange(40).reshape(2, 20), torch.tensor(sorted(places))
+    inputs = EncoderInputs(tokens, torch.zeros_like(tokens), torch.tensor([20, 20]))
+    direction = torch.randn(len(read), 32, generator=torch.Generator().manual_seed(1))
+    found = {}
+    for each in (None, read):
+        encoder.zero_grad()
+        states = encoder(*inputs._replace(read=each)).flatten(0, 1)[read]
+        torch.autograd.backward((states * direction).sum())
+        found[each is None] = [states, *(parameter.grad for parameter in encoder.parameters())]
+
+    for all_states, some_states in zip(found[True], found[False], strict=True):
+        torch.testing.assert_close(some_states, all_states, atol=1e-4, rtol=1e-4)
+
+
+def test_the_last_layer_gives_zeros_for_what_nobody_reads(make_config: MakeConfig) -> None:
+    encoder = Encoder(make_config(architecture="bert"))
+    tokens = torch.arange(40).reshape(2, 20)
+    inputs = EncoderInputs(tokens, torch.zeros_like(tokens), torch.tensor([20, 11]), read=torch.tensor([3, 27]))
+
+    is_zero = (encoder(*inputs) == 0).all(-1).flatten()
+
+    assert (~is_zero).nonzero().flatten().tolist() == [3, 27]
 
 
 def test_bf16_stays_near_fp32(make_config: MakeConfig, spread_out: SpreadOut) -> None:

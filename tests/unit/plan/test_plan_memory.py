@@ -131,7 +131,6 @@ def test_activations_are_within_a_tenth(
         num_sequences_per_micro_batch=rows,
         precision=precision,
         attention="plain" if dropout or precision == "bf16" else "fused",
-        mask_bytes=2,
     )
     planned = micro_batch_bytes(work, Share(3)) + narrow_weight_bytes(work, Share(3))
     measured = kept_bytes(config, precision, rows, tokens, work.num_masked_per_micro_batch)

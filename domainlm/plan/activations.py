@@ -3,7 +3,8 @@
 The counting is that of Korthikanti et al. (2022), section 4: a layer keeps 16 values per token of the width of its
 products and states (10 of them in the feed-forward of four times the width), two dropout masks, and where the
 probabilities of all pairs of tokens are kept, those as well: s b h (34 + 5 a s / h) bytes in 16 bits, of which
-s b h (24 + 5 a s / h) are divided over the ranks of a tensor group (their equation 2). Differences here: sums between the layers that stay in fp32 under autocast, and probabilities stored once.
+s b h (24 + 5 a s / h) are divided over the ranks of a tensor group (their equation 2). Differences here: sums between
+the layers that stay in fp32 under autocast, and probabilities stored once.
 """
 
 from __future__ import annotations

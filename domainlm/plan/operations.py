@@ -2,9 +2,10 @@
 
 A product of a matrix [m, k] with [k, n] takes 2 m k n operations; the backward pass takes twice as many as the forward
 pass. Summed over the products of a Transformer layer that is 24 B s h^2 + 4 B s^2 h forward (Narayanan et al. 2021,
-appendix). Their formula counts the decoder at every position, where this model computes it at the masked ones alone,
-and always recomputes activations; with masked share 1 and every layer checkpointed the two agree, up to the dense layer
-of the head, which they leave out.
+appendix). Their formula counts the decoder and the last layer at every position, where this model computes the decoder
+at the masked ones alone, and the last layer's output projection and feed-forward only where a head reads; and it always
+recomputes activations. With masked share 1 and every layer checkpointed the two agree, up to the dense layer of the
+head, which they leave out.
 """
 
 from __future__ import annotations
@@ -23,12 +24,9 @@ def layer_operations(config: ModelConfig, num_sequences: int, max_tokens: int) -
     return num_sequences * max_tokens * per_token
 
 
-def last_layer_operations(config: ModelConfig, num_sequences: int, max_tokens: int, num_read: int) -> int:
-    """Forward operations of the last layer, which computes what follows attention only where its states are read."""
-    hidden = config.hidden
-    per_token = 2 * 3 * hidden * hidden + 4 * max_tokens * hidden
-    per_read = 2 * (hidden * hidden + 2 * hidden * config.feed_forward)
-    return num_sequences * max_tokens * per_token + num_read * per_read
+def unread_operations(config: ModelConfig, num_unread: int) -> int:
+    """Forward operations that the last layer is spared at so many positions: output projection and feed-forward."""
+    return num_unread * 2 * (config.hidden * config.hidden + 2 * config.hidden * config.feed_forward)
 
 
 def head_operations(config: ModelConfig, num_masked: int) -> int:
@@ -43,7 +41,11 @@ def step_operations(work: Work) -> int:
 
 def hardware_operations(work: Work) -> int:
     """Operations that the devices do in one step: `step_operations` and what is recomputed."""
-    return step_operations(work) + num_recomputed(work) * _layer_of_step(work)
+    num_layers = work.config.layers
+    recomputed = num_recomputed(work) * _layer_of_step(work)
+    if num_recomputed(work, num_layers - 1):
+        recomputed -= unread_operations(work.config, _num_unread(work))
+    return step_operations(work) + recomputed
 
 
 def num_recomputed(work: Work, first: int = 0, stop: int | None = None) -> int:
@@ -54,9 +56,17 @@ def num_recomputed(work: Work, first: int = 0, stop: int | None = None) -> int:
 
 def _forward(work: Work) -> int:
     num_masked = round(work.num_tokens_per_step * work.masked_share)
-    num_read = num_masked or work.num_tokens_per_step  # fine-tuning, which masks nothing, may read every state
-    last = last_layer_operations(work.config, work.num_sequences_per_step, work.max_tokens, num_read)
-    return (work.config.layers - 1) * _layer_of_step(work) + last + head_operations(work.config, num_masked)
+    layers = work.config.layers * _layer_of_step(work) - unread_operations(work.config, _num_unread(work))
+    return layers + head_operations(work.config, num_masked)
+
+
+def _num_unread(work: Work) -> int:
+    """Slots of a step whose last hidden states no head reads: neither masked nor the first of a sequence."""
+    if not work.masked_share:
+        return 0  # fine-tuning, some of which reads every state
+    num_read = round(work.num_tokens_per_step * work.masked_share)
+    num_read += work.num_sequences_per_step if work.sentence_order else 0
+    return max(0, work.num_tokens_per_step - num_read)
 
 
 def _layer_of_step(work: Work) -> int:

@@ -41,10 +41,24 @@ def test_operations_are_those_of_narayanan(work: Work) -> None:
 
 
 def test_a_head_on_masked_positions_costs_its_share(work: Work) -> None:
+    work = replace(work, sentence_order=False)
     difference = step_operations(replace(work, masked_share=1.0)) - step_operations(replace(work, masked_share=0.25))
-    read = 2 * (1024 * 1024 + 2 * 1024 * 4096)  # of the last layer, by hand: output projection and feed-forward
-    num_tokens = 128 * 512
-    assert difference == pytest.approx(0.75 * 3 * (head_operations(work.config, num_tokens) + num_tokens * read))
+    last_layer = 2 * (1024 * 1024 + 2 * 1024 * 4096)  # output projection and feed-forward, for each position
+    assert difference == 0.75 * 3 * (head_operations(work.config, 128 * 512) + 128 * 512 * last_layer)
+
+
+def test_the_last_layer_is_counted_where_heads_read_it(work: Work) -> None:
+    """Of 512 slots 128 are masked; the pairs' head reads the first slot of each sequence as well."""
+    quarter = replace(work, masked_share=0.25)
+    last_layer = 2 * (1024 * 1024 + 2 * 1024 * 4096)
+    first_slots = step_operations(quarter) - step_operations(replace(quarter, sentence_order=False))
+    assert first_slots == 3 * 128 * last_layer
+
+    whole_layer = 128 * 512 * (24 * 1024 * 1024 + 4 * 512 * 1024)
+    recomputed = [
+        hardware_operations(replace(quarter, checkpoint_every=every)) - step_operations(quarter) for every in (24, 13)
+    ]
+    assert recomputed == [whole_layer - 128 * (512 - 129) * last_layer, whole_layer], "the last layer, another one"
 
 
 @pytest.mark.parametrize(

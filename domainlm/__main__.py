@@ -1,8 +1,6 @@
 """`python -m domainlm`."""
 
-import sys
-
-from domainlm.cli.main import main
+from domainlm.cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -32,6 +33,21 @@ COMPLETE_VARIABLE = f"_{PROGRAM.upper()}_COMPLETE"
 """Set by the shell's completion function when it asks for completions."""
 
 _LOG = logging.getLogger(__name__)
+
+
+def program() -> NoReturn:
+    """What the command `domainlm` is: `main`, and the end of the process.
+
+    A rank that was launched with others leaves at once. Threads of torch's process groups may outlive them, and now and
+    then one of them aborts a process that is done while its interpreter is torn down.
+    """
+    code = main()
+    if os.environ.get("WORLD_SIZE", "1") != "1":  # torchrun's; set where srun launched us, too
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for each exit code

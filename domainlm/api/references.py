@@ -212,6 +212,5 @@ def check_conditions(conditions: object, key: str, where: str) -> None:
 
 
 def _check_number(value: object, key: str, where: str) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(float(value)):  # type: ignore[arg-type]  # a number, as the line above says
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a finite number")

@@ -23,8 +23,8 @@ def draw_keep_bits(shape: torch.Size, rate: float) -> torch.Tensor:
     """Which elements to keep, on the CPU: all bits set, or with probability `rate` none.
 
     Random numbers come one after the other, whatever the number of threads, so few are drawn: a byte for each element
-    (a sixteenth of the time of `Tensor.bernoulli_`). A byte is compared with one of the two thresholds around
-    256 * rate, drawn for each group of elements so that the probability is `rate` itself.
+    (a twelfth of the time of `Tensor.bernoulli_` for 32 x 12 x 128 x 128 on an AMD EPYC). A byte is compared with one
+    of the two thresholds around 256 * rate, drawn for each group of elements so that the probability is `rate` itself.
 
     Returns:
         int8 [*shape].

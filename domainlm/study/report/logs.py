@@ -87,5 +87,6 @@ def _step(entry: dict[str, object]) -> int | None:
 
 def _number(entry: dict[str, object], key: str) -> float | None:
     value = entry.get(key)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None  # type: ignore[arg-type]  # a number, as the line above says
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -23,6 +23,7 @@ class FinetuneStage(Stage):
     """Trains on a task's training split and scores its dev and test splits."""
 
     kind: ClassVar[str] = "finetune"
+    version: ClassVar[int] = 2
 
     spec: TaskSpec
     name: str

@@ -91,7 +91,7 @@ class PretrainStage(Stage):
     """
 
     kind: ClassVar[str] = "pretrain"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     settings: PretrainingSettings
     runtime: RuntimeSettings

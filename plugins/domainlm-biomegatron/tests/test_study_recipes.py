@@ -96,6 +96,29 @@ def test_every_training_can_be_planned(name: str, num_devices: int, folder: Path
         assert plan.seconds_per_step >= least
 
 
+def test_the_page_shows_the_plans_as_they_are(folder: Path, registry: Registry) -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "reproduce-biomegatron.md"
+    table = page.read_text(encoding="utf-8").partition("| days on 16 GPUs |")[2].partition("\n\n")[0]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    cells = {
+        num_devices: [
+            *planned("biomegatron/table1", folder, registry, num_devices),
+            planned("biomegatron/table5", folder, registry, num_devices)[-1],
+        ]
+        for num_devices in (16, 64)
+    }
+
+    expected = []
+    for few, many in zip(cells[16], cells[64], strict=True):
+        assert few.chosen is not None
+        assert many.chosen is not None
+        days = [(plan.seconds_per_step or 0.0) * few.num_steps / 86_400 for plan in (few.chosen, many.chosen)]
+        memory = max(each.total for each in few.chosen.memory) / GIB
+        operations = few.chosen.operations_per_step * few.num_steps
+        expected.append([f"{memory:.1f}", f"{operations:.2e}".replace("e+", "e"), *(f"{each:.3f}" for each in days)])
+    assert [[row[2], *row[4:]] for row in shown] == expected
+
+
 def _layer_parameters(cell: PlannedCell) -> int:
     config = cell.work.config
     return 12 * config.layers * config.hidden**2

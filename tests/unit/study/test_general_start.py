@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,9 @@ num_threads = 1
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    for name, ship in (("logs", "aurora"), ("letters", "mother")):
-        lines = [f"{ship} number {number} wrote of salt and wool.\n" for number in range(60)]
-        (tmp_path / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
-    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz0123456789."]
+def recipe(tmp_path: Path, write_two_corpora: Callable[[Path], None]) -> Path:
+    write_two_corpora(tmp_path)
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyzAM0123456789."]
     entries += [f"##{entry}" for entry in entries[5:]]
     (tmp_path / "vocab.txt").write_text("\n".join(entries), encoding="utf-8")
     path = tmp_path / "harbour.toml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,8 @@ num_threads = 1
 
 
 @pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    for name, ship in (("logs", "Aurora"), ("letters", "Mother")):
-        lines = [f"{ship} number {number} wrote of salt and wool.\n" for number in range(60)]
-        (tmp_path / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
+def recipe(tmp_path: Path, write_two_corpora: Callable[[Path], None]) -> Path:
+    write_two_corpora(tmp_path)
     path = tmp_path / "harbour.toml"
     path.write_text(RECIPE, encoding="utf-8")
     return path

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +46,13 @@ files = { train = ["train.tsv"], dev = ["dev.tsv"], test = ["test.tsv"] }
 [runtime]
 num_threads = 1
 """
-SHIPS, CARGO = ("aurora", "borealis", "cormorant"), ("grain", "timber", "copper")
 SCORED = "pretraining.scored_steps=[2, 4]"
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recipe(tmp_path_factory: pytest.TempPathFactory, write_ships: Callable[[Path], None]) -> Path:
     folder = tmp_path_factory.mktemp("recipe")
-    draw = random.Random(1)  # noqa: S311 - made-up ships
-    logs = [f"The {draw.choice(SHIPS)} left the harbour with {draw.choice(CARGO)}. Fair wind." for _ in range(80)]
-    (folder / "logs.txt").write_text("\n\n".join(logs), encoding="utf-8")
-    for split in ("train", "dev", "test"):
-        rows = [f"The\tO\n{draw.choice(SHIPS)}\tB-Ship\ncarried\tO\n{draw.choice(CARGO)}\tO\n" for _ in range(8)]
-        (folder / f"{split}.tsv").write_text("\n".join(rows), encoding="utf-8")
+    write_ships(folder)
     path = folder / "harbour.toml"
     path.write_text(RECIPE, encoding="utf-8")
     return path

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from domainlm.errors import ModelError, UserError
 from domainlm.model.files import read_config
 from domainlm.study.transfer import Budget, TransferResult
 
-SHIPS, CARGO = ("aurora", "borealis", "cormorant"), ("grain", "timber", "copper")
 SETTINGS: dict[str, Any] = {
     "model.size": "core/tiny",
     "pretraining.num_sequences_per_step": 4,
@@ -31,14 +30,9 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, write_ships: Callable[[Path], None]) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    draw = random.Random(1)  # noqa: S311 - made-up ships
-    logs = [f"The {draw.choice(SHIPS)} left the harbour with {draw.choice(CARGO)}. Fair wind." for _ in range(80)]
-    (folder / "logs.txt").write_text("\n\n".join(logs), encoding="utf-8")
-    for split in ("train", "dev", "test"):
-        rows = [f"The\tO\n{draw.choice(SHIPS)}\tB-Ship\ncarried\tO\n{draw.choice(CARGO)}\tO\n" for _ in range(8)]
-        (folder / f"{split}.tsv").write_text("\n".join(rows), encoding="utf-8")
+    write_ships(folder)
     return folder
 
 

@@ -91,7 +91,7 @@ class Runner:
         """Whether an input has failed; the stage is left out then."""
         if all(below.key not in self.failed and below.key not in self.left_out for below in stage.inputs.values()):
             return False
-        _log.warning("%s: not made, since it needs what failed", self._titles[stage.key])
+        _log.debug("%s: not made, since it needs what failed", self._titles[stage.key])
         self.left_out.add(stage.key)
         return True
 
@@ -159,7 +159,8 @@ class Runner:
 
     def _failed(self, stage: Stage, message: str) -> None:
         note_failure(self.store, stage, message)
-        _log.error("%s: failed: %s", self._titles[stage.key], message)
+        # The whole message is in the results, and ends the run where nothing else could be made.
+        _log.error("%s: failed: %s", self._titles[stage.key], message.partition("\n")[0])
         self.failed[stage.key] = message
 
     def _ended(self, stage: Stage, artifact: Artifact, seconds: float | None) -> None:

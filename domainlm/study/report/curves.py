@@ -89,7 +89,7 @@ def bits_panel(curves: Sequence[Curve], arms: Arms) -> Panel | None:
     ]
     if not converted or len(converted) < len(pretraining):
         return None
-    return replace(_panel(PRETRAINING, "", converted, arms), axis="masked-LM loss (bits per character)")
+    return replace(_panel(PRETRAINING, "", converted, arms), axis="loss (bits per character)")
 
 
 def thin(points: Sequence[tuple[int, float]], width: int) -> Points:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from domainlm.parallel.grid import Grid
 from domainlm.testing.failure import CheckError
 
-_START_SECONDS = 120.0
+_START_SECONDS = 240.0  # the helper's own start, and the ranks' joining
 _GRACE_SECONDS = 20.0
 
 
@@ -38,7 +38,7 @@ def run_on_ranks(
         function: "module:function", "path/to/file.py:function", or a function at the top of a module or a test file.
         ranks: how many, all of them data ranks; or a grid.
         arguments: JSON values; a path goes as its text.
-        timeout_seconds: of all ranks together.
+        timeout_seconds: of all ranks together, once they have found each other.
         device: what the ranks compute on; each has a GPU of its own, over NCCL.
 
     Returns:
@@ -89,7 +89,6 @@ class _Server:
             env={**os.environ, **dict.fromkeys(names, "1"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             cwd=Path.cwd(),
         )
-        self._is_fresh = True
 
     @property
     def is_alive(self) -> bool:
@@ -104,7 +103,7 @@ class _Server:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        seconds += _START_SECONDS if self._is_fresh else 0.0
+        seconds += _START_SECONDS
         timer = threading.Timer(seconds, self._process.kill)
         timer.start()
         try:
@@ -118,7 +117,6 @@ class _Server:
         if not line:
             self.close()
             raise CheckError("the process that starts ranks died", where=job["function"], given="no answer")
-        self._is_fresh = False
         answer: dict[str, Any] = json.loads(line)
         return answer
 

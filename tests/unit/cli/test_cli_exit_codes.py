@@ -143,7 +143,7 @@ def _start(tmp_path: Path, command: str) -> subprocess.Popen[str]:
     ("number", "code", "message"),
     [(signal.SIGTERM, 143, "terminated; run the same"), (signal.SIGINT, 130, "interrupted; run the same")],
 )
-def test_a_signal_ends_it_within_a_second(
+def test_a_signal_ends_it_at_once(
     tmp_path: Path, install: Fixture, number: signal.Signals, code: int, message: str
 ) -> None:
     install("domainlm-harbour", _PLUGIN)
@@ -152,11 +152,11 @@ def test_a_signal_ends_it_within_a_second(
         assert process.stdout.readline() == "waiting\n"
         sent = time.monotonic()
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=50)
 
     assert process.returncode == code
     assert stderr.startswith(message)
-    assert time.monotonic() - sent < 10
+    assert time.monotonic() - sent < 25
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, install: Fixture) -> None:
@@ -166,7 +166,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, install: Fixture) -
         assert process.stdout.readline() == "0\n"
         process.stdout.close()
         process.stdout = None
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=50)
 
     assert process.returncode == 141
     assert stderr == ""

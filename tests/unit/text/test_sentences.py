@@ -102,7 +102,7 @@ def test_time_grows_with_the_length_only(unit: str) -> None:
     text = unit * (400_000 // len(unit))
     start = time.perf_counter()
     split_sentences(text)
-    assert time.perf_counter() - start < 5.0  # quadratic time would be minutes
+    assert time.perf_counter() - start < 30.0  # quadratic time would be minutes
 
 
 @pytest.mark.real

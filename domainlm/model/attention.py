@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from domainlm.model.dropout import draw_keep_bits, keep
 from domainlm.model.precision import lowered
+from domainlm.model.visible import Visible
 
 _SCORES_BYTES_AT_ONCE = 2**21
 """Plain products go through the batch in steps whose scores stay in a core's cache."""
@@ -24,27 +25,49 @@ Where no backward pass follows it is always the faster one.
 
 
 def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor | None, dropout: float
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, visible: Visible, dropout: float
 ) -> torch.Tensor:
-    """softmax(query key^T / sqrt(width) + bias) value, with dropout on the softmax.
+    """softmax(query key^T / sqrt(width)) value over what is visible, with dropout on the softmax.
 
     Args:
         query: [batch, heads, tokens, width].
         key: [batch, heads, tokens, width].
         value: [batch, heads, tokens, width].
-        bias: added to the scores [batch, 1, 1 or tokens, tokens]; None for nothing.
+        visible: to each token.
         dropout: 0.0 outside training.
 
     Returns:
         [batch, heads, tokens, width], of whatever strides.
     """
     query, key, value = lowered(query), lowered(key), lowered(value)
-    if bias is not None:
-        bias = bias.to(query.dtype)
+    if visible.bounds is not None:
+        return _attend_within(query, key, value, visible.bounds, dropout)
+    bias = None if visible.bias is None else visible.bias.to(query.dtype)
     if _prefers_plain_products(query, dropout):
         attended: torch.Tensor = _PlainAttention.apply(query, key, value, bias, dropout)  # type: ignore[no-untyped-call]
         return attended
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+
+
+def _attend_within(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, dropout: float
+) -> torch.Tensor:
+    """Attention inside of each sample: rows laid end to end, as torch's jagged tensors, which flash attention takes.
+
+    The shortest and the longest length are stated, lest a GPU be asked for them; flash attention passes by what is
+    empty. See `torch.nested.nested_tensor_from_jagged`.
+    """
+    batch, heads, tokens, width = query.shape
+
+    def jagged(rows: torch.Tensor) -> torch.Tensor:
+        flat = rows.transpose(1, 2).reshape(batch * tokens, heads, width)
+        flat = flat if flat.is_cuda else flat.contiguous()  # only the plain products elsewhere ask for it
+        nested = torch.nested.nested_tensor_from_jagged(flat, bounds, min_seqlen=1, max_seqlen=tokens)
+        return nested.transpose(1, 2)
+
+    attended = functional.scaled_dot_product_attention(jagged(query), jagged(key), jagged(value), dropout_p=dropout)
+    flat: torch.Tensor = attended.transpose(1, 2).values()
+    return flat.view(batch, tokens, heads, width).transpose(1, 2)
 
 
 def _prefers_plain_products(query: torch.Tensor, dropout: float) -> bool:

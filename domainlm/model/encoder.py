@@ -5,7 +5,6 @@ B = batch, T = tokens, H = hidden, N = heads, D = width of a head.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -16,7 +15,7 @@ from domainlm.model.attention import attend
 from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
 from domainlm.model.dropout import Dropout
 from domainlm.model.gather import gather_rows, spread_rows
-from domainlm.model.precision import lowered
+from domainlm.model.visible import Visible, what_is_visible
 
 
 class EncoderInputs(NamedTuple):
@@ -30,6 +29,7 @@ class EncoderInputs(NamedTuple):
         samples: which sample of its row a token belongs to, int64 [B, T]; attention stays within it. None as above.
         read: row * T + slot of the hidden states that heads will read, all different, int64 [R]. The last layer gives
             zeros for the others, which spares most of its products. None for all.
+        firsts: row * T + slot of each sample's first token, int64 [S]; None as `positions`.
     """
 
     tokens: torch.Tensor
@@ -38,6 +38,11 @@ class EncoderInputs(NamedTuple):
     positions: torch.Tensor | None = None
     samples: torch.Tensor | None = None
     read: torch.Tensor | None = None
+    firsts: torch.Tensor | None = None
+
+    def visible(self, dtype: torch.dtype) -> Visible:
+        """What each token attends to, for weights of a dtype."""
+        return what_is_visible(self.lengths, self.tokens.shape[1], dtype, self.samples, self.firsts)
 
 
 class Embeddings(nn.Module):
@@ -74,10 +79,8 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(config.hidden, config.hidden)
         self.dropout_rate = config.dropout
 
-    def forward(
-        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """[B, T, H] to [B, T, H], or to the rows `read` of it [R, H]; `bias` [B, 1, 1, T] is added to the scores.
+    def forward(self, states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
+        """[B, T, H] to [B, T, H], or to the rows `read` of it [R, H].
 
         The rows of `query_key_value` are grouped by head: query, key and value of the first head come first.
         """
@@ -85,7 +88,7 @@ class SelfAttention(nn.Module):
         batch, tokens, width = projected.shape
         grouped = projected.view(batch, tokens, width // (3 * self.head_width), 3, self.head_width)
         query, key, value = grouped.permute(3, 0, 2, 1, 4)
-        mixed = attend(query, key, value, bias, self.dropout_rate if self.training else 0.0)
+        mixed = attend(query, key, value, visible, self.dropout_rate if self.training else 0.0)
         joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)
         attended: torch.Tensor = self.output(joined if read is None else gather_rows(joined.flatten(0, 1), read))
         return attended
@@ -122,11 +125,11 @@ class Layer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
         self.dropout = Dropout(config.dropout)
 
-    def forward(
-        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
         """[B, T, H] to [B, T, H]; with `read` (see `EncoderInputs`) zeros wherever it does not point."""
-        attended = self.dropout(self.attention(self.attention_norm(states) if self.norms_first else states, bias, read))
+        attended = self.dropout(
+            self.attention(self.attention_norm(states) if self.norms_first else states, visible, read)
+        )
         kept = states if read is None else gather_rows(states.flatten(0, 1), read)
         mapped = self._fed_forward(kept + attended)
         return mapped if read is None else spread_rows(mapped, read, states.shape[0] * states.shape[1]).view_as(states)
@@ -159,13 +162,15 @@ class Encoder(nn.Module):
         positions: torch.Tensor | None = None,
         samples: torch.Tensor | None = None,
         read: torch.Tensor | None = None,
+        firsts: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Hidden states [B, T, H]; the arguments are those of `EncoderInputs`."""
-        bias = attention_bias(EncoderInputs(tokens, token_types, lengths, positions, samples))
+        inputs = EncoderInputs(tokens, token_types, lengths, positions, samples, firsts=firsts)
+        visible = inputs.visible(self.embeddings.word.weight.dtype)
         states = self.embeddings(tokens, token_types, positions)
         last = len(self.layers) - 1
         for number, layer in enumerate(self.layers):
-            states = layer(states, bias, read if number == last else None)
+            states = layer(states, visible, read if number == last else None)
         normed: torch.Tensor = self.norm(states)
         return normed
 
@@ -173,34 +178,3 @@ class Encoder(nn.Module):
 def gelu_kind(config: ModelConfig) -> str:
     """The activation as torch's `gelu` calls it."""
     return "tanh" if config.activation == "gelu_tanh" else "none"
-
-
-def attention_bias(inputs: EncoderInputs) -> torch.Tensor | None:
-    """What hides padding and other samples of a row: 0 or minus infinity [B, 1, 1 or T, T]; None for nothing."""
-    if inputs.samples is None:
-        return padding_bias(inputs.lengths, inputs.tokens.shape[1])
-    return sample_bias(inputs.lengths, inputs.samples)
-
-
-def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
-    """What hides the padding in attention scores: 0 or minus infinity [B, 1, 1, T]; None where there is no padding.
-
-    Whether there is any is asked on the CPU only, since a GPU would have to be waited for.
-    """
-    if lengths.device.type == "cpu" and bool((lengths == num_tokens).all()):
-        return None
-    is_padding = torch.arange(num_tokens, device=lengths.device) >= lengths[:, None]
-    bias = torch.zeros(is_padding.shape, device=lengths.device).masked_fill_(is_padding, -math.inf)
-    return lowered(bias)[:, None, None, :]
-
-
-def sample_bias(lengths: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
-    """What hides the other samples of a row, and the padding: 0 or minus infinity [B, 1, T, T].
-
-    A padding slot sees itself alone, so that its softmax stays finite.
-    """
-    slots = torch.arange(samples.shape[1], device=samples.device)
-    groups = torch.where(slots < lengths[:, None], samples, -1 - slots)
-    is_hidden = groups[:, :, None] != groups[:, None, :]
-    bias = torch.zeros(is_hidden.shape, device=samples.device).masked_fill_(is_hidden, -math.inf)
-    return lowered(bias)[:, None]

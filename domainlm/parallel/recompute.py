@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from domainlm.model.visible import Visible
 from domainlm.parallel.device import Device
 
 
@@ -16,11 +17,9 @@ class _Itself(nn.Module):
         self.layer = layer
         self._device = device
 
-    def forward(
-        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
         with self._device.autocast():
-            result: torch.Tensor = self.layer(states, bias, read)
+            result: torch.Tensor = self.layer(states, visible, read)
         return result
 
 
@@ -34,13 +33,11 @@ class _Recomputed(nn.Module):
         self.wrapped = checkpoint_wrapper(itself)
         self._device = device.torch_device.type
 
-    def forward(
-        self, states: torch.Tensor, bias: torch.Tensor | None, read: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def forward(self, states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
         if not states.requires_grad and not any(each.requires_grad for each in self.parameters()):
-            return self._plain(states, bias, read)  # no backward pass comes here, which fairscale would refuse
+            return self._plain(states, visible, read)  # no backward pass comes here, which fairscale would refuse
         with torch.autocast(self._device, enabled=False):
-            result: torch.Tensor = self.wrapped(states, bias, read)
+            result: torch.Tensor = self.wrapped(states, visible, read)
         return result
 
 

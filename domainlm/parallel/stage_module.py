@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from domainlm.model.encoder import EncoderInputs, attention_bias
+from domainlm.model.encoder import EncoderInputs
 from domainlm.parallel.device import Device
 from domainlm.parallel.liveness import note_part
 from domainlm.parallel.rank_model import RankModel
@@ -131,16 +131,16 @@ class StageModule(nn.Module):
 
     def encode(self, inputs: EncoderInputs, states: torch.Tensor | None) -> torch.Tensor:
         """The stage outside of training: hidden states before it (None for the first) to those after it."""
-        bias = attention_bias(inputs)
+        visible = inputs.visible(self._wire_dtype)
         if self.embeddings is not None:
             states = self.embeddings(inputs.tokens, inputs.token_types, inputs.positions)
         for number, layer in zip(self._indices, self.layers, strict=True):
-            states = layer(states, bias, self._read_by(number, inputs))
+            states = layer(states, visible, self._read_by(number, inputs))
         assert states is not None
         return states if self.norm is None else self.norm(states)
 
     def _compute(self, index: int, inputs: EncoderInputs, received: torch.Tensor | None) -> torch.Tensor:
-        bias = attention_bias(inputs)
+        visible = inputs.visible(self._wire_dtype)
         if self.embeddings is not None:
             self._seeds.enter(self._step, index, "embeddings")
             states = self.embeddings(inputs.tokens, inputs.token_types, inputs.positions)
@@ -150,7 +150,7 @@ class StageModule(nn.Module):
             states = received[: rows * tokens * self.hidden].view(rows, tokens, self.hidden)
         for number, layer in zip(self._indices, self.layers, strict=True):
             self._seeds.enter(self._step, index, f"layer {number}")
-            states = layer(states, bias, self._read_by(number, inputs))
+            states = layer(states, visible, self._read_by(number, inputs))
         assert isinstance(states, torch.Tensor)
         return states
 

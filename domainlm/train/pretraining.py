@@ -149,7 +149,9 @@ class PretrainingObjective:
             rows, slots = batch.tokens.shape
             firsts = torch.arange(0, rows * slots, slots, device=read.device) if batch.firsts is None else batch.firsts
             read = torch.cat([read, firsts])
-        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths, batch.positions, batch.samples, read)
+        return EncoderInputs(
+            batch.tokens, batch.token_types, batch.lengths, batch.positions, batch.samples, read, batch.firsts
+        )
 
     def losses(self, model: nn.Module, states: torch.Tensor, batch: PretrainingBatch) -> Mapping[str, torch.Tensor]:
         """Sums of both losses from the hidden states."""

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from domainlm.model.attention import attend
+from domainlm.model.visible import Visible, padding_bias, sample_bias, what_is_visible
 from domainlm.parallel.grid import Grid
 from domainlm.testing import run_on_ranks
 
@@ -61,9 +62,30 @@ def test_dropout_is_alike_outside_and_apart_inside(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_attention_has_a_flash_kernel(dtype: torch.dtype) -> None:
-    """Rows without padding, with dropout, in training: torch raises where the one kernel allowed cannot serve."""
+@pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
+def test_attention_has_a_flash_kernel(is_packed: bool, dtype: torch.dtype) -> None:
+    """Padding or several samples in a row, in training: torch raises where the one kernel allowed cannot serve.
+
+    One row is full, so that its padding is a sample without tokens.
+    """
     query, key, value = (torch.randn(2, 4, 128, 64, dtype=dtype, device="cuda", requires_grad=True) for _ in range(3))
+    lengths = torch.tensor([128, 77], device="cuda")
+    samples = (torch.arange(128, device="cuda") // 50).expand(2, -1) if is_packed else None
+    firsts = torch.tensor([0, 50, 100, 128, 178], device="cuda") if is_packed else None
+    visible = what_is_visible(lengths, 128, dtype, samples, firsts)
+    assert visible.bounds is not None
+    hidden = padding_bias(lengths, 128) if samples is None else sample_bias(lengths, samples)
+    expected = attend(query, key, value, Visible(bias=hidden), 0.0)
+    real = torch.arange(128, device="cuda") < lengths[:, None]
+    (expected.transpose(1, 2)[real]).float().square().sum().backward()
+    gradient = query.grad
+    query.grad = None
     with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
-        attend(query, key, value, None, 0.1).sum().backward()
-    assert query.grad is not None
+        found = attend(query, key, value, visible, 0.0)
+        (found.transpose(1, 2)[real]).float().square().sum().backward()
+        own = None if query.grad is None else query.grad.clone()
+        attend(query, key, value, visible, 0.1).sum().backward()
+    torch.testing.assert_close(found.transpose(1, 2)[real], expected.transpose(1, 2)[real], rtol=0.02, atol=0.02)
+    assert gradient is not None
+    assert own is not None
+    torch.testing.assert_close(own, gradient, rtol=0.05, atol=0.05)

@@ -1,0 +1,93 @@
+"""What a token may attend to: the real tokens of its own sample, said in the form that the device's kernels take.
+
+B = batch, T = tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+from domainlm.model.precision import lowered
+
+_HALF = (torch.float16, torch.bfloat16)
+_FLASH_CAPABILITY = (8, 0)
+"""Ampere: what torch's flash attention needs (`torch.nn.attention.SDPBackend.FLASH_ATTENTION`)."""
+
+
+class Visible(NamedTuple):
+    """One of both forms, or neither where every token sees its whole row.
+
+    Attributes:
+        bias: added to the scores: 0, or minus infinity for what is hidden [B, 1, 1 or T, T].
+        bounds: where samples begin when all rows are laid end to end, and where the last ends: int64 [S + 1], from 0 to
+            B * T, ascending. Padding counts as samples of its own; some samples may be empty.
+    """
+
+    bias: torch.Tensor | None = None
+    bounds: torch.Tensor | None = None
+
+
+EVERYTHING = Visible()
+
+
+def what_is_visible(
+    lengths: torch.Tensor,
+    num_tokens: int,
+    dtype: torch.dtype,
+    samples: torch.Tensor | None = None,
+    firsts: torch.Tensor | None = None,
+) -> Visible:
+    """Bounds where flash attention runs, which has no use for a bias; a bias elsewhere. No GPU is waited for.
+
+    Args:
+        lengths: real tokens of each row, which come first [B].
+        num_tokens: T.
+        dtype: of the weights; under autocast that of its products counts.
+        samples: which sample of its row a token belongs to [B, T]; None where a row is one sample.
+        firsts: row * T + slot of each sample's first token [S]; None as above.
+    """
+    if _has_flash_attention(lengths.device, dtype) and (samples is None) == (firsts is None):
+        return Visible(bounds=sample_bounds(lengths, num_tokens, firsts))
+    bias = padding_bias(lengths, num_tokens) if samples is None else sample_bias(lengths, samples)
+    return Visible(bias=bias)
+
+
+def _has_flash_attention(device: torch.device, dtype: torch.dtype) -> bool:
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < _FLASH_CAPABILITY:
+        return False
+    return (torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else dtype) in _HALF
+
+
+def sample_bounds(lengths: torch.Tensor, num_tokens: int, firsts: torch.Tensor | None = None) -> torch.Tensor:
+    """`Visible.bounds`; arguments as of `what_is_visible`."""
+    rows = torch.arange(0, len(lengths) * num_tokens, num_tokens, device=lengths.device)
+    begins = torch.cat([rows if firsts is None else firsts, rows + lengths]).sort().values
+    return functional.pad(begins, (0, 1), value=len(lengths) * num_tokens)
+
+
+def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
+    """What hides the padding in attention scores: 0 or minus infinity [B, 1, 1, T]; None where there is no padding.
+
+    Whether there is any is asked on the CPU only, since a GPU would have to be waited for.
+    """
+    if lengths.device.type == "cpu" and bool((lengths == num_tokens).all()):
+        return None
+    is_padding = torch.arange(num_tokens, device=lengths.device) >= lengths[:, None]
+    bias = torch.zeros(is_padding.shape, device=lengths.device).masked_fill_(is_padding, -math.inf)
+    return lowered(bias)[:, None, None, :]
+
+
+def sample_bias(lengths: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+    """What hides the other samples of a row, and the padding: 0 or minus infinity [B, 1, T, T].
+
+    A padding slot sees itself alone, so that its softmax stays finite.
+    """
+    slots = torch.arange(samples.shape[1], device=samples.device)
+    groups = torch.where(slots < lengths[:, None], samples, -1 - slots)
+    is_hidden = groups[:, :, None] != groups[:, None, :]
+    bias = torch.zeros(is_hidden.shape, device=samples.device).masked_fill_(is_hidden, -math.inf)
+    return lowered(bias)[:, None]

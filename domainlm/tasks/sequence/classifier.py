@@ -114,6 +114,7 @@ class Classifier(LoadedModel):
                 int(extra["max_tokens"]),
                 None if marks is None else Marks(*(tuple(map(int, mark)) for mark in marks)),
                 bool(extra["reads_mentions"]),
+                extra.get("long_texts", "start"),  # models of before the setting
             )
             labels = [str(label) for label in extra["labels"]]
             head = HeadSettings(**extra["head"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from domainlm.tasks.batches import FlatRows, Ints, SpecialIds
 from domainlm.tasks.sequence.marking import Marks
 
 _FAR = 2**30
+
+LongTexts = Literal["start", "both_ends", "end"]
 
 
 class TextEncoder(SpecialIds, Protocol):
@@ -31,11 +33,13 @@ class ReadSettings(NamedTuple):
         max_tokens: longest row in sub-tokens, special tokens included.
         marks: what is put around mentions; None leaves them as they are.
         reads_mentions: whether the classifier reads where the two mentions begin.
+        long_texts: what stays of a text without mentions that does not fit.
     """
 
     max_tokens: int
     marks: Marks | None = None
     reads_mentions: bool = False
+    long_texts: LongTexts = "start"
 
     @property
     def num_slots(self) -> int:
@@ -75,7 +79,7 @@ def build_features(
 ) -> SequenceFeatures:
     """Encode examples, and cut those that are too long.
 
-    Of a pair the longer text is cut at its end until both fit. Of a text with mentions those sub-tokens are kept that
+    Of a pair the longer text is cut until both fit. Of a text with mentions those sub-tokens are kept that
     are nearest to a mention, whether before, between or after them.
 
     Args:
@@ -144,11 +148,11 @@ def _row(pieces: _Pieces, ids: dict[str, list[int]], encoder: TextEncoder, setti
     second = ids[pieces.texts[-1]] if pieces.has_second else []
     room = settings.max_tokens - (3 if pieces.has_second else 2)
     first_room, second_room = _share(len(first.tokens), len(second), room)
-    kept = _nearest(first, first_room)
+    kept = _nearest(first, first_room, settings.long_texts)
     tokens = [encoder.cls_id, *(first.tokens[place] for place in kept), encoder.sep_id]
     first_length = len(tokens)
     if pieces.has_second:
-        tokens += [*second[:second_room], encoder.sep_id]
+        tokens += [*(second[place] for place in _some(len(second), second_room, settings.long_texts)), encoder.sep_id]
     slots = [0]
     if settings.reads_mentions:
         place_in_row = {place: number for number, place in enumerate(kept, start=1)}
@@ -188,13 +192,19 @@ def _share(first: int, second: int, room: int) -> tuple[int, int]:
     return room - half, half
 
 
-def _nearest(segment: _Segment, room: int) -> Sequence[int]:
-    """The places that are kept, ascending: those nearest to a mention, marks before all; from the start without one."""
-    num_tokens = len(segment.tokens)
+def _some(num_tokens: int, room: int, long_texts: LongTexts) -> Sequence[int]:
+    """The places that are kept of a text without mentions, ascending."""
     if num_tokens <= room:
         return range(num_tokens)
-    if not any(segment.is_kept):
-        return range(room)
+    num_first = {"start": room, "both_ends": room - room // 2, "end": 0}[long_texts]
+    return [*range(num_first), *range(num_tokens - (room - num_first), num_tokens)]
+
+
+def _nearest(segment: _Segment, room: int, long_texts: LongTexts) -> Sequence[int]:
+    """The places that are kept, ascending: those nearest to a mention, marks before all."""
+    num_tokens = len(segment.tokens)
+    if num_tokens <= room or not any(segment.is_kept):
+        return _some(num_tokens, room, long_texts)
     distances = [0 if kept else _FAR for kept in segment.is_kept]
     for place in range(1, num_tokens):
         distances[place] = min(distances[place], distances[place - 1] + 1)

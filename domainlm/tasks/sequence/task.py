@@ -59,6 +59,7 @@ class SequenceTask:
             settings.max_tokens,
             choose_marks(start.vocabulary) if has_markers and settings.sequence.mentions == "markers" else None,
             reads_mentions,
+            settings.sequence.long_texts,
         )
         self._features = {split: self._prepare(data, splits[split]) for split, data in self._data.splits.items()}
         counts = Counter(self._features["train"].labels.tolist())
@@ -117,6 +118,7 @@ class SequenceTask:
             "labels": list(self.labels),
             "max_tokens": self._read.max_tokens,
             "reads_mentions": self._read.reads_mentions,
+            "long_texts": self._read.long_texts,
             "marks": [list(mark) for mark in self._read.marks] if self._read.marks else None,
             "is_pair": any(each.second_text is not None for each in self._data.splits["train"].examples),
             "pairs": None,
@@ -139,6 +141,8 @@ class SequenceTask:
                 "num_rows_cut": int(features.is_cut.sum()),
                 "num_tokens": len(features.tokens),
             }
+            if self._read.reads_mentions:
+                facts["num_mentions_cut"] = int((features.slots[:, 1:] == 0).sum())
             if data.pairs:
                 facts |= _relation_facts(data)
             yield split, facts

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domainlm.api import Entity, SequenceExample
 from domainlm.tasks.sequence.batches import collate, training_batches
-from domainlm.tasks.sequence.features import ReadSettings, SequenceFeatures, build_features
+from domainlm.tasks.sequence.features import LongTexts, ReadSettings, SequenceFeatures, build_features
 from domainlm.tasks.sequence.marking import Marks, choose_marks
 
 MARKS = Marks((91,), (93,), (60,), (62,))  # as if "[", "]", "<", ">" were entries that no text is read as
@@ -77,6 +77,17 @@ def test_of_a_pair_the_longer_text_gives_way() -> None:
     )  # fmt: skip
     assert _rows(features) == ["^abcde$xy$", "^ab$stuvw$", "^abcd$stu$"]
     assert features.is_cut.tolist() == [True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("long_texts", "row"),
+    [("start", "^abcd$stu$"), ("both_ends", "^abgh$stz$"), ("end", "^efgh$xyz$")],
+)
+def test_long_texts_keep_the_ends_that_are_asked_for(long_texts: LongTexts, row: str) -> None:
+    settings = ReadSettings(10, long_texts=long_texts)
+    pair, marked = _example("abcdefgh", second="stuvwxyz"), _example("abcdefghijklmnop", (8, 9), (9, 10))
+    assert _rows(build_features([pair], _Letters(), settings)) == [row]
+    assert _rows(build_features([marked], _Letters(), settings)) == ["^fghijklm$"]
 
 
 def test_what_is_nearest_to_the_mentions_stays() -> None:

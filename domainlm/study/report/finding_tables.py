@@ -16,6 +16,8 @@ _STATES = {
     "held": "as found",
     "chance": "as found, within chance",
     "untested": "as found, untested",
+    "tie": "no difference",
+    "opposite_chance": "not so, within chance",
     "opposite": "not so",
 }
 

@@ -14,7 +14,9 @@ from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, Outcome, compare, holm, sign_flip
 
-State = Literal["held", "chance", "untested", "opposite"]
+State = Literal["held", "chance", "untested", "tie", "opposite_chance", "opposite"]
+
+_AGREEING: tuple[State, ...] = ("held", "chance", "untested")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,10 @@ class Comparison:
     @property
     def state(self) -> State:
         """What the comparison says of the claim."""
+        if self.difference == 0 and not self.agrees:
+            return "tie"
         if not self.agrees:
-            return "opposite"
+            return "opposite" if self.p_value is None or self.p_value < LEVEL else "opposite_chance"
         if self.is_exact or (self.p_value is not None and self.p_value < LEVEL):
             return "held"
         return "untested" if self.p_value is None else "chance"
@@ -63,20 +67,24 @@ class Judged:
     def verdict(self) -> str:
         """The verdict in a few words."""
         states = [each.state for each in self.comparisons]
-        agreeing = sum(state != "opposite" for state in states)
         rest = f"; {self.num_unmeasured} of its claims were not measured" if self.num_unmeasured else ""
         if not states:
             return "not measured here"
+        if all(state == "tie" for state in states):
+            return f"undecided: there is no difference in any comparison{rest}"
+        agreeing = sum(state in _AGREEING for state in states)
         if agreeing == 0:
-            return f"not held{rest}"
+            is_clear = "opposite" in states
+            return f"not held{'' if is_clear else ', no comparison being beyond chance'}{rest}"
         if agreeing < len(states):
             return f"held in part: {agreeing} of {len(states)} comparisons agree{rest}"
-        if all(state == "held" for state in states):
+        clear = states.count("held")
+        if clear == len(states):
             return f"held{rest}"
-        if "chance" in states:
-            clear = states.count("held")
-            return f"held in direction; beyond chance in {clear} of {len(states)} comparisons{rest}"
-        return f"held in direction; too few seeds to test{rest}"
+        tested = (
+            f"beyond chance in {clear} of {len(states)} comparisons" if "chance" in states else "too few seeds to test"
+        )
+        return f"held in direction; {tested}{rest}"
 
 
 def judge_findings(results: Results, where: Conditions) -> tuple[Judged, ...]:

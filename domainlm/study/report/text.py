@@ -69,6 +69,8 @@ def _level_sentence(contest: _Contest, split: str, *, name_arm: bool) -> str:
     ranked = contest.ranked
     if not name_arm:
         sentence = f"{what} is {_number(ranked[0][1], contest.metric)}{_seeds(ranked[0][1])}"
+    elif len(ranked) > 1 and _is_tie(ranked[0][1], ranked[-1][1]):
+        sentence = f"{what} is {_number(ranked[0][1], contest.metric)} with every model{_seeds(ranked[0][1])}"
     elif len(ranked) <= _MAX_ARMS_LISTED:
         sentence = f"{what} is {join_words(_arm_phrases(ranked, contest.metric))}"
     else:
@@ -98,6 +100,7 @@ def _seeds(summary: Summary) -> str:
 def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
     """Say by how much one of two arms is ahead, and whether the seeds of the two overlap."""
     pairs = [contest for contest in contests if len(contest.ranked) == 2]
+    pairs = [pair for pair in pairs if not _is_tie(pair.ranked[0][1], pair.ranked[1][1])]
     if not pairs or any(len(contest.ranked) > 2 for contest in contests):
         return []
     facts = metric_facts(pairs[0].metric)
@@ -107,6 +110,11 @@ def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
         gaps = join_words([_gap(contest, facts) for contest in same])
         clauses.append(f"with {better.label}, {facts.label} is {direction} than with {worse.label} {gaps}")
     return [_capitalised("; ".join(clauses) + ".")]
+
+
+def _is_tie(one: Summary, other: Summary) -> bool:
+    """Whether both have the same scores, not only the same mean."""
+    return sorted(one.values) == sorted(other.values)
 
 
 def _gap(contest: _Contest, facts: Metric) -> str:

@@ -196,6 +196,24 @@ def test_findings_are_judged_from_the_numbers(
     assert verdicts(results, write_run, *claims) == (verdict, states)
 
 
+def test_where_both_sides_are_the_same_nothing_is_found(results: Json, write_run: WriteRun) -> None:
+    for row in results["rows"]:
+        if row["dataset"] == "cargoes" and row["metric"] == "f1":
+            row["value"] = 0.5
+    higher = Claim(metric="f1", **MORE)
+    assert verdicts(results, write_run, higher) == (
+        "held in part: 1 of 2 comparisons agree",
+        ["untested", "tie"],
+    )
+    for row in results["rows"]:
+        if row["metric"] == "f1":
+            row["value"] = 0.5
+    assert verdicts(results, write_run, higher) == (
+        "undecided: there is no difference in any comparison",
+        ["tie", "tie"],
+    )
+
+
 def test_with_six_seeds_a_finding_can_hold_beyond_chance(results: Json, write_run: WriteRun) -> None:
     rows = [
         row for row in results["rows"] if row["dataset"] == "harbours" and row["split"] == "test" and not row["type"]

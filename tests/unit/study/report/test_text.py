@@ -155,3 +155,13 @@ def test_join_words() -> None:
     assert join_words(["a"]) == "a"
     assert join_words(["a", "b"]) == "a and b"
     assert join_words(["a", "b", "c"]) == "a, b and c"
+
+
+def test_no_model_is_ahead_where_all_scores_are_the_same(results: Json, write_run: WriteRun) -> None:
+    for row in of(results, dataset="cargoes", metric="f1", split="test"):
+        row["value"] = 0.0
+    said = answer_to(results, write_run)
+    assert "On cargoes, test F1 is 0.0 ± 0.0 with every model (n = 2)." in said
+    assert said[-1] == (
+        "With num_steps=1500, F1 is higher than with num_steps=0 by 6.2 points on harbours (the seeds do not overlap)."
+    )

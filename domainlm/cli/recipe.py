@@ -56,13 +56,16 @@ def show(context: click.Context, recipe: str, overrides: tuple[str, ...], with_d
 
     What stands before each # can be given to --set.
     """
+    from domainlm.recipe.lock import with_defaults as tables_with_defaults
     from domainlm.recipe.toml_text import toml_text
 
     loaded = _load(recipe, overrides, cli_state(context).plugins.registry)
+    given = loaded.recipe.model_dump(mode="json", exclude_unset=True)
+    tables = tables_with_defaults(loaded.recipe) if with_defaults else given
     if as_json:
-        echo_json(loaded.recipe.model_dump(mode="json", exclude_unset=not with_defaults))
+        echo_json(tables)
         return
-    for key, value in flatten(loaded.recipe.model_dump(exclude_unset=not with_defaults)):
+    for key, value in flatten(tables):
         if value is None:
             click.echo(f"# {key} is not set")
         else:

@@ -14,6 +14,7 @@ from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.dotted import map_study_paths
 from domainlm.recipe.resolved import MeasuredCell, Resolved, ResolvedCell
+from domainlm.recipe.schema import Recipe
 from domainlm.recipe.toml_source import map_all_paths
 
 _PACKAGES = (
@@ -54,14 +55,26 @@ def lock_record(
     }
 
 
+def with_defaults(recipe: Recipe) -> dict[str, Any]:
+    """A recipe with its defaults, as JSON values.
+
+    Of a task's own fine-tuning settings only those that the recipe sets: the others are its spec's or `[finetuning]`'s.
+    """
+    tables: dict[str, Any] = recipe.model_dump(mode="json")
+    for table, task in zip(tables["tasks"], recipe.tasks, strict=True):
+        if task.finetuning is not None:
+            table["finetuning"] = task.finetuning.model_dump(mode="json", exclude_unset=True)
+    return tables
+
+
 def portable_recipe(resolved: Resolved) -> dict[str, Any]:
-    """The recipe as it was run, with every default, as JSON values; paths relative to the recipe's folder."""
+    """The recipe as it was run, as `with_defaults` says it; paths relative to the recipe's folder."""
     folder = resolved.loaded.path.absolute().parent
 
     def relative(value: object) -> object:
         return os.path.relpath(value, folder) if isinstance(value, str) and Path(value).is_absolute() else value
 
-    tables: dict[str, Any] = resolved.loaded.recipe.model_dump(mode="json")
+    tables = with_defaults(resolved.loaded.recipe)
     for key in ("num_workers", "slurm"):  # who works changes nothing of what comes out
         del tables["runtime"][key]
     map_all_paths(tables, relative)

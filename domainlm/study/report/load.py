@@ -157,7 +157,7 @@ class Results:
     """Everything the report is made from.
 
     Attributes:
-        recipe: the resolved recipe, with every default filled in.
+        recipe: the resolved recipe, with defaults filled in.
         lock: versions, specs, file hashes.
         rows: the scores.
         curves: the losses while training; curves whose log cannot be read are left out and named in `notes`.

@@ -135,6 +135,13 @@ def test_results_say_the_scale_and_paths_without_the_machine(recipe: Path) -> No
     assert question.num_steps == (5, 7)
 
 
+def test_of_a_task_results_say_what_the_recipe_sets_and_not_what_its_spec_may_say_otherwise(recipe: Path) -> None:
+    task = '[{spec="core/conll",folder=".",finetuning={num_epochs=7}}]'
+    tables = portable_recipe(Resolved(load_recipe(recipe, [f"tasks={task}"]), ()))
+    assert tables["tasks"][0]["finetuning"] == {"num_epochs": 7}
+    assert tables["finetuning"]["max_tokens"] == 128
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

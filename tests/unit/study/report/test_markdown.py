@@ -59,7 +59,7 @@ def test_a_name_cannot_break_out(results: Json, write_run: WriteRun) -> None:
     out = write_run(results)
     write_report(out)
     text = (out / "report.md").read_text(encoding="utf-8")
-    before_the_recipe = text.split("The recipe, with every default filled in")[0]
+    before_the_recipe = text.split("The recipe, with defaults filled in")[0]
     assert "<script" not in before_the_recipe
     assert "\\# heading" in before_the_recipe
     assert "\\| a \\| b \\|" in before_the_recipe

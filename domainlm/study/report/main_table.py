@@ -199,7 +199,7 @@ class MainTable:
         counts = {len(pool.rows) for pool in pools}
         seeds = "" if not counts else f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
         sentences = [
-            f"{self.reference.title}: our figures beside those of {self.reference.source}." if self.reference else "",
+            f"Our figures beside those of {self.reference.source} ({self.reference.title})." if self.reference else "",
             f"Shown: {shown}.",
             f"Ours: mean ± sample standard deviation over seeds, n = {seeds}." if counts and max(counts) > 1 else "",
             f"Ours: n = {seeds} (no deviation is known)."

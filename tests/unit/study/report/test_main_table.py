@@ -70,7 +70,7 @@ def test_a_publications_figures_stand_beside_ours(results: Json, write_run: Writ
     assert table.rows[1][1].fine_print == ("reference: Tug",)
     assert table.rows[0][1].is_quoted
     assert not table.rows[1][1].is_quoted
-    assert "our figures beside those of Mariner 2020" in table.caption
+    assert "Our figures beside those of Mariner 2020" in table.caption
 
 
 def test_best_means_are_bold_within_their_data_set_alone(results: Json, write_run: WriteRun) -> None:

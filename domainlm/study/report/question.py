@@ -30,6 +30,7 @@ class Question:
         datasets: names of the data sets, as rows name them.
         choices: by data set, which epoch's weights are scored: "best_dev" or "last"; empty where that is varied.
         num_steps: by position in `cells`, pretraining steps; None where the recipe does not say.
+        has_one_set_of_tasks: whether every cell has all data sets; False where arms or axes change the tasks.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Question:
     datasets: tuple[str, ...] = ()
     choices: Mapping[str, str] = field(default_factory=dict)
     num_steps: tuple[object, ...] = (None,)
+    has_one_set_of_tasks: bool = True
 
 
 def read_question(recipe: Mapping[str, Any]) -> Question:
@@ -69,6 +71,7 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         datasets=tuple(choices),
         choices={} if is_choice_varied else choices,
         num_steps=tuple(set_in(cell, _NUM_STEPS) for cell in cells),
+        has_one_set_of_tasks=not any(_names_tasks(varied) for varied in (*cells, *filter(None, set_by.values()))),
     )
 
 
@@ -79,6 +82,12 @@ def dig(settings: object, *keys: str) -> Any:  # noqa: ANN401 - a value of any J
             return None
         settings = settings.get(key)
     return settings
+
+
+def _names_tasks(varied: object) -> bool:
+    """Whether tasks themselves are changed, not only how they are fine-tuned."""
+    keys = varied if isinstance(varied, Mapping) else ()
+    return any(str(key).split(".")[0] == "tasks" and ".finetuning" not in str(key) for key in keys)
 
 
 def _compared(axes: object, selected: object) -> object:

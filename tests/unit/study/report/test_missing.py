@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,23 @@ def test_a_run_in_the_middle(results: Json, write_run: WriteRun) -> None:
 def test_no_scores_of_a_model_that_was_not_trained_are_no_gap(results: Json, write_run: WriteRun) -> None:
     results["rows"] = [row for row in results["rows"] if (row["stage"], row["steps"]) != ("lm-score", 0)]
     assert missing_from(results, write_run) == ()
+
+
+def test_where_arms_change_the_tasks_none_lacks_what_it_never_had(results: Json, write_run: WriteRun) -> None:
+    there = {("harbours", 0, 0), ("cargoes", 1500, 0), ("cargoes", 1500, 1)}
+    results["rows"] = [row for row in results["rows"] if (row["dataset"], row["steps"], row["seed"]) in there]
+    loaded = load_results(write_run(results))
+    arms = [{"name": "one", "set": {"tasks.0.folder": "cargoes"}}, {"name": "other", "set": {"tasks.0.name": "x"}}]
+    recipe = {**loaded.recipe, "study": {"arms": arms}}
+    assert not read_question(recipe).has_one_set_of_tasks
+    arms[:] = [{"name": "one", "set": {"tasks.0.finetuning.num_epochs": 3}}]
+    question = read_question(recipe)
+    assert question.has_one_set_of_tasks
+    question = replace(read_question(loaded.recipe), has_one_set_of_tasks=False)
+    said = find_missing(loaded, question, Arms(loaded, question))
+    assert [line for line in said if "language-model" not in line] == [
+        "With num_steps=0: no scores on harbours for seed 1."
+    ]
 
 
 def test_nothing_yet(results: Json, write_run: WriteRun) -> None:

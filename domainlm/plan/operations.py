@@ -44,7 +44,7 @@ def hardware_operations(work: Work) -> int:
     num_layers = work.config.layers
     recomputed = num_recomputed(work) * _layer_of_step(work)
     if num_recomputed(work, num_layers - 1):
-        recomputed -= unread_operations(work.config, _num_unread(work))
+        recomputed -= unread_operations(work.config, work.num_unread_per_step)
     return step_operations(work) + recomputed
 
 
@@ -56,17 +56,8 @@ def num_recomputed(work: Work, first: int = 0, stop: int | None = None) -> int:
 
 def _forward(work: Work) -> int:
     num_masked = round(work.num_tokens_per_step * work.masked_share)
-    layers = work.config.layers * _layer_of_step(work) - unread_operations(work.config, _num_unread(work))
+    layers = work.config.layers * _layer_of_step(work) - unread_operations(work.config, work.num_unread_per_step)
     return layers + head_operations(work.config, num_masked)
-
-
-def _num_unread(work: Work) -> int:
-    """Slots of a step whose last hidden states no head reads: neither masked nor the first of a sequence."""
-    if not work.masked_share:
-        return 0  # fine-tuning, some of which reads every state
-    num_read = round(work.num_tokens_per_step * work.masked_share)
-    num_read += work.num_sequences_per_step if work.sentence_order else 0
-    return max(0, work.num_tokens_per_step - num_read)
 
 
 def _layer_of_step(work: Work) -> int:

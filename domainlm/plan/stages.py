@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from domainlm.plan.operations import head_operations, layer_operations, num_recomputed
+from domainlm.plan.operations import head_operations, layer_operations, num_recomputed, unread_operations
 from domainlm.plan.parameters import Share
 from domainlm.plan.work import Degrees, Schedule, Work
 
@@ -12,11 +12,12 @@ from domainlm.plan.work import Degrees, Schedule, Work
 def layers_per_stage(work: Work, num_stages: int) -> tuple[int, ...]:
     """Layers of each stage, first to last: as the work says, or so that the slowest stage is as fast as can be.
 
-    A layer costs its operations and the last stage's head costs its own; looking up embeddings costs next to nothing.
+    A layer costs its operations, and the last stage has the head besides and a layer that is read in part; looking up
+    embeddings costs next to nothing.
     """
     if work.layers_per_stage is not None:
         return work.layers_per_stage
-    return divide_layers(work.config.layers, num_stages, head_weight(work))
+    return divide_layers(work.config.layers, num_stages, last_stage_weight(work))
 
 
 def divide_layers(num_layers: int, num_stages: int, last_cost: float) -> tuple[int, ...]:
@@ -25,7 +26,7 @@ def divide_layers(num_layers: int, num_stages: int, last_cost: float) -> tuple[i
     Args:
         num_layers: in all.
         num_stages: to divide them over.
-        last_cost: what the last stage computes besides, in layers.
+        last_cost: what the last stage computes besides, in layers; below zero where it computes less.
     """
     counts = [0] * num_stages
     for _ in range(num_layers):  # all layers cost the same, so each goes to where it hurts least
@@ -34,10 +35,14 @@ def divide_layers(num_layers: int, num_stages: int, last_cost: float) -> tuple[i
     return tuple(counts)
 
 
-def head_weight(work: Work) -> float:
-    """Cost of the head of the masked language model, in layers."""
+def last_stage_weight(work: Work) -> float:
+    """What the last stage computes more than its layers would cost elsewhere, in layers; may be below zero.
+
+    The head is added; what the last layer is spared where no head reads it is taken off.
+    """
     layer = layer_operations(work.config, work.num_sequences_per_micro_batch, work.max_tokens)
-    return head_operations(work.config, work.num_masked_per_micro_batch) / layer
+    head = head_operations(work.config, work.num_masked_per_micro_batch)
+    return (head - unread_operations(work.config, work.num_unread_per_micro_batch)) / layer
 
 
 def shares(work: Work, degrees: Degrees) -> list[Share]:
@@ -71,7 +76,7 @@ def imbalance(work: Work, num_stages: int) -> float:
     """Time of the slowest stage as a multiple of the mean of all stages."""
     per_stage = layers_per_stage(work, num_stages)
     costs = [float(layers) for layers in per_stage]
-    costs[-1] += head_weight(work)
+    costs[-1] += last_stage_weight(work)
     return max(costs) * len(costs) / sum(costs)
 
 

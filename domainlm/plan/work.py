@@ -103,6 +103,22 @@ class Work:
         return round(self.num_slots_per_micro_batch * self.masked_share)
 
     @property
+    def num_unread_per_micro_batch(self) -> int:
+        """Slots of one micro-batch whose last hidden states no head reads."""
+        return self._num_unread(self.num_slots_per_micro_batch, self.num_sequences_per_micro_batch)
+
+    @property
+    def num_unread_per_step(self) -> int:
+        """Slots of one step whose last hidden states no head reads."""
+        return self._num_unread(self.num_tokens_per_step, self.num_sequences_per_step)
+
+    def _num_unread(self, num_slots: int, num_sequences: int) -> int:
+        """Slots that are neither masked nor the first of a sequence."""
+        if not self.masked_share:
+            return 0  # fine-tuning, some of which reads every state
+        return max(0, num_slots - round(num_slots * self.masked_share) - num_sequences * self.sentence_order)
+
+    @property
     def num_tokens_per_step(self) -> int:
         """Slots, padding included, of one step."""
         return self.num_sequences_per_step * self.max_tokens

@@ -84,8 +84,12 @@ class _Peak(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self._stopped.wait(_SECONDS_BETWEEN_SAMPLES):
+        pause = _SECONDS_BETWEEN_SAMPLES
+        while not self._stopped.wait(pause):
+            begin = time.perf_counter()
             self._peak = max(self._peak, sum(map(_proportional_bytes, _tree(self._root))))
+            # Looking through gigabytes of pages costs what it watches: a fiftieth of one core at most.
+            pause = max(_SECONDS_BETWEEN_SAMPLES, 50 * (time.perf_counter() - begin))
 
     def stop(self) -> int:
         self._stopped.set()

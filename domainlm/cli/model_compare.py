@@ -26,9 +26,9 @@ def compare(first: Path, second: Path, heads: int | None, as_json: bool) -> None
     difference by that of the first. Ends with code 1 where anything differs.
     """
     from domainlm.interop.compare import compare_models
-    from domainlm.interop.read import read_model
+    from domainlm.interop.read import read_with_heads
 
-    differences = compare_models(read_model(first, heads=heads), read_model(second, heads=heads))
+    differences = compare_models(read_with_heads(first, heads=heads), read_with_heads(second, heads=heads))
     unequal = [entry for entry in differences if not entry.is_equal]
     if as_json:
         echo_json({"tensors": [asdict(entry) for entry in differences], "equal": not unequal})

@@ -21,6 +21,13 @@ from domainlm.cli.logs import verbosity_options
     help="Have the head for pairs of segments also where the source lacks it; it is then fresh.",
 )
 @click.option("--heads", type=click.IntRange(1), help="Attention heads, for Megatron-LM checkpoints that lack them.")
+@click.option("--encoder-only", is_flag=True, help="Leave the head of a task model out, and make a language model.")
+@click.option(
+    "--no-answer-threshold",
+    type=float,
+    help='Give no answer where "no answer" scores higher than the best one by more; 0 for a model of SQuAD 2.0.'
+    "  [default: always an answer]",
+)
 @click.option("--force", is_flag=True, help="Replace what stands at OUT.")
 @verbosity_options
 def import_(
@@ -31,6 +38,8 @@ def import_(
     seed: int,
     sentence_order: bool,
     heads: int | None,
+    encoder_only: bool,
+    no_answer_threshold: float | None,
     force: bool,
 ) -> None:
     """Make a model folder of a model from elsewhere.
@@ -38,6 +47,9 @@ def import_(
     SOURCE is a folder of BERT or MegatronBert as Hugging Face libraries write them; or the name of one on the Hugging
     Face hub (ORGANISATION/MODEL, where there is no such folder); or a BERT checkpoint of Megatron-LM (its folder, a
     release's .zip, a .pt of a single rank) or NeMo (.nemo), ranks merged. Tensors missing or not used are listed.
+
+    A folder of transformers' classes ForTokenClassification, ForSequenceClassification or ForQuestionAnswering becomes
+    a task model with its head, for `domainlm predict`; any other a language model, and heads it lacks are drawn anew.
     """
     from domainlm.interop.importing import import_model
 
@@ -49,6 +61,8 @@ def import_(
         seed=seed,
         sentence_order=True if sentence_order else None,
         heads=heads,
+        encoder_only=encoder_only,
+        no_answer_threshold=no_answer_threshold,
         force=force,
     )
     for line in taken.lines():

@@ -68,7 +68,11 @@ def predict(
     _check_kind(writer, "" if embed else model.kind)
     if stream:
         model.num_texts_at_once = 1
-    records = read_records(source, form, model.columns) if task is None else read_as_task(source, task)
+    records = (
+        read_records(source, form, model.columns, model.num_columns_needed)
+        if task is None
+        else read_as_task(source, task)
+    )
     predictions: Iterator[Any] = model.predict(records) if embed is None else model.embed_records(records, embed)
     silent = cli_state(context).quiet or (target == STANDARD_STREAM and sys.stdout.isatty())
     with open_output(target, flushes=stream) as write:

@@ -23,13 +23,16 @@ JSONL = "jsonl"
 TEXT = "text"
 
 
-def read_records(source: str, form: str | None, columns: Sequence[str] = ("text",)) -> Iterator[Record]:
+def read_records(
+    source: str, form: str | None, columns: Sequence[str] = ("text",), num_needed: int | None = None
+) -> Iterator[Record]:
     """Stream the records of a file or of standard input.
 
     Args:
         source: a file (`.gz` too), or "-" for standard input.
         form: "text", a record a line, or "jsonl"; judged from the file's name and first line where None.
         columns: what a line of text holds, with tabs between; one column takes the whole line.
+        num_needed: how many of these a line must have; all where None.
 
     Raises:
         DataError: the file cannot be read, or a line is not what it should be.
@@ -47,7 +50,7 @@ def read_records(source: str, form: str | None, columns: Sequence[str] = ("text"
     for number, line in enumerate(chain([first], lines), start=1):
         where = f"{name}:{number}"
         if form == TEXT:
-            yield Record(number, _cells(line, columns, where), where)
+            yield Record(number, _cells(line, columns, num_needed or len(columns), where), where)
         elif line.strip():
             yield _from_json(line, number, where)
 
@@ -73,11 +76,11 @@ def read_as_task(source: str, task: TaskSpec) -> Iterator[Record]:
     warn_of_problems(problems)
 
 
-def _cells(line: str, columns: Sequence[str], where: str) -> dict[str, object]:
+def _cells(line: str, columns: Sequence[str], num_needed: int, where: str) -> dict[str, object]:
     if len(columns) == 1:
         return {columns[0]: line}
     cells = line.split("\t")
-    if len(cells) != len(columns):
+    if not num_needed <= len(cells) <= len(columns):
         raise DataError(
             "other number of columns",
             where=where,
@@ -85,7 +88,7 @@ def _cells(line: str, columns: Sequence[str], where: str) -> dict[str, object]:
             allowed="<TAB>".join(columns),
             remedy='or pass --format jsonl and JSON lines such as {"text": ...}',
         )
-    return dict(zip(columns, cells, strict=True))
+    return dict(zip(columns, cells, strict=False))
 
 
 def _file_lines(path: Path) -> Iterator[str]:

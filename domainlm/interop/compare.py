@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from domainlm.interop.foreign import ForeignModel
-from domainlm.interop.read import kind_of, read_model
+from domainlm.interop.read import kind_of, read_with_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def compare_models(first: ForeignModel, second: ForeignModel) -> list[Difference
 
 def describe_model(source: Path, *, heads: int | None = None) -> dict[str, Any]:
     """What a model is, as JSON values: its format, its shape, its tensors, and what means nothing here."""
-    foreign = read_model(source, heads=heads)
+    foreign = read_with_heads(source, heads=heads)
     own = foreign.own or {}
     return {
         "format": kind_of(source),

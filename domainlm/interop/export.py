@@ -12,8 +12,9 @@ import torch
 
 from domainlm.errors import ModelError
 from domainlm.interop.folders import new_folder
-from domainlm.interop.huggingface import HEAD_FILE, OWN_CONFIG, POOLER_SCALE
-from domainlm.interop.names import TASK_HEADS, to_huggingface
+from domainlm.interop.huggingface import HEAD_FILE, OWN_CONFIG
+from domainlm.interop.names import to_huggingface
+from domainlm.interop.task_heads import CLASS_STEMS, POOLER_SCALE, TASK_CLASSES, head_activation, label_names
 from domainlm.model.config import ModelConfig
 from domainlm.model.files import CONFIG, FolderConfig, read_config, read_tensors
 from domainlm.model.huggingface import CONFIG_FILE, TOKENIZER_SETTINGS_FILE, huggingface_config
@@ -28,8 +29,6 @@ _POOLER_NOTE = (
     "the pooler of transformers' class is set to a tiny multiple of the identity, for this head has none: scores are "
     "the same, but train it further here, not there"
 )
-_CLASSES = {"bert": "Bert", "megatron": "MegatronBert"}
-_HEADS = {"token": "ForTokenClassification", "span": "ForQuestionAnswering", "sequence": "ForSequenceClassification"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +86,34 @@ def _express(
     found: FolderConfig, model: ModelConfig, tensors: Mapping[str, torch.Tensor]
 ) -> tuple[Exported, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """The class to load it with, its tensors, and those of a head that it cannot hold."""
-    stem, kind = _CLASSES[model.architecture], found.kind
+    stem, kind = CLASS_STEMS[model.architecture], found.kind
     if kind == "pretraining":
         name = "ForPreTraining" if "sentence_order.pooler.weight" in tensors else "ForMaskedLM"
         return Exported(f"{stem}{name}", ()), to_huggingface(tensors, model), {}
-    if kind not in _HEADS:
-        raise ModelError("this kind of model cannot be written so", given=kind, allowed=("pretraining", *_HEADS))
+    if kind not in TASK_CLASSES:
+        raise ModelError("this kind of model cannot be written so", given=kind, allowed=("pretraining", *TASK_CLASSES))
     theirs = to_huggingface(tensors, model, kind)
-    reason = _hindrance(kind, model, tensors)
+    reason = _hindrance(found, model, tensors)
     if reason is not None:
         head = {name: tensor for name, tensor in tensors.items() if name.startswith("head.")}
         bare = {name: tensor for name, tensor in to_huggingface(tensors, model).items() if "pooler" not in name}
         note = f"only the encoder can be loaded by transformers, since {reason}; the head lies in {HEAD_FILE}"
         return Exported(f"{stem}Model", (note,)), bare, head
     notes: tuple[str, ...] = ()
-    if kind == "sequence":
+    if kind == "sequence" and "head.dense.weight" not in tensors:
         theirs |= _through_a_pooler(tensors, model)
         notes = (_POOLER_NOTE,)
-    return Exported(f"{stem}{_HEADS[kind]}", notes), theirs, {}
+    return Exported(f"{stem}{TASK_CLASSES[kind]}", notes), theirs, {}
 
 
-def _hindrance(kind: str, model: ModelConfig, tensors: Mapping[str, torch.Tensor]) -> str | None:
-    if "head.dense.weight" in tensors:
+def _hindrance(found: FolderConfig, model: ModelConfig, tensors: Mapping[str, torch.Tensor]) -> str | None:
+    dense = tensors.get("head.dense.weight")
+    if dense is not None:
+        is_pooler = head_activation(found.extra) == "tanh" and dense.shape == (model.hidden, model.hidden)
+        if found.kind == "sequence" and is_pooler:
+            return None
         return "its classes have one fully connected layer, and this head has two (num_fc_layers)"
-    if kind in TASK_HEADS:
+    if found.kind != "sequence":
         return None
     slots = tensors["head.output.weight"].shape[1] // model.hidden
     return None if slots == 1 else f"its class reads one place of a text, and this head {slots}"
@@ -137,9 +140,7 @@ def _trimmed(tensors: Mapping[str, torch.Tensor], model: ModelConfig) -> dict[st
 
 def _labels(found: FolderConfig) -> dict[str, Any]:
     """The names of the labels, where the model has some, and the head's dropout."""
-    names = list(found.extra.get("labels") or [])
-    if found.kind == "token":
-        names = ["O", *(f"{prefix}-{name}" for name in found.extra["types"] for prefix in "BI")]
+    names = label_names(found.kind, found.extra)
     settings: dict[str, Any] = {}
     if names:
         settings["id2label"] = {str(number): name for number, name in enumerate(names)}

@@ -11,6 +11,7 @@ import torch
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
+from domainlm.model.encoder import Encoder
 from domainlm.model.files import save_tensors
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
@@ -32,8 +33,8 @@ class ForeignModel:
         origins: by the same names, what they are called in the source.
         unexpected: names in the source that mean nothing here.
         notes: what is taken over otherwise than it stands in the source.
-        own: what config.json of a model folder says besides the encoder's shape, where the source is one or was
-            exported from one.
+        own: what config.json of a model folder says besides the encoder's shape, where the source is one, was exported
+            from one, or is a task model.
     """
 
     where: Path
@@ -121,6 +122,32 @@ def write_pretraining_model(
     facts = {"kind": "pretraining", "sentence_order": sentence_order}
     write_folder(folder, model.state_dict(), config, facts, vocabulary)
     return config, taken
+
+
+def write_task_model(foreign: ForeignModel, vocabulary: Vocabulary, folder: Path) -> tuple[ModelConfig, Taken]:
+    """Write a model folder of the kind that `foreign.own` says, with its head.
+
+    Args:
+        foreign: the model.
+        vocabulary: its vocabulary.
+        folder: made anew where it is not there.
+
+    Returns:
+        The shape of the encoder, and what became of the tensors.
+
+    Raises:
+        ModelError: tensors of the encoder are missing or of another shape, or the vocabulary is larger than the word
+            embedding.
+    """
+    assert foreign.own is not None
+    config = _with_vocabulary(foreign, vocabulary, 1, None)
+    with torch.device("meta"):
+        wanted = {f"encoder.{name}": tensor for name, tensor in Encoder(config).state_dict().items()}
+    check_encoder([name for name in wanted if name not in foreign.tensors], foreign.where)
+    encoder = {name: tensor for name, tensor in foreign.tensors.items() if name in wanted}
+    check_shapes(encoder, wanted, foreign.where)
+    write_folder(folder, foreign.tensors, config, foreign.own, vocabulary)
+    return config, Taken(foreign.unexpected, (), foreign.notes)
 
 
 def write_folder(

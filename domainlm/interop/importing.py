@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from domainlm.errors import ModelError, UserError, VocabularyError
 from domainlm.fetch.hub import hub_folder
 from domainlm.interop.folders import new_folder
-from domainlm.interop.foreign import Taken, write_folder, write_pretraining_model
+from domainlm.interop.foreign import ForeignModel, Taken, write_pretraining_model, write_task_model
 from domainlm.interop.huggingface import read_huggingface_vocabulary
 from domainlm.interop.read import kind_of, read_model
 from domainlm.interop.shards import read_shards
@@ -26,9 +27,11 @@ def import_model(
     seed: int = 0,
     sentence_order: bool | None = None,
     heads: int | None = None,
+    encoder_only: bool = False,
+    no_answer_threshold: float | None = None,
     force: bool = False,
 ) -> tuple[ModelConfig, Taken]:
-    """Write a model folder: of a language model, or of what the source was exported from.
+    """Write a model folder: of a task model where the source has the head of one, else of a language model.
 
     Args:
         source: folder of the model, or its name on the Hugging Face hub.
@@ -38,6 +41,9 @@ def import_model(
         seed: of the weights of heads that the source lacks.
         sentence_order: with the head for pairs of segments; None: where the source has one.
         heads: attention heads, for checkpoints of Megatron-LM that do not say it.
+        encoder_only: leave the head of a task model out, as also where `sentence_order` asks for a language model.
+        no_answer_threshold: of a model that answers questions and learned to give no answer: none is given where "no
+            answer" scores higher than the best answer by more than this (0 for the likelier of the two).
         force: replace what stands at `out`.
 
     Returns:
@@ -48,14 +54,28 @@ def import_model(
     """
     place = find_model(source, revision)
     entries = None if vocabulary is None else Vocabulary.load(vocabulary)
-    foreign = read_model(place, heads=heads)
+    wants_language_model = encoder_only or bool(sentence_order)
+    foreign = read_model(place, heads=heads, task_heads=not wants_language_model)
     if entries is None:
         entries = read_vocabulary(place)
+    if no_answer_threshold is not None:
+        foreign = _with_threshold(foreign, no_answer_threshold)
     with new_folder(out, force=force) as partial:
-        if foreign.own is None or sentence_order:
+        if foreign.own is None or wants_language_model:
             return write_pretraining_model(foreign, entries, partial, sentence_order=sentence_order, seed=seed)
-        write_folder(partial, foreign.tensors, foreign.config, foreign.own, entries)
-        return foreign.config, Taken(foreign.unexpected, (), foreign.notes)
+        return write_task_model(foreign, entries, partial)
+
+
+def _with_threshold(foreign: ForeignModel, threshold: float) -> ForeignModel:
+    kind = "pretraining" if foreign.own is None else foreign.own.get("kind")
+    if kind != "span":
+        raise ModelError(
+            "only a model that answers questions has a threshold for giving no answer",
+            where=foreign.where,
+            given=f'a model of kind "{kind}"',
+            remedy="leave out --no-answer-threshold",
+        )
+    return replace(foreign, own={**(foreign.own or {}), "no_answer_threshold": threshold})
 
 
 def read_vocabulary(source: Path) -> Vocabulary:

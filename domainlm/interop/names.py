@@ -46,8 +46,12 @@ _HEADS = {
     "sentence_order.pooler": "pooler.dense",
     "sentence_order.classifier": "cls.seq_relationship",
 }
-TASK_HEADS = {"token": "classifier", "span": "qa_outputs"}
-"""What `head.output` of a task model is called there, by its kind."""
+TASK_HEADS = {
+    "token": {"head.output": "classifier"},
+    "span": {"head.output": "qa_outputs"},
+    "sequence": {"head.dense": "pooler.dense", "head.output": "classifier"},
+}
+"""What the head of a task model is called there, by its kind."""
 _DECODER_BIAS = "cls.predictions.bias"
 _TIED = {
     "cls.predictions.decoder.weight": "embeddings.word_embeddings.weight",
@@ -79,7 +83,7 @@ def from_huggingface(source: Mapping[str, torch.Tensor], config: ModelConfig, ki
     Args:
         source: by their names there, with "bert." before the encoder's names or without.
         config: shape of the encoder.
-        kind: of the model folder that it is for.
+        kind: of the model folder that it is for; the tensors of other heads are then unexpected.
 
     Raises:
         ModelError: the decoder is another matrix than the word embedding, or projections have a wrong shape.
@@ -138,12 +142,11 @@ def _pairs(config: ModelConfig, kind: str) -> Iterator[tuple[str, str]]:
     for number in range(config.layers):
         for ours, theirs in _LAYER[config.architecture].items():
             modules[f"encoder.layers.{number}.{ours}"] = f"encoder.layer.{number}.{theirs}"
-    if kind in TASK_HEADS:
-        modules["head.output"] = TASK_HEADS[kind]
-    for ours, theirs in (modules | _HEADS).items():
+    for ours, theirs in (modules | TASK_HEADS.get(kind, _HEADS)).items():
         for part in _PARTS:
             yield f"{ours}.{part}", f"{theirs}.{part}"
-    yield "masked_lm.bias", _DECODER_BIAS
+    if kind not in TASK_HEADS:
+        yield "masked_lm.bias", _DECODER_BIAS
 
 
 def _projection_names(config: ModelConfig) -> Iterator[tuple[str, tuple[str, ...]]]:

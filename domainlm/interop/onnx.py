@@ -13,8 +13,10 @@ from torch import nn
 
 from domainlm.errors import MachineError, ModelError
 from domainlm.interop.folders import new_folder
+from domainlm.interop.task_heads import head_activation
 from domainlm.model.encoder import Encoder
 from domainlm.model.files import read_config, read_tensors
+from domainlm.model.visible import Visible
 from domainlm.vocab.vocabulary import Vocabulary
 
 ONNX_FILE = "model.onnx"
@@ -36,10 +38,10 @@ class _Computed(nn.Module):
         self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> torch.Tensor:
         """[batch, tokens] each to hidden states or logits [batch, tokens, width], of the first place [batch, width]."""
-        bias = ((1 - attention_mask).float() * _HIDDEN)[:, None, None, :]
+        visible = Visible(bias=((1 - attention_mask).float() * _HIDDEN)[:, None, None, :])
         states = self.encoder.embeddings(input_ids, token_type_ids)
         for layer in self.encoder.layers:
-            states = layer(states, bias)
+            states = layer(states, visible)
         states = self.encoder.norm(states)
         computed: torch.Tensor = self.head(states[:, 0] if self.first_only else states)
         return computed
@@ -67,9 +69,11 @@ def export_onnx(folder: Path, out: Path, *, force: bool = False) -> float:
         {name.removeprefix("encoder."): tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
     )
     is_sequence = found.kind == "sequence"
-    if is_sequence and "head.dense.weight" not in tensors:
-        _check_one_place(tensors["head.output.weight"], found.model.hidden, folder)
-    model = _Computed(encoder, _head(tensors), first_only=is_sequence).eval()
+    if is_sequence:
+        first = "head.dense.weight" if "head.dense.weight" in tensors else "head.output.weight"
+        _check_one_place(tensors[first], found.model.hidden, folder)
+    head = _head(tensors, nn.Tanh() if head_activation(found.extra) == "tanh" else nn.GELU())
+    model = _Computed(encoder, head, first_only=is_sequence).eval()
     with new_folder(out, force=force) as partial:
         output = "hidden_states" if found.kind == "pretraining" else "logits"
         _write(model, partial / ONNX_FILE, output, found.model.vocabulary_size)
@@ -82,14 +86,14 @@ def export_onnx(folder: Path, out: Path, *, force: bool = False) -> float:
     return largest
 
 
-def _head(tensors: Mapping[str, torch.Tensor]) -> nn.Module:
+def _head(tensors: Mapping[str, torch.Tensor], activation: nn.Module) -> nn.Module:
     layers: list[nn.Module] = []
     for name in ("dense", "output"):
         if f"head.{name}.weight" in tensors:
             weight = tensors[f"head.{name}.weight"]
             layer = nn.Linear(weight.shape[1], weight.shape[0])
             layer.load_state_dict({"weight": weight, "bias": tensors[f"head.{name}.bias"]})
-            layers += [layer, nn.GELU()] if name == "dense" else [layer]
+            layers += [layer, activation] if name == "dense" else [layer]
     return nn.Sequential(*layers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from domainlm.errors import ModelError
@@ -15,13 +16,16 @@ from domainlm.model.huggingface import read_json_table
 from domainlm.recipe.start import is_training_checkpoint, model_folder_of
 
 
-def read_model(source: Path, kind: str | None = None, *, heads: int | None = None) -> ForeignModel:
+def read_model(
+    source: Path, kind: str | None = None, *, heads: int | None = None, task_heads: bool = False
+) -> ForeignModel:
     """Read a model.
 
     Args:
         source: its folder, archive or file.
         kind: "model" (a folder of this program), "huggingface" or "megatron"; found out where None.
         heads: attention heads, for checkpoints of Megatron-LM that do not say it.
+        task_heads: make a task model of a Hugging Face folder that has the head of one; else its encoder is read.
 
     Raises:
         ModelError: it is no model, or one that cannot be read.
@@ -29,7 +33,16 @@ def read_model(source: Path, kind: str | None = None, *, heads: int | None = Non
     kind = kind or kind_of(source)
     if kind == "megatron":
         return read_megatron(source, heads=heads)
-    return _read_own(source) if kind == "model" else read_huggingface(source)
+    return _read_own(source) if kind == "model" else read_huggingface(source, task_heads=task_heads)
+
+
+def read_with_heads(source: Path, *, heads: int | None = None) -> ForeignModel:
+    """Read all that can be read of a model, to look at it: a head that cannot be used here is left out, with a note."""
+    try:
+        return read_model(source, heads=heads, task_heads=True)
+    except ModelError as error:
+        foreign = read_model(source, heads=heads)  # raises the same where it is not the head
+        return replace(foreign, notes=(*foreign.notes, f"the head cannot be used here: {error.problem}"))
 
 
 def kind_of(source: Path) -> str:

@@ -106,15 +106,17 @@ def read_config(folder: Path) -> FolderConfig:
         ) from None
     except ValueError as error:
         raise ModelError(f"not JSON: {error}", where=path) from None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT or not isinstance(content.get("model"), dict):
+    table = content if isinstance(content, dict) else {}
+    if table.get("format") != _FORMAT or not isinstance(table.get("model"), dict):
         raise ModelError(
             "not a model of domainlm",
             where=path,
-            given=content.get("format") if isinstance(content, dict) else None,
+            given=table.get("format"),
             allowed=f'"format": {_FORMAT}',
+            remedy="make one of it: domainlm model import" if "model_type" in table else None,
         )
-    extra = {key: value for key, value in content.items() if key not in ("format", "kind", "model")}
-    return FolderConfig(str(content.get("kind")), _read_shape(content["model"], path), extra)
+    extra = {key: value for key, value in table.items() if key not in ("format", "kind", "model")}
+    return FolderConfig(str(table.get("kind")), _read_shape(table["model"], path), extra)
 
 
 def load_weights(module: nn.Module, folder: Path, *, prefix: str = "") -> None:

@@ -105,6 +105,8 @@ class LoadedModel:
     kind: ClassVar[str] = ""
     columns: tuple[str, ...] = ("text",)
     """Fields of a record that is given as a line of text, with tabs between."""
+    num_columns_needed: int | None = None
+    """How many of these a line must have; all where None."""
 
     def __init__(self, model: nn.Module, start: Start, device: Device, max_tokens: int) -> None:
         self._model = model.to(device.torch_device).eval()

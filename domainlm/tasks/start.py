@@ -77,6 +77,8 @@ def _head_fits(start: Start, kind: str, head: HeadSettings, same: Mapping[str, J
         different.append("head.num_fc_layers")
     elif head.num_fc_layers > 1 and shape.get("fc_hidden") != head.fc_hidden:
         different.append("head.fc_hidden")
+    elif head.num_fc_layers > 1 and shape.get("activation", "gelu") != "gelu":
+        different.append("head.activation")
     if different:
         _log.warning("%s: a fresh head is taken, since its own has other %s", start.folder, ", ".join(different))
     return not different

@@ -12,7 +12,7 @@ from domainlm.api import Entity, Mention, PairRules, ProblemLog, RelationExample
 from domainlm.errors import DataError
 from domainlm.model.files import load_weights
 from domainlm.parallel.device import Device
-from domainlm.recipe.task_settings import HeadSettings
+from domainlm.tasks.head import read_head
 from domainlm.tasks.models import LoadedModel, Record, reading_config
 from domainlm.tasks.scores import Json
 from domainlm.tasks.sequence.features import ReadSettings, build_features
@@ -80,7 +80,8 @@ class _Pairs:
 class Classifier(LoadedModel):
     """Labels texts, pairs of texts, or pairs of mentions, as the model was trained to.
 
-    Texts are labelled in groups of 64, or fewer long ones, so memory does not grow with their number.
+    Texts are labelled in groups of 64, or fewer long ones, so memory does not grow with their number. A model from
+    elsewhere, which does not say whether it reads pairs, takes either (`is_pair` is None).
     """
 
     kind: ClassVar[str] = "sequence"
@@ -93,13 +94,14 @@ class Classifier(LoadedModel):
         read: ReadSettings,
         device: Device,
         *,
-        is_pair: bool,
+        is_pair: bool | None,
         pairs: _Pairs | None,
     ) -> None:
         super().__init__(model, start, device, read.max_tokens)
         self.labels = tuple(labels)
         self._read, self._pairs, self._is_pair = read, pairs, is_pair
-        self.columns = ("text", "second_text") if is_pair else ("text",)
+        self.columns = ("text",) if is_pair is False else ("text", "second_text")
+        self.num_columns_needed = 1 if is_pair is None else None
 
     @classmethod
     def load(cls, folder: Path, device: Device) -> Classifier:
@@ -117,11 +119,11 @@ class Classifier(LoadedModel):
                 extra.get("long_texts", "start"),  # models of before the setting
             )
             labels = [str(label) for label in extra["labels"]]
-            head = HeadSettings(**extra["head"])
+            head, activation = read_head(extra["head"])
             pairs = _read_pairs(extra["pairs"])
-            is_pair = bool(extra["is_pair"])
+            is_pair = None if extra["is_pair"] is None else bool(extra["is_pair"])
         start = open_start(folder, read.max_tokens)
-        model = SequenceModel(start.config, len(labels), head, read.num_slots)
+        model = SequenceModel(start.config, len(labels), head, read.num_slots, activation)
         load_weights(model, folder)
         return cls(model, start, labels, read, device, is_pair=is_pair, pairs=pairs)
 
@@ -203,7 +205,7 @@ class Classifier(LoadedModel):
                 example = SequenceExample("", text)
             case _:
                 example = SequenceExample("", text[0], second_text=text[1])
-        if (example.second_text is not None) != self._is_pair:
+        if self._is_pair not in (None, example.second_text is not None):
             wanted = "pairs of texts" if self._is_pair else "single texts"
             raise DataError(f"this model reads {wanted}", remedy='give "second_text", or leave it out, accordingly')
         if self._read.reads_mentions and len(example.markers) != 2:

@@ -30,12 +30,15 @@ class SequenceModel(nn.Module):
         num_labels: width of the result.
         head: the classifier.
         num_slots: places of each row that it reads.
+        activation: between two layers of the head.
     """
 
-    def __init__(self, config: ModelConfig, num_labels: int, head: HeadSettings, num_slots: int) -> None:
+    def __init__(
+        self, config: ModelConfig, num_labels: int, head: HeadSettings, num_slots: int, activation: str = "gelu"
+    ) -> None:
         super().__init__()
         self.encoder = Encoder(config)
-        self.head = Head(num_slots * config.hidden, num_labels, head)
+        self.head = Head(num_slots * config.hidden, num_labels, head, activation)
 
     def forward(
         self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor

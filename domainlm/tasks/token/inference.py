@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,17 +73,21 @@ def label_words(model: nn.Module, features: Features, device: Device, *, shows_p
 
 
 def decode_entities(
-    example: TokenExample, tags: Sequence[str], probabilities: Sequence[float] | npt.NDArray[np.float32]
+    example: TokenExample,
+    tags: Sequence[str],
+    probabilities: Sequence[float] | npt.NDArray[np.float32],
+    spans_of: Callable[[Sequence[str]], Iterable[tuple[int, int, str]]] = chunks,
 ) -> list[ScoredEntity]:
     """The entities that the tags of an example's words say, with offsets in its text.
 
     Args:
         example: for its words.
-        tags: of each word, read leniently as `conlleval.chunks` does.
+        tags: of each word.
         probabilities: of each word's tag.
+        spans_of: reads the tags: first word, one after the last, and type of each entity.
     """
     found = []
-    for start, end, entity_type in chunks(tags):
+    for start, end, entity_type in spans_of(tags):
         entity = Entity(example.words[start][0], example.words[end - 1][1], entity_type)
         found.append(ScoredEntity(entity, float(np.mean(probabilities[start:end], dtype=np.float64))))
     return found

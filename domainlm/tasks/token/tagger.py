@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from domainlm.api import TokenExample
+from domainlm.builtin.formats.word_labels import WordNames
 from domainlm.model.files import load_weights
 from domainlm.parallel.device import Device
 from domainlm.recipe.task_settings import HeadSettings
@@ -64,7 +65,7 @@ class Tagger(LoadedModel):
     kind: ClassVar[str] = "token"
 
     def __init__(
-        self, model: TokenModel, start: Start, labels: LabelSet, windows: WindowSettings, device: Device
+        self, model: TokenModel, start: Start, labels: WordNames, windows: WindowSettings, device: Device
     ) -> None:
         super().__init__(model, start, device, windows.max_tokens)
         self._labels, self._windows = labels, windows
@@ -77,11 +78,11 @@ class Tagger(LoadedModel):
             ModelError: the folder cannot be read, or its parts do not fit together.
         """
         with reading_config(folder, "a tagger") as extra:
-            labels = LabelSet(tuple(extra["types"]))
+            labels = _read_labels(extra)
             windows = WindowSettings(int(extra["max_tokens"]), int(extra["num_overlap_words"]))
             head = HeadSettings(**extra["head"])
         start = open_start(folder, windows.max_tokens)
-        model = TokenModel(start.config, len(labels.tags), head)
+        model = TokenModel(start.config, len(labels.names), head)
         load_weights(model, folder)
         return cls(model, start, labels, windows, device)
 
@@ -111,12 +112,17 @@ class Tagger(LoadedModel):
         for text, each in zip(texts, sentences, strict=True):
             found: list[TaggedEntity] = []
             for example, place in islice(labelled, len(each)):
-                tags = [self._labels.tags[label] for label in words.labels[place]]
-                for scored in decode_entities(example, tags, words.probabilities[place]):
+                tags = [self._labels.names[label] for label in words.labels[place]]
+                for scored in decode_entities(example, tags, words.probabilities[place], self._labels.spans):
                     entity = scored.entity
                     surface = text[entity.start : entity.end]
                     found.append(TaggedEntity(entity.start, entity.end, entity.type, surface, scored.score))
             yield TaggedText(text, tuple(found))
+
+
+def _read_labels(extra: Mapping[str, Any]) -> WordNames:
+    """The labels that config.json names, where a model from elsewhere has its own; else those of the types."""
+    return WordNames(tuple(map(str, extra["labels"])) if "labels" in extra else LabelSet(tuple(extra["types"])).tags)
 
 
 def _sentences(text: str) -> list[TokenExample]:

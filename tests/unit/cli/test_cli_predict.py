@@ -24,6 +24,7 @@ class _CapitalFinder:
 
     kind = "token"
     columns: tuple[str, ...] = ("text",)
+    num_columns_needed: int | None = None
     num_texts_at_once = 2
 
     def predict(self, records: Iterable[Record]) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from domainlm.cli.group import cli
 from domainlm.cli.state import CliState
 from domainlm.errors import MachineError, ModelError
+from domainlm.interop import onnx
 from domainlm.interop.onnx import export_onnx
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
@@ -32,7 +33,15 @@ class TaskModel(torch.nn.Module):
         self.head.output = torch.nn.Linear(16 if num_layers == 2 else width, 3)
 
 
-def save(folder: Path, vocabulary_file: Path, architecture: str, kind: str, width: int, num_layers: int) -> TaskModel:
+def save(
+    folder: Path,
+    vocabulary_file: Path,
+    architecture: str,
+    kind: str,
+    width: int,
+    num_layers: int,
+    activation: str = "gelu",
+) -> TaskModel:
     config = ModelConfig(
         layers=2,
         hidden=24,
@@ -46,9 +55,22 @@ def save(folder: Path, vocabulary_file: Path, architecture: str, kind: str, widt
     )
     torch.manual_seed(2)
     model = TaskModel(config, width, num_layers).eval()
-    save_model(folder, model, config, {"kind": kind})
+    save_model(folder, model, config, {"kind": kind, "head": {"activation": activation}})
     Vocabulary.load(vocabulary_file).save_tokenizer(folder / "tokenizer.json")
     return model
+
+
+@torch.no_grad()
+def test_what_is_written_computes_what_the_model_does(vocabulary_file: Path, tmp_path: Path) -> None:
+    """Without the extra too, so that no change of the encoder passes it by."""
+    model = save(tmp_path / "ours", vocabulary_file, "megatron", "token", 24, 1)
+    written = onnx._Computed(model.encoder, model.head.output, first_only=False).eval()
+    ids = torch.randint(5, 28, (3, 9), generator=torch.Generator().manual_seed(1))
+    lengths = torch.tensor([9, 4, 1])
+    mask = (torch.arange(9) < lengths[:, None]).long()
+    found = written(ids, torch.zeros_like(ids), mask)
+    expected = model.head.output(model.encoder(ids, torch.zeros_like(ids), lengths))
+    assert (found - expected)[mask.bool()].abs().max() <= 1e-5
 
 
 @needs_onnx
@@ -95,8 +117,24 @@ def read(folder: Path) -> ModelConfig:
 
 
 @needs_onnx
-def test_a_head_of_several_places_is_refused(vocabulary_file: Path, tmp_path: Path) -> None:
-    save(tmp_path / "ours", vocabulary_file, "bert", "sequence", 72, 1)
+@torch.no_grad()
+def test_a_head_behind_a_pooler_has_its_tanh(vocabulary_file: Path, tmp_path: Path) -> None:
+    import onnxruntime
+
+    model = save(tmp_path / "ours", vocabulary_file, "bert", "sequence", 24, 2, "tanh")
+    export_onnx(tmp_path / "ours", tmp_path / "onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "onnx" / "model.onnx"), providers=["CPUExecutionProvider"])
+    ids = torch.randint(5, 28, (3, 9), generator=torch.Generator().manual_seed(1))
+    feed = {"input_ids": ids, "token_type_ids": torch.zeros_like(ids), "attention_mask": torch.ones_like(ids)}
+    (found,) = session.run(None, {name: tensor.numpy() for name, tensor in feed.items()})
+    states = model.encoder(ids, feed["token_type_ids"], torch.full((3,), 9))[:, 0]
+    assert np.abs(found - model.head.output(model.head.dense(states).tanh()).numpy()).max() <= 1e-5
+
+
+@needs_onnx
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_a_head_of_several_places_is_refused(num_layers: int, vocabulary_file: Path, tmp_path: Path) -> None:
+    save(tmp_path / "ours", vocabulary_file, "bert", "sequence", 72, num_layers)
     with pytest.raises(ModelError, match="several places"):
         export_onnx(tmp_path / "ours", tmp_path / "onnx")
 

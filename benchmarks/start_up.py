@@ -1,12 +1,10 @@
-"""Starting and saving, side by side: imports, commands, and how long a checkpoint holds training up.
+"""Starting, side by side: what domainlm's commands, its import and a first training step take, and transformers'.
 
     python benchmarks/start_up.py --write
 
-Start-up: the seconds of a whole process, contenders in turns. Checkpoints: a BERT of 6 x 384 (`--hidden`, `--layers`)
-with AdamW's state is saved `--repeats` times: `domainlm` copies it and writes in the background, synced to the disk and
-hashed; `torch.save` and `save_pretrained` with torch.save of the optimizer, as transformers' Trainer does, write while
-training waits, and sync nothing. Held up is the time until training may go on; durable the time until all is written.
-Needs an idle machine.
+The seconds of a whole process from its start to its end, contenders in turns, after a first round that fills the file
+cache. A first step is one of a BERT of 2 layers x 64 on 4 sequences of 32, from a fresh interpreter: domainlm's by
+benchmarks/step_workers.py, transformers' BertForMaskedLM with torch's AdamW. Needs an idle machine.
 """
 
 from __future__ import annotations
@@ -20,26 +18,45 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measuring import machine_facts, middle, run_facts, write_results
+from measuring import machine_facts, middle, write_results
 
 _PACKAGES = ("domainlm", "torch", "transformers")
 _RECIPE = Path(__file__).parents[1] / "recipes" / "quickstart.toml"
+_OUR_STEP = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from step_workers import Shape, make_worker, take_step
+shape = Shape.of("tiny:4x32")
+take_step(make_worker(shape, "fp32"), 0, next(shape.batches(1)))
+"""
+_THEIR_STEP = """
+import torch
+from transformers import BertConfig, BertForMaskedLM
+model = BertForMaskedLM(BertConfig(num_hidden_layers=2, hidden_size=64, num_attention_heads=2, intermediate_size=256))
+optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+tokens = torch.randint(1000, 30000, (4, 32))
+model(input_ids=tokens, attention_mask=torch.ones_like(tokens), labels=tokens).loss.backward()
+torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+optimizer.step()
+"""
 _COMMANDS = {
     "import domainlm": ["-c", "import domainlm"],
     "domainlm --help": ["-m", "domainlm", "--help"],
+    "domainlm --version": ["-m", "domainlm", "--version"],
     "domainlm run RECIPE --dry-run": ["-m", "domainlm", "run", str(_RECIPE), "--dry-run"],
+    "a first step by domainlm": ["-c", _OUR_STEP],
     "import torch": ["-c", "import torch"],
     "import transformers": ["-c", "import transformers"],
     "from transformers import Trainer, AutoModelForTokenClassification": [
         "-c",
         "from transformers import Trainer, AutoModelForTokenClassification",
     ],
+    "a first step by transformers": ["-c", _THEIR_STEP],
 }
-_SAVERS = ("domainlm", "torch.save", "save_pretrained")
 
 
 def time_commands(repeats: int) -> dict[str, dict[str, float]]:
-    """Seconds of each command, after a first round that fills the file cache."""
+    """Seconds of each command; the first round does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in _COMMANDS}
     with tempfile.TemporaryDirectory() as folder:
         for turn in range(repeats + 1):
@@ -51,129 +68,26 @@ def time_commands(repeats: int) -> dict[str, dict[str, float]]:
     return {name: middle(each) for name, each in seconds.items()}
 
 
-def run_saver(arguments: argparse.Namespace) -> dict[str, Any]:
-    """One contender's checkpoints."""
-    import torch
-    from transformers import BertConfig, BertForMaskedLM
-
-    config = BertConfig(
-        num_hidden_layers=arguments.layers,
-        hidden_size=arguments.hidden,
-        num_attention_heads=arguments.hidden // 32,
-        intermediate_size=4 * arguments.hidden,
-    )
-    network = BertForMaskedLM(config)
-    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    for parameter in network.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    optimizer.step()
-    found: dict[str, list[float]] = {"held_up": [], "durable": [], "load": []}
-    num_bytes = 0
-    for _ in range(arguments.repeats + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            held_up, durable, load = _SAVE[arguments.run](Path(folder), network, optimizer)
-            num_bytes = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        for name, value in (("held_up", held_up), ("durable", durable), ("load", load)):
-            found[name].append(value)
-    return {name: middle(values[1:]) for name, values in found.items()} | {"megabytes": num_bytes / 1e6}
-
-
-def _save_domainlm(folder: Path, network: Any, optimizer: Any) -> tuple[float, float, float]:  # noqa: ANN401
-    from domainlm.parallel.shards import Shard
-    from domainlm.train.checkpoints.runs import Checkpoints, Contents
-    from domainlm.train.optimizer import optimizer_tensors
-
-    def contents() -> Contents:
-        weights = [Shard.whole(name, each.detach()) for name, each in network.named_parameters()]
-        state = [Shard.whole(name, each) for name, each in optimizer_tensors(optimizer, network).items()]
-        return Contents(weights=weights, optimizer=state)
-
-    checkpoints = Checkpoints(folder, "benchmark", 1)
-    started = time.perf_counter()
-    checkpoints.begin(1, contents())
-    held_up = time.perf_counter()
-    checkpoints.seal()
-    durable = time.perf_counter()
-    latest = checkpoints.latest()
-    assert latest is not None
-    target = contents()
-    latest.load("weights", list(target.weights))
-    for _ in latest.optimizer(list(target.weights)):
-        pass
-    return held_up - started, durable - started, time.perf_counter() - durable
-
-
-def _save_torch(folder: Path, network: Any, optimizer: Any) -> tuple[float, float, float]:  # noqa: ANN401
-    import torch
-
-    path = folder / "checkpoint.pt"
-    started = time.perf_counter()
-    torch.save({"model": network.state_dict(), "optimizer": optimizer.state_dict()}, path)
-    saved = time.perf_counter()
-    stored = torch.load(path, weights_only=True)
-    network.load_state_dict(stored["model"])
-    optimizer.load_state_dict(stored["optimizer"])
-    return saved - started, saved - started, time.perf_counter() - saved
-
-
-def _save_pretrained(folder: Path, network: Any, optimizer: Any) -> tuple[float, float, float]:  # noqa: ANN401
-    import torch
-
-    started = time.perf_counter()
-    network.save_pretrained(folder)
-    torch.save(optimizer.state_dict(), folder / "optimizer.pt")
-    saved = time.perf_counter()
-    type(network).from_pretrained(folder)
-    optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
-    return saved - started, saved - started, time.perf_counter() - saved
-
-
-_SAVE = {"domainlm": _save_domainlm, "torch.save": _save_torch, "save_pretrained": _save_pretrained}
-
-
 def report(content: dict[str, Any]) -> str:
     """The page for people."""
-
-    def cell(values: dict[str, float]) -> str:
-        return f"{values['median']:.2f} ({values['lowest']:.2f} to {values['highest']:.2f})"
-
-    lines = ["# Starting and saving", "", json.dumps(content["machine"]), "", "Seconds: median (lowest to highest)."]
-    lines += ["", "| process | s |", "|---|---:|"]
-    lines += [f"| `{name}` | {cell(each)} |" for name, each in content["start_up"].items()]
-    lines += ["", f"Checkpoints of a BERT of {content['shape']}, with the optimizer's state.", ""]
-    lines += [
-        "| saved by | training held up s | durable s | to load s | MB | peak MB |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for name, each in content["checkpoints"].items():
-        durable = cell(each["durable"]) if name == "domainlm" else "not synced"
-        cells = [cell(each["held_up"]), durable, cell(each["load"])]
-        lines.append(f"| {name} | {' | '.join(cells)} | {each['megabytes']:,.0f} | {each['peak_megabytes']:,.0f} |")
+    lines = ["# Starting", "", json.dumps(content["machine"]), "", content["note"]]
+    lines += ["Seconds of a whole process.", "", "| process | median | lowest to highest |", "|---|---:|---:|"]
+    for name, each in content["start_up"].items():
+        lines.append(f"| `{name}` | {each['median']:.2f} | {each['lowest']:.2f} to {each['highest']:.2f} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--note", default="", help="what readers of the figures should know")
     parser.add_argument("--write", action="store_true", help="keep the results below benchmarks/results")
-    parser.add_argument("--run", choices=_SAVERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.run:
-        print(json.dumps(run_saver(arguments)))
-        return
-    shared = [f"--{name}={getattr(arguments, name)}" for name in ("layers", "hidden", "repeats")]
-    checkpoints = {}
-    for name in _SAVERS:
-        facts, peak = run_facts(Path(__file__), name, shared)
-        checkpoints[name] = facts | {"peak_megabytes": peak / 1e6}
     content = {
         "machine": machine_facts(_PACKAGES),
-        "shape": f"{arguments.layers} x {arguments.hidden}",
+        "note": arguments.note,
         "start_up": time_commands(arguments.repeats),
-        "checkpoints": checkpoints,
     }
     page = report(content)
     print(page)

@@ -72,9 +72,21 @@ def _attend_within(
 
 def _prefers_plain_products(query: torch.Tensor, dropout: float) -> bool:
     is_differentiated = torch.is_grad_enabled() and query.requires_grad
-    if query.device.type != "cpu" or not is_differentiated:
+    return is_differentiated and trains_by_plain_products(query.device.type, query.dtype, query.shape[2], dropout)
+
+
+def trains_by_plain_products(device_type: str, dtype: torch.dtype, num_tokens: int, dropout: float) -> bool:
+    """Whether attention with a backward pass runs as plain products, not as scaled_dot_product_attention.
+
+    Args:
+        device_type: "cpu" or "cuda".
+        dtype: that its products compute in.
+        num_tokens: slots of a row.
+        dropout: of the softmax.
+    """
+    if device_type != "cpu":
         return False
-    return dropout > 0.0 or (query.dtype == torch.bfloat16 and query.shape[2] <= _MAX_PLAIN_TOKENS)
+    return dropout > 0.0 or (dtype == torch.bfloat16 and num_tokens <= _MAX_PLAIN_TOKENS)
 
 
 class _PlainAttention(torch.autograd.Function):

@@ -1,7 +1,7 @@
 """Cross-entropy over the vocabulary without ever holding all the scores in fp32.
 
 The decoder's product and the softmax are one function: a few rows at a time it turns scores into the gradient with
-respect to them, in fp32, and keeps that in the number format of the product.
+respect to them, in fp32, and writes that over them in the number format of the product.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import torch
 from domainlm.model.precision import lowered
 
 _SCORES_BYTES_AT_ONCE = 2**23
+"""Of the softmax, which goes through its rows several times. The product takes all rows at once where its scores are
+kept for the backward pass: it lays the weights out anew for each call, so 608 rows of 384 with 30,528 entries took 43
+CPU milliseconds by 68 rows, and 22 at once.
+"""
 
 
 class VocabularyShare(Protocol):
@@ -47,12 +51,13 @@ class _DecoderLoss(torch.autograd.Function):
         loss = torch.zeros((), dtype=torch.float32, device=states.device)
         d_bias = torch.zeros_like(bias)
         keeps_gradient = any(ctx.needs_input_grad)
-        d_scores = narrow_states.new_empty(len(states) if keeps_gradient else 0, len(weight))
+        d_scores = torch.mm(narrow_states[: len(states) if keeps_gradient else 0], narrow_weight.t())
         d_scores[:, vocabulary_size:] = 0.0
         num_rows = max(1, _SCORES_BYTES_AT_ONCE // (4 * len(weight)))
         for start in range(0, len(states), num_rows):
             rows = slice(start, start + num_rows)
-            scores = torch.mm(narrow_states[rows], narrow_weight.t())[:, :vocabulary_size].float()
+            products = d_scores[rows] if keeps_gradient else torch.mm(narrow_states[rows], narrow_weight.t())
+            scores = products[:, :vocabulary_size].float()  # in fp32 these are the products themselves
             scores.add_(bias[:vocabulary_size])
             if share is None:
                 row_losses = _to_gradient(scores, labels[rows])

@@ -16,6 +16,7 @@ from domainlm.errors import MachineError
 Precision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # malloc.h of glibc
+_ALLOCATOR_VARIABLES = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")
 _MAX_FREE_BYTES_KEPT = 2**31 - 1
 _NUM_BLOCKS_MAPPED, _MIN_BYTES_MAPPED = 2**16, 2**20
 
@@ -94,11 +95,20 @@ def give_freed_memory_back() -> None:
     _set_allocator({_M_MMAP_MAX: _NUM_BLOCKS_MAPPED, _M_MMAP_THRESHOLD: _MIN_BYTES_MAPPED})
 
 
+def chosen_allocator() -> tuple[str, ...]:
+    """The variables by which the user has chosen an allocator or its settings, as NAME=VALUE; then they are left."""
+    return tuple(
+        f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(_ALLOCATOR_VARIABLES)
+    )
+
+
+def is_allocator_set() -> bool:
+    """Whether glibc is told how to keep memory: on Linux with glibc, where the user has chosen nothing."""
+    return sys.platform == "linux" and not chosen_allocator() and hasattr(ctypes.CDLL(None), "mallopt")  # not in musl
+
+
 def _set_allocator(options: dict[int, int]) -> None:
-    is_chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")) for name in os.environ)
-    if sys.platform != "linux" or is_chosen:
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # not in musl
-    if mallopt is not None:
+    if is_allocator_set():
+        mallopt = ctypes.CDLL(None).mallopt
         for option, value in options.items():
             mallopt(option, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from domainlm.cli.doctor.defaults import default_facts
 from domainlm.cli.doctor.facts import Fact
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def compute_facts() -> Iterator[Fact]:
     yield Fact(_SECTION, "vector unit", torch.backends.cpu.get_cpu_capability())
     for precision in ("fp32", "bf16"):
         yield from _precision_facts(precision)
+    yield from default_facts()
     yield from pairing_facts()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -14,9 +15,11 @@ import torch
 
 from domainlm import hookimpl
 from domainlm.cli.doctor.compute import compute_facts
+from domainlm.cli.doctor.defaults import allocator, attention_of, default_facts, precision_fact
 from domainlm.cli.doctor.facts import Fact
 from domainlm.cli.doctor.machine import instruction_sets, machine_facts, memory_at_hand
 from domainlm.cli.doctor.versions import requirement_facts
+from domainlm.parallel.device import is_allocator_set
 
 Fixture = Callable[..., Any]
 
@@ -116,3 +119,40 @@ def test_a_torch_that_cannot_be_imported_is_one_fact(monkeypatch: pytest.MonkeyP
 
     assert "cannot be imported" in fact.value
     assert "pip install" in fact.remedy
+
+
+def test_the_defaults_are_told() -> None:
+    names = [fact.name for fact in default_facts()]
+    assert [name for name in names if "attention" not in name] == [
+        "runtime.precision for speed",
+        "allocator",
+        "torch.compile",
+    ]
+    assert len(names) == 7
+
+
+def test_attention_is_told_by_length_as_training_decides() -> None:
+    assert attention_of("cpu", torch.bfloat16, 0.0) == (
+        "plain products up to 1,024 tokens, scaled_dot_product_attention above"
+    )
+    assert attention_of("cpu", torch.float32, 0.1) == "plain products at all lengths"
+    assert attention_of("cpu", torch.float32, 0.0) == "scaled_dot_product_attention at all lengths"
+    assert attention_of("cuda", torch.bfloat16, 0.1) == "scaled_dot_product_attention at all lengths"
+
+
+@pytest.mark.parametrize(("bf16", "chosen"), [(4e11, '"bf16"'), (0.9e11, '"fp32"')])
+def test_the_number_format_is_chosen_by_the_speed_of_products(
+    monkeypatch: pytest.MonkeyPatch, bf16: float, chosen: str
+) -> None:
+    speeds = {"bf16": bf16, "fp32": 1e11}
+    monkeypatch.setattr("domainlm.parallel.kernels.product_speed", lambda device: speeds[device.precision])
+    assert precision_fact().value.startswith(f"{chosen}: bf16 products are {bf16 / 1e11:.1f} times")
+
+
+def test_a_preloaded_allocator_is_told_and_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD"))]:
+        monkeypatch.delenv(name)
+    assert allocator("cpu").endswith("none is preloaded")
+    monkeypatch.setenv("LD_PRELOAD", "libjemalloc.so.2")
+    assert allocator("cpu") == "as LD_PRELOAD=libjemalloc.so.2 says"
+    assert not is_allocator_set()

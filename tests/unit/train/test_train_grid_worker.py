@@ -18,6 +18,10 @@ from domainlm.parallel.stage_module import StageModule
 from domainlm.parallel.stages import Division
 from domainlm.parallel.world import current_world
 from domainlm.recipe.optimizer_settings import OptimizerSettings
+from domainlm.recipe.parallel_settings import ParallelSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.train.grid import build_grid_worker
 from domainlm.train.grid_worker import GridWorker
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
 from domainlm.train.worker import OneProcess
@@ -94,3 +98,24 @@ def test_samples_of_a_row_are_apart_in_every_stage(cpu: Device) -> None:
     assert losses(replace(first, tokens=tokens))["masked_lm"] == losses(first)["masked_lm"]
     together = replace(first, samples=None, positions=None)
     assert losses(replace(together, tokens=tokens))["masked_lm"] != losses(together)["masked_lm"]
+
+
+@pytest.mark.parametrize("is_joined", [False, True])
+def test_freed_memory_is_given_back_only_where_ranks_share_a_machine(
+    is_joined: bool, cpu: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr("domainlm.train.grid._LARGE_BYTES", 0)
+    monkeypatch.setattr("domainlm.train.grid.give_freed_memory_back", lambda: calls.append("given"))
+    monkeypatch.setattr("domainlm.parallel.world.World.is_joined", is_joined)
+    build_grid_worker(
+        build,
+        PretrainingObjective(),
+        config=CONFIG,
+        phase=PretrainingSettings(num_steps=1, max_tokens=16),
+        parallel=ParallelSettings(),
+        runtime=RuntimeSettings(precision="bf16_weights"),
+        device=replace(cpu, precision="bf16_weights"),
+        seed=0,
+    )
+    assert calls == ["given"] * is_joined

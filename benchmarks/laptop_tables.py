@@ -3,8 +3,9 @@
     python benchmarks/laptop_tables.py --data DATA --out FOLDER --write
 
 DATA is the folder of real data that docs/how-to/reproduce-biomegatron.md describes. Each recipe is run by
-`domainlm run` into FOLDER/NAME, over one store. What is finished there is not done again, so a run that was stopped goes on; and the
-time of a table is that of its stages, each counted for the first table that needs it, however many runs it took.
+`domainlm run` into FOLDER/NAME, over one store. What is finished there is not done again, so a run that was stopped
+goes on; and the time of a table is that of its stages, each counted for the first table that needs it, however many
+runs it took.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def collect(name: str, folder: Path, counted: set[str]) -> dict[str, Any]:
     """The seconds of the stages that no table before had, the answer, and the verdicts on the paper's findings."""
     stages = json.loads((folder / "cost.json").read_text(encoding="utf-8"))["stages"]
     new = {key: stage for key, stage in stages.items() if key not in counted}
-    counted |= new.keys()
+    counted.update(new)
     report = (folder / "report.md").read_text(encoding="utf-8")
     return {
         "table": name,

@@ -29,7 +29,7 @@ def run_on_ranks(
     function: str | Callable[..., Any],
     ranks: int | Grid,
     *arguments: Any,  # noqa: ANN401 - any JSON values
-    timeout_seconds: float = 60.0,
+    timeout_seconds: float = 120.0,
     device: Literal["cpu", "cuda"] = "cpu",
 ) -> list[Any]:
     """Call `function(world, *arguments)` on every rank of a world of its own, at the same time.
@@ -112,6 +112,9 @@ class _Server:
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        except BaseException:  # a test's own time limit, Ctrl-C: the late answer must not be taken for the next one's
+            self.close()
+            raise
         finally:
             timer.cancel()
         if not line:

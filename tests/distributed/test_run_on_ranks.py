@@ -72,6 +72,28 @@ def test_what_goes_wrong_on_a_rank_fails(function: str | Callable[[World], objec
         run_on_ranks(function, 2, timeout_seconds=2)
 
 
+def _answer_late(world: World, seconds: float) -> str:
+    time.sleep(seconds)
+    return "late"
+
+
+def test_an_answer_that_nobody_waits_for_is_not_the_next_ones() -> None:
+    """As where a test's time limit ends it while its ranks still run."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupted)
+    signal.setitimer(signal.ITIMER_REAL, 1.0)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_on_ranks(_answer_late, 1, 30.0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert run_on_ranks(_places, 1, 3) == [[[0, 0, 0], [0.0] * 5, {"from": 0, "text": "ä"}, [0], 0.0]]
+
+
 def test_a_function_inside_another_is_refused() -> None:
     with pytest.raises(CheckError, match="not a function at the top of a module"):
         run_on_ranks(lambda world: None, 2)

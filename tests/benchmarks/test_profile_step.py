@@ -6,13 +6,16 @@ import argparse
 import importlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
-_HOLDS_300_MB = "import time; time.sleep(0.2); held = b'x' * (300 * 2**20); del held; time.sleep(1)"
+_HELD_300_MB = (
+    "held = bytearray(300 << 20); held[::4096] = b'x' * len(held[::4096]); del held; print(flush=True); input()"
+)
 
 
 @pytest.fixture
@@ -46,10 +49,16 @@ def test_the_parts_of_a_step_are_all_of_it(profile_step: ModuleType) -> None:
     assert found["tokens"] == 128
 
 
-def test_a_short_peak_is_seen(profile_step: ModuleType) -> None:
+def test_a_peak_that_is_past_is_seen(profile_step: ModuleType) -> None:
     del profile_step  # puts the scripts on the path
     measuring = importlib.import_module("measuring")
-    process = subprocess.Popen([sys.executable, "-c", _HOLDS_300_MB])
+    command = [sys.executable, "-c", _HELD_300_MB]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "\n"
     peak = measuring._Peak(process.pid)
-    process.wait()
+    deadline = time.monotonic() + 40
+    while peak._peak == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.communicate("\n")
     assert 300 * 2**20 < peak.stop() < 400 * 2**20

@@ -15,9 +15,13 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from measuring import machine_facts, middle, run_facts, write_results
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+    from transformers import PreTrainedModel
 
 _PACKAGES = ("domainlm", "torch", "transformers", "safetensors")
 _SAVERS = ("domainlm", "torch.save", "save_pretrained")
@@ -51,7 +55,7 @@ def run_saver(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: middle(values[1:]) for name, values in found.items()} | {"megabytes": num_bytes / 1e6}
 
 
-def _save_domainlm(folder: Path, network: Any, optimizer: Any) -> tuple[float, float, float]:  # noqa: ANN401
+def _save_domainlm(folder: Path, network: PreTrainedModel, optimizer: Optimizer) -> tuple[float, float, float]:
     from domainlm.parallel.shards import Shard
     from domainlm.train.checkpoints.runs import Checkpoints, Contents
     from domainlm.train.optimizer import optimizer_tensors
@@ -76,7 +80,7 @@ def _save_domainlm(folder: Path, network: Any, optimizer: Any) -> tuple[float, f
     return held_up - started, durable - started, time.perf_counter() - durable
 
 
-def _save_torch(folder: Path, network: Any, optimizer: Any) -> tuple[float, float, float]:  # noqa: ANN401
+def _save_torch(folder: Path, network: PreTrainedModel, optimizer: Optimizer) -> tuple[float, float, float]:
     import torch
 
     path = folder / "checkpoint.pt"
@@ -89,7 +93,7 @@ def _save_torch(folder: Path, network: Any, optimizer: Any) -> tuple[float, floa
     return saved - started, saved - started, time.perf_counter() - saved
 
 
-def _save_pretrained(folder: Path, network: Any, optimizer: Any) -> tuple[float, float, float]:  # noqa: ANN401
+def _save_pretrained(folder: Path, network: PreTrainedModel, optimizer: Optimizer) -> tuple[float, float, float]:
     import torch
 
     started = time.perf_counter()

@@ -111,6 +111,7 @@ def batches_of(arguments: argparse.Namespace, step: int, size: int, places: Iter
 def run_rank(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
     """Train on one rank of a case."""
     import torch
+    from step_workers import build_worker
 
     from domainlm.parallel.device import choose_device
     from domainlm.parallel.grid import Grid
@@ -118,46 +119,18 @@ def run_rank(case: Case, arguments: argparse.Namespace) -> dict[str, Any]:
 
     torch.set_num_threads(max(1, arguments.threads // case.num_ranks))
     device = choose_device("cpu", arguments.precision)
+    config, (phase, parallel) = shape_of(arguments), settings_of(case, arguments)
     degrees = Grid(data_degree=case.data, pipeline_degree=case.pipeline, tensor_degree=case.tensor)
     if case.num_ranks == 1:
-        return _train(_worker(case, arguments, device), case, arguments, (0, 1), lambda: None)
+        worker = build_worker(config, phase, parallel, device, on_grid=False)
+        return _train(worker, case, arguments, (0, 1), lambda: None)
     world = join_world(degrees, rank=arguments.rank, store=Path(arguments.store))
-    worker = _worker(case, arguments, device)
+    worker = build_worker(config, phase, parallel, device, on_grid=True)
     facts = _train(worker, case, arguments, (world.grid.data_rank, case.data), world.barrier)
     worker.replica.close()
     world.barrier()
     leave_world()
     return facts
-
-
-def _worker(case: Case, arguments: argparse.Namespace, device: Any) -> Any:  # noqa: ANN401
-    """What trains, as `domainlm run` makes it: by itself, or as this rank of the grid."""
-    from domainlm.model.initialise import initialise
-    from domainlm.model.pretraining import PretrainingModel
-    from domainlm.recipe.schema import RuntimeSettings
-    from domainlm.train.grid import build_grid_worker
-    from domainlm.train.pretraining import PretrainingObjective
-    from domainlm.train.worker import OneProcess
-
-    config, (phase, parallel) = shape_of(arguments), settings_of(case, arguments)
-
-    def build() -> PretrainingModel:
-        model = PretrainingModel(config, sentence_order=False)
-        initialise(model, 0)
-        return model
-
-    if case.num_ranks == 1:
-        return OneProcess(build(), PretrainingObjective(), phase.optimizer, device, 0)
-    return build_grid_worker(
-        build,
-        PretrainingObjective(),
-        config=config,
-        phase=phase,
-        parallel=parallel,
-        runtime=RuntimeSettings(precision=arguments.precision),
-        device=device,
-        seed=0,
-    )
 
 
 def _train(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 from bert_batches import padded, random_steps
@@ -12,18 +12,21 @@ from bert_steps import SIZES, shape_of
 
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
-from domainlm.parallel.device import choose_device
+from domainlm.parallel.device import Device, Precision, choose_device
 from domainlm.plan.operations import step_operations
 from domainlm.plan.work import Work
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.grid import build_grid_worker, needs_grid_worker
+from domainlm.train.grid_worker import GridWorker
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
 from domainlm.train.worker import OneProcess
 
 if TYPE_CHECKING:
     from domainlm.model.config import ModelConfig
+
+BenchmarkWorker: TypeAlias = "OneProcess[PretrainingBatch] | GridWorker"
 
 _DROPOUT, _RATE = 0.1, 1e-4
 _WIDTHS = (1024, 2048, 4096)
@@ -90,15 +93,9 @@ class Shape(NamedTuple):
             )
 
 
-def make_worker(shape: Shape, precision: str) -> Any:  # noqa: ANN401 - of one process, or of a grid of one rank
+def make_worker(shape: Shape, precision: Precision) -> BenchmarkWorker:
     """What trains the model in one process, as `domainlm run` chooses it."""
-    device, config = choose_device("cpu", precision), shape.config  # type: ignore[arg-type] # checked by argparse
-
-    def build() -> PretrainingModel:
-        model = PretrainingModel(config, sentence_order=False)
-        initialise(model, 0)
-        return model
-
+    device, parallel = choose_device("cpu", precision), ParallelSettings()
     phase = PretrainingSettings(
         num_steps=1,
         num_sequences_per_step=shape.num_rows,
@@ -106,8 +103,20 @@ def make_worker(shape: Shape, precision: str) -> Any:  # noqa: ANN401 - of one p
         max_tokens=shape.max_tokens,
         second_objective="none",
     )
-    parallel = ParallelSettings()
-    if not needs_grid_worker(device, parallel):
+    return build_worker(shape.config, phase, parallel, device, on_grid=needs_grid_worker(device, parallel))
+
+
+def build_worker(
+    config: ModelConfig, phase: PretrainingSettings, parallel: ParallelSettings, device: Device, *, on_grid: bool
+) -> BenchmarkWorker:
+    """A worker for a fresh model without pairs: by itself, or as this rank of the world that was joined."""
+
+    def build() -> PretrainingModel:
+        model = PretrainingModel(config, sentence_order=False)
+        initialise(model, 0)
+        return model
+
+    if not on_grid:
         return OneProcess(build(), PretrainingObjective(), phase.optimizer, device, 0)
     return build_grid_worker(
         build,
@@ -115,13 +124,13 @@ def make_worker(shape: Shape, precision: str) -> Any:  # noqa: ANN401 - of one p
         config=config,
         phase=phase,
         parallel=parallel,
-        runtime=RuntimeSettings(precision=precision),  # type: ignore[arg-type]
+        runtime=RuntimeSettings(precision=device.precision),
         device=device,
         seed=0,
     )
 
 
-def take_step(worker: Any, step: int, batch: PretrainingBatch) -> tuple[float, float]:  # noqa: ANN401
+def take_step(worker: BenchmarkWorker, step: int, batch: PretrainingBatch) -> tuple[float, float]:
     """Seconds and loss."""
     started = time.perf_counter()
     found = worker.gradients(step, [batch])

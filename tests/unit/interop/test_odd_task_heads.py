@@ -24,9 +24,11 @@ from domainlm.interop.read import read_model
 from domainlm.model.files import read_config, save_model
 from domainlm.plugin import load_plugins
 from domainlm.recipe.task_settings import HeadSettings
+from domainlm.tasks.sequence.classifier import Classifier
 from domainlm.tasks.sequence.model import SequenceModel
 from domainlm.tasks.start import open_start, take_weights
 from domainlm.tasks.token.head import TokenModel
+from domainlm.tasks.token.tagger import Tagger
 from domainlm.vocab.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -109,7 +111,9 @@ def test_missing_labels_are_two_as_for_the_library(tagger: Path, make_source: Ma
     source, _ = make_source("bert", "ForSequenceClassification")
     assert "id2label" not in json.loads((source / "config.json").read_text())
     _, taken = import_model(source, tmp_path / "two")
-    assert domainlm.load(tmp_path / "two").labels == ("LABEL_0", "LABEL_1")  # type: ignore[attr-defined]
+    model = domainlm.load(tmp_path / "two")
+    assert isinstance(model, Classifier)
+    assert model.labels == ("LABEL_0", "LABEL_1")
     assert taken.notes[-1].startswith("this model does not name its labels; write their names into id2label of ")
 
 
@@ -167,9 +171,15 @@ def test_a_class_of_another_purpose_comes_in_as_an_encoder(make_source: MakeSour
     assert {"classifier.weight", "classifier.bias"} < set(taken.unexpected)
 
 
-@pytest.mark.parametrize("wish", [{"encoder_only": True}, {"sentence_order": True}])
-def test_the_encoder_alone_makes_a_language_model(wish: dict[str, bool], tagger: Path, tmp_path: Path) -> None:
-    _, taken = import_model(tagger, tmp_path / "ours", **wish)  # type: ignore[arg-type]
+@pytest.mark.parametrize("wish", ["encoder_only", "sentence_order"])
+def test_the_encoder_alone_makes_a_language_model(wish: str, tagger: Path, tmp_path: Path) -> None:
+    is_asked = {name: name == wish for name in ("encoder_only", "sentence_order")}
+    _, taken = import_model(
+        tagger,
+        tmp_path / "ours",
+        encoder_only=is_asked["encoder_only"],
+        sentence_order=is_asked["sentence_order"] or None,
+    )
     assert set(taken.unexpected) == {"classifier.weight", "classifier.bias"}
     assert set(taken.initialised) >= FROM_LANGUAGE_MODEL
     assert read_config(tmp_path / "ours").kind == "pretraining"
@@ -234,7 +244,9 @@ def test_what_was_saved_over_an_export_since_counts(tagger: Path, make_source: M
     export_huggingface(tmp_path / "ours", tmp_path / "theirs")
     edit(tmp_path / "theirs", id2label={"0": "B-Port", "1": "I-Port", "2": "O"})
     import_model(tmp_path / "theirs", tmp_path / "renamed")
-    assert domainlm.load(tmp_path / "renamed").types == ("Port",)  # type: ignore[attr-defined]
+    model = domainlm.load(tmp_path / "renamed")
+    assert isinstance(model, Tagger)
+    assert model.types == ("Port",)
     other, _ = make_source("bert", "ForQuestionAnswering")
     for name in ("config.json", "model.safetensors"):
         shutil.copyfile(other / name, tmp_path / "theirs" / name)

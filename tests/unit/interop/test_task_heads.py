@@ -55,8 +55,8 @@ def largest(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float((found - expected).abs().max())
 
 
-def imported(source: Path, out: Path, **settings: Any) -> tuple[LoadedModel, tuple[str, ...]]:  # noqa: ANN401
-    _, taken = import_model(source, out, **settings)
+def imported(source: Path, out: Path, no_answer_threshold: float | None = None) -> tuple[LoadedModel, tuple[str, ...]]:
+    _, taken = import_model(source, out, no_answer_threshold=no_answer_threshold)
     assert (taken.initialised, taken.unexpected) == ((), ())
     return domainlm.load(out), taken.notes
 
@@ -67,7 +67,7 @@ def head_scores(model: LoadedModel, rows: Rows, task: str) -> torch.Tensor:
     return inner.head(states[:, 0]) if task == "sequence" else rows.real(inner.head(states))
 
 
-def their_scores(theirs: Any, rows: Rows, task: str) -> torch.Tensor:  # noqa: ANN401
+def their_scores(theirs: torch.nn.Module, rows: Rows, task: str) -> torch.Tensor:
     found = theirs(**rows.theirs)
     if task == "span":
         return rows.real(torch.stack([found.start_logits, found.end_logits], dim=-1))

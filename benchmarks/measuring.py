@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +170,17 @@ def middle(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
 
 
-def write_results(name: str, content: dict[str, Any], report: str) -> Path:
-    """Write NAME-DATE.json and a report for people beside it; returns the report."""
+def free_stem(name: str, machine: dict[str, Any]) -> str:
+    """NAME-DATE, or NAME-DATE-2 and so on where the day has results already: a trial run replaces none."""
     RESULTS.mkdir(exist_ok=True)
-    stem = f"{name}-{content['machine']['date']}"
+    first = f"{name}-{machine['date']}"
+    stems = (first if number == 1 else f"{first}-{number}" for number in count(1))
+    return next(stem for stem in stems if not (RESULTS / f"{stem}.json").exists())
+
+
+def write_results(name: str, content: dict[str, Any], report: str) -> Path:
+    """Write a JSON file at `free_stem` and a report for people beside it; returns the report."""
+    stem = free_stem(name, content["machine"])
     (RESULTS / f"{stem}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     path = RESULTS / f"{stem}.md"
     path.write_text(report, encoding="utf-8")

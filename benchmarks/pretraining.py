@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_batches import random_steps, text_steps
-from measuring import RESULTS, machine_facts, middle, run_facts, write_results
+from measuring import RESULTS, free_stem, machine_facts, middle, run_facts, write_results
 from pretraining_report import plot, plot_curves, report
 
 _PACKAGES = ("domainlm", "torch", "transformers", "numpy")
@@ -186,8 +186,8 @@ def compare(arguments: argparse.Namespace) -> None:
         peak = max(facts["operations_per_second"] for facts, _ in runs[_PRODUCTS])
         rows += [row_of(runs[name], peak, {"size": size, "length": length, "contender": name}) for name in contenders]
     stem = f"pretraining{'-text' if arguments.text is not None else ''}"
-    RESULTS.mkdir(exist_ok=True)
-    content |= {"rows": rows, "losses_without_dropout": losses, "plot": f"{stem}-{content['machine']['date']}.svg"}
+    shown = f"{free_stem(stem, content['machine'])}.svg"
+    content |= {"rows": rows, "losses_without_dropout": losses, "plot": shown}
     plot(rows, RESULTS / content["plot"])
     print(write_results(stem, content, report(content)))
 
@@ -204,8 +204,7 @@ def curves(arguments: argparse.Namespace) -> None:
     names = ("domainlm", "transformers-sdpa")
     losses = {name: run_facts(Path(__file__), name, settings)[0]["losses"] for name in names}
     differences = [abs(ours - theirs) for ours, theirs in zip(*losses.values(), strict=True)]
-    name = f"pretraining-curves-{machine['date']}.svg"
-    RESULTS.mkdir(exist_ok=True)
+    name = f"{free_stem('pretraining-curves', machine)}.svg"
     plot_curves(losses, RESULTS / name)
     last = " and ".join(f"{found[-1]:.4f}" for found in losses.values())
     text = (

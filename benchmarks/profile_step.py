@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from measuring import RESULTS, machine_facts, middle, run_facts, write_results
+from measuring import RESULTS, free_stem, machine_facts, middle, run_facts, write_results
 
 _PACKAGES = ("domainlm", "torch", "numpy")
 _SHAPES = ("22m:32x128", "22m:8x512", "110m:16x128")
@@ -196,10 +196,9 @@ def main() -> None:
     for shape in arguments.shapes:
         content["shapes"][shape] = run_facts(Path(__file__), shape, shared)[0]
         print(f"{shape} done", file=sys.stderr)
-    content["plot"] = f"profile-step-{content['machine']['date']}.svg"
+    content["plot"] = f"{free_stem('profile-step', content['machine'])}.svg"
     print(report(content))
     if arguments.write:
-        RESULTS.mkdir(exist_ok=True)
         plot(content["shapes"], RESULTS / content["plot"])
         print(write_results("profile-step", content, report(content)))
 

@@ -48,3 +48,12 @@ def test_a_stage_is_counted_once_and_verdicts_are_taken_as_they_stand(tmp_path: 
     assert found["verdicts"] == ["1. “Larger is better” (table 1): not held."]
     machine = {"date": "2026-11-26", "cpu": "some CPU", "cores": 2, "packages": {"torch": "2.13.0"}}
     assert "| harbour | 1 | 1.5 |" in tables.page({"machine": machine, "note": "", "runs": [found]})
+
+
+def test_results_of_the_same_day_are_kept(tmp_path: Path, tables: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    del tables  # puts the scripts on the path
+    measuring = importlib.import_module("measuring")
+    monkeypatch.setattr(measuring, "RESULTS", tmp_path / "results")
+    pages = [measuring.write_results("rate", {"machine": {"date": "2026-11-26"}}, text) for text in ("a", "b", "c")]
+    assert [page.name for page in pages] == ["rate-2026-11-26.md", "rate-2026-11-26-2.md", "rate-2026-11-26-3.md"]
+    assert [page.read_text() for page in pages] == ["a", "b", "c"]

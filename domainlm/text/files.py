@@ -282,7 +282,7 @@ def _missing(path: Path, wanted: Path) -> DataError:
         "no such file or folder",
         where=path,
         nearest=None if near is None else str(there / near),
-        remedy=f"looked in {there}",
+        remedy=f"correct the path: {there} has no {next_part}",
     )
 
 

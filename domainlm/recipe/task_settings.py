@@ -48,6 +48,9 @@ class FinetuningSettings(Settings):
     """Words that neighbouring windows of one text share, at the most."""
     labelling: Literal["first_sub_token", "every_sub_token"] = "first_sub_token"
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
+    decoding: Literal["viterbi", "argmax"] = "viterbi"
+    """How the labels of words are chosen, in token tasks: the likeliest ones of a whole sentence among those that IOB2
+    allows (no entity goes on that has not begun), or the likeliest one of each word by itself."""
     sequence: SequenceSettings = Field(default_factory=SequenceSettings)
     """How texts with mentions are read, in sequence tasks."""
     span: SpanSettings = Field(default_factory=SpanSettings)

@@ -16,24 +16,36 @@ from domainlm.parallel.device import Device
 from domainlm.tasks.batches import Ints, row_groups
 from domainlm.tasks.token.batches import collate
 from domainlm.tasks.token.conlleval import chunks
+from domainlm.tasks.token.decoding import Allowed, allowed_paths
 from domainlm.tasks.token.features import Features
 
 
 @dataclass(frozen=True, slots=True)
 class WordLabels:
-    """The likeliest label of every word, or of every sub-token, of a data set, in order.
+    """A label for every word, or for every sub-token, of a data set, in order.
 
     Attributes:
-        labels: label ids [num_slots].
-        probabilities: what the model gives to these labels, from 0 to 1 [num_slots].
+        labels: label ids, the likeliest ones unless `decoded` [num_slots].
+        label_probabilities: what the model gives to each label, from 0 to 1 [num_slots, num_labels].
     """
 
     labels: Ints
-    probabilities: npt.NDArray[np.float32]
+    label_probabilities: npt.NDArray[np.float32]
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """What the model gives to the chosen labels [num_slots]."""
+        chosen: npt.NDArray[np.float32] = np.take_along_axis(self.label_probabilities, self.labels[:, None], axis=1)
+        return chosen[:, 0]
 
     def at(self, slots: Ints) -> WordLabels:
         """Those of some slots, for example of each word's first."""
-        return WordLabels(self.labels[slots], self.probabilities[slots])
+        return WordLabels(self.labels[slots], self.label_probabilities[slots])
+
+    def decoded(self, allowed: Allowed, sentences: Iterable[slice]) -> WordLabels:
+        """The likeliest labels among those that may follow each other; see `allowed_paths`."""
+        labels = allowed_paths(self.label_probabilities, allowed, sentences)
+        return WordLabels(labels, self.label_probabilities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +68,21 @@ def label_words(model: nn.Module, features: Features, device: Device, *, shows_p
     The caller puts the model into evaluation mode. The result does not depend on randomness, but in its last digits
     on which rows share a batch, which is a function of the features alone.
     """
-    labels = np.zeros(len(features.slots), dtype=np.int64)
-    probabilities = np.zeros(len(features.slots), dtype=np.float32)
+    found: npt.NDArray[np.float32] | None = None  # made when the number of labels is known
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
     with tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent) as bar:
         for rows in row_groups(features.row_lengths):
             batch = collate(features, rows).to(device.torch_device)
             with device.autocast():
                 scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
-            best = scores.float().softmax(dim=-1).max(dim=-1)
-            places = _slot_places(features, rows)
-            labels[places] = best.indices.cpu().numpy()
-            probabilities[places] = best.values.cpu().numpy()
+            probabilities = scores.float().softmax(dim=-1).cpu().numpy()
+            if found is None:
+                found = np.zeros((len(features.slots), probabilities.shape[1]), dtype=np.float32)
+            found[_slot_places(features, rows)] = probabilities
             bar.update(len(rows))
-    return WordLabels(labels, probabilities)
+    if found is None:
+        found = np.zeros((0, 1), dtype=np.float32)
+    return WordLabels(found.argmax(axis=1), found)
 
 
 def decode_entities(

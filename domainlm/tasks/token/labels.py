@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
+
 from domainlm.tasks.token.conlleval import OUTSIDE
 
 
@@ -38,6 +41,21 @@ class LabelSet:
     def inside(self) -> tuple[int, ...]:
         """For every label the one that goes on with it: I- of its type for B- and I-, O for O."""
         return (0, *(2 * (index // 2) + 2 for index in range(2 * len(self.types))))
+
+    @cached_property
+    def may_follow(self) -> npt.NDArray[np.bool_]:
+        """Whether each label may follow another one, and in the last row, begin a sentence.
+
+        I-TYPE may only follow B-TYPE and I-TYPE of its own type; all others may stand anywhere.
+
+        Returns:
+            [num_labels + 1, num_labels].
+        """
+        allowed = np.ones((len(self.tags) + 1, len(self.tags)), dtype=np.bool_)
+        for begin in range(1, len(self.tags), 2):
+            allowed[:, begin + 1] = False
+            allowed[begin : begin + 2, begin + 1] = True
+        return allowed
 
     def encode(self, tags: Sequence[str]) -> list[int]:
         """Label ids of tags; a type that is not in the set counts as outside."""

@@ -16,6 +16,7 @@ from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.models import LoadedModel, Record, reading_config
 from domainlm.tasks.scores import Json
 from domainlm.tasks.start import Start, open_start
+from domainlm.tasks.token.decoding import Allowed
 from domainlm.tasks.token.features import WindowSettings, build_features, encode_examples, word_slices
 from domainlm.tasks.token.head import TokenModel
 from domainlm.tasks.token.inference import decode_entities, label_words
@@ -65,10 +66,16 @@ class Tagger(LoadedModel):
     kind: ClassVar[str] = "token"
 
     def __init__(
-        self, model: TokenModel, start: Start, labels: WordNames, windows: WindowSettings, device: Device
+        self,
+        model: TokenModel,
+        start: Start,
+        labels: WordNames,
+        windows: WindowSettings,
+        device: Device,
+        may_follow: Allowed | None = None,
     ) -> None:
         super().__init__(model, start, device, windows.max_tokens)
-        self._labels, self._windows = labels, windows
+        self._labels, self._windows, self._may_follow = labels, windows, may_follow
 
     @classmethod
     def load(cls, folder: Path, device: Device) -> Tagger:
@@ -79,12 +86,13 @@ class Tagger(LoadedModel):
         """
         with reading_config(folder, "a tagger") as extra:
             labels = _read_labels(extra)
+            rules = LabelSet(labels.types).may_follow if extra.get("decoding") == "viterbi" else None
             windows = WindowSettings(int(extra["max_tokens"]), int(extra["num_overlap_words"]))
             head = HeadSettings(**extra["head"])
         start = open_start(folder, windows.max_tokens)
         model = TokenModel(start.config, len(labels.names), head)
         load_weights(model, folder)
-        return cls(model, start, labels, windows, device)
+        return cls(model, start, labels, windows, device, rules)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -108,12 +116,16 @@ class Tagger(LoadedModel):
         examples = [sentence for each in sentences for sentence in each]
         encoded = encode_examples(examples, self._vocabulary)
         words = label_words(self._model, build_features(encoded, self._vocabulary, self._windows), self._device)
-        labelled = iter(zip(examples, word_slices(examples), strict=True))
+        places = word_slices(examples)
+        if self._may_follow is not None:
+            words = words.decoded(self._may_follow, places)
+        probabilities = words.probabilities
+        labelled = iter(zip(examples, places, strict=True))
         for text, each in zip(texts, sentences, strict=True):
             found: list[TaggedEntity] = []
             for example, place in islice(labelled, len(each)):
                 tags = [self._labels.names[label] for label in words.labels[place]]
-                for scored in decode_entities(example, tags, words.probabilities[place], self._labels.spans):
+                for scored in decode_entities(example, tags, probabilities[place], self._labels.spans):
                     entity = scored.entity
                     surface = text[entity.start : entity.end]
                     found.append(TaggedEntity(entity.start, entity.end, entity.type, surface, scored.score))

@@ -106,12 +106,16 @@ class TokenTask:
         prepared = self._splits[split]
         examples = prepared.data.examples
         slots = label_words(model, prepared.features, device, shows_progress=True)
+        places = word_slices(examples)
         words = slots.at(prepared.first_slots)
+        if self._settings.decoding == "viterbi":
+            words = words.decoded(self.label_set.may_follow, places)
+        probabilities = words.probabilities
         tags: list[list[str]] = []
         found: list[list[ScoredEntity]] = []
-        for example, place in zip(examples, word_slices(examples), strict=True):
+        for example, place in zip(examples, places, strict=True):
             tags.append([self.label_set.tags[label] for label in words.labels[place]])
-            found.append(decode_entities(example, tags[-1], words.probabilities[place]))
+            found.append(decode_entities(example, tags[-1], probabilities[place]))
         gold = [self._wanted_entities(example) for example in examples]
         counts = [
             *count_words(prepared.tags, tags),
@@ -156,6 +160,7 @@ class TokenTask:
             "kind": "token",
             "head": {"num_fc_layers": head.num_fc_layers, "fc_hidden": head.fc_hidden, "dropout": head.dropout},
             "types": list(self.label_set.types),
+            "decoding": self._settings.decoding,
             "max_tokens": self._settings.max_tokens,
             "num_overlap_words": self._settings.num_overlap_words,
         }

@@ -18,11 +18,13 @@ from domainlm_biomegatron.sample.writers import write_bc5cdr, write_ncbi_disease
 Reader = Callable[[Path, ProblemLog], Iterator[TokenExample]]
 
 # Stated in section 4.1: 30 epochs, learning rate 5e-5, 128 sub-tokens, dropout 0.5 before the classifier's layers, one
-# or two layers (one is taken), cross-entropy. The batch is not stated. BC5CDR is labelled sub-token by sub-token.
+# or two layers (one is taken), cross-entropy. The batch is not stated. BC5CDR is labelled sub-token by sub-token. Each
+# label is taken by itself: no decoding over the sentence is mentioned.
 _FINETUNING: Mapping[str, object] = {
     "num_epochs": 30,
     "max_tokens": 128,
     "labelling": "every_sub_token",
+    "decoding": "argmax",
     "head": {"num_fc_layers": 1, "dropout": 0.5},
     "optimizer": {"learning_rate": 5e-5},
 }

@@ -53,7 +53,7 @@ def embed_texts(
     features, text_of_row = _rows(examples, vocabulary, max_tokens)
     sums: torch.Tensor | None = None
     counts = torch.zeros(len(texts), device=device.torch_device)
-    for rows in row_groups(features.row_lengths):
+    for rows in row_groups(features.row_lengths, device.torch_device):
         batch = collate(features, rows).to(device.torch_device)
         with device.autocast():
             states = encoder(batch.tokens, batch.token_types, batch.lengths).float()

@@ -133,7 +133,7 @@ class LanguageModel(LoadedModel):
         flat = np.array([token for row in rows for token in row], dtype=np.int32)
         guesses: list[list[tuple[Guess, ...]]] = [[] for _ in rows]
         assert isinstance(self._model, PretrainingModel)
-        for group in row_groups(lengths):
+        for group in row_groups(lengths, self._device.torch_device):
             tokens, row_lengths = pad_rows(
                 flat, starts, group, max_tokens=self._max_tokens, pad_id=self._vocabulary.pad_id
             )

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Pooling = Literal["mean", "cls"]
 Vector = npt.NDArray[np.float32]
 
-NUM_TEXTS_AT_ONCE = 64
+NUM_TEXTS_AT_ONCE = 2048
 _NUM_CHARACTERS_AT_ONCE = 200_000
 
 ItemT = TypeVar("ItemT")

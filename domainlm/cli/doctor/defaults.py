@@ -17,25 +17,33 @@ def default_facts() -> Iterator[Fact]:
     """Attention, number format, allocator and compilation on the device that "auto" takes."""
     import torch
 
+    from domainlm.parallel.device import num_kernels_kept
+
     place = "cuda" if torch.cuda.is_available() else "cpu"
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         for name, dropout in (("with dropout", _SOME_DROPOUT), ("without dropout", 0.0)):
             value = attention_of(place, dtype, dropout)
             yield Fact(_SECTION, f"{precision} attention in training on {place}, {name}", value)
+        yield Fact(_SECTION, f"{precision} attention in prediction on {place}", attention_of(place, dtype, None))
     yield precision_fact()
     yield Fact(_SECTION, "allocator", allocator(place))
+    if place == "cpu":
+        yield Fact(_SECTION, "oneDNN kernels kept", num_kernels_kept())
     yield Fact(_SECTION, "torch.compile", "not used")
 
 
-def attention_of(place: str, dtype: object, dropout: float) -> str:
-    """What attention runs as, by the lengths of rows, as training itself decides."""
+def attention_of(place: str, dtype: object, dropout: float | None) -> str:
+    """What attention runs as, by the lengths of rows, as training itself decides; as prediction does without dropout."""
     import torch
 
-    from domainlm.model.attention import trains_by_plain_products
+    from domainlm.model.attention import predicts_by_plain_products, trains_by_plain_products
 
     assert isinstance(dtype, torch.dtype)
     fused, plain = "scaled_dot_product_attention", "plain products"
-    lengths = [length for length in _LENGTHS if trains_by_plain_products(place, dtype, length, dropout)]
+    if dropout is None:
+        lengths = [length for length in _LENGTHS if predicts_by_plain_products(place, dtype, length)]
+    else:
+        lengths = [length for length in _LENGTHS if trains_by_plain_products(place, dtype, length, dropout)]
     if len(lengths) in (0, len(_LENGTHS)):
         return f"{plain if lengths else fused} at all lengths"
     return f"{plain} up to {lengths[-1]:,} tokens, {fused} above"

@@ -80,7 +80,7 @@ class _Pairs:
 class Classifier(LoadedModel):
     """Labels texts, pairs of texts, or pairs of mentions, as the model was trained to.
 
-    Texts are labelled in groups of 64, or fewer long ones, so memory does not grow with their number. A model from
+    Texts are labelled in groups of 2,048, or fewer long ones, so memory does not grow with their number. A model from
     elsewhere, which does not say whether it reads pairs, takes either (`is_pair` is None).
     """
 

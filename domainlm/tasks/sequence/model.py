@@ -14,7 +14,7 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
 from domainlm.parallel.device import Device
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.batches import distinct_slots, row_groups
+from domainlm.tasks.batches import row_groups, slots_to_read
 from domainlm.tasks.head import Head
 from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import SequenceFeatures
@@ -44,7 +44,7 @@ class SequenceModel(nn.Module):
         self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor
     ) -> torch.Tensor:
         """Logits [batch, num_labels]; the arguments are those of `LabelledBatch`."""
-        return self.scores(self.encoder(tokens, token_types, lengths, None, None, distinct_slots(slots)), slots)
+        return self.scores(self.encoder(tokens, token_types, lengths, None, None, slots_to_read(slots, tokens)), slots)
 
     def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """The same from the encoder's hidden states [batch, tokens, hidden]."""
@@ -77,11 +77,11 @@ def classify_rows(
     """
     probabilities = np.zeros((features.num_rows, num_labels), dtype=np.float32)
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
-    with tqdm(total=features.num_rows, desc="classifying", unit=" rows", leave=False, disable=is_silent) as bar:
-        for rows in row_groups(features.row_lengths):
+    bar = tqdm(total=features.num_rows, desc="classifying", unit=" rows", leave=False, disable=is_silent)
+    with bar, device.autocast():  # around all groups: each weight is cast once
+        for rows in row_groups(features.row_lengths, device.torch_device):
             batch = collate(features, rows).to(device.torch_device)
-            with device.autocast():
-                scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
+            scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
             probabilities[rows] = scores.float().softmax(dim=-1).cpu().numpy()
             bar.update(len(rows))
     return Classified(probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, np.int64), probabilities)

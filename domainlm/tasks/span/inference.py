@@ -98,12 +98,12 @@ def find_answers(
     assert isinstance(model, SpanModel)
     found: list[_RowAnswers | None] = [None] * features.num_rows
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
-    with tqdm(total=features.num_rows, desc="answering", unit=" rows", leave=False, disable=is_silent) as bar:
-        for numbers in row_groups(features.row_lengths):
+    bar = tqdm(total=features.num_rows, desc="answering", unit=" rows", leave=False, disable=is_silent)
+    with bar, device.autocast():  # around all groups: each weight is cast once
+        for numbers in row_groups(features.row_lengths, device.torch_device):
             batch = collate(features, numbers).to(device.torch_device)
-            with device.autocast():
-                states = model.encoder(batch.tokens, batch.token_types, batch.lengths)
-                scores = model.scores(states, batch.candidates)
+            states = model.encoder(batch.tokens, batch.token_types, batch.lengths)
+            scores = model.scores(states, batch.candidates)
             for number, answers in zip(numbers.tolist(), _best_of_rows(*scores, settings), strict=True):
                 offset = features.offset(features.rows[number])
                 spans = [(TokenSpan(span.first - offset, span.last - offset), each) for span, each in answers.spans]

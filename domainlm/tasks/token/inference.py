@@ -70,11 +70,11 @@ def label_words(model: nn.Module, features: Features, device: Device, *, shows_p
     """
     found: npt.NDArray[np.float32] | None = None  # made when the number of labels is known
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
-    with tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent) as bar:
-        for rows in row_groups(features.row_lengths):
+    bar = tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent)
+    with bar, device.autocast():  # around all groups: each weight is cast once
+        for rows in row_groups(features.row_lengths, device.torch_device):
             batch = collate(features, rows).to(device.torch_device)
-            with device.autocast():
-                scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
+            scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
             probabilities = scores.float().softmax(dim=-1).cpu().numpy()
             if found is None:
                 found = np.zeros((len(features.slots), probabilities.shape[1]), dtype=np.float32)

@@ -59,7 +59,7 @@ class Tagger(LoadedModel):
     """Finds the entities of any text.
 
     A text is cut into lines, lines into sentences, sentences into words, as training texts are; sentences longer than
-    the model's limit are read in overlapping windows. Texts are labelled in groups of 64, or fewer long
+    the model's limit are read in overlapping windows. Texts are labelled in groups of 2,048, or fewer long
     ones, so memory does not grow with their number.
     """
 

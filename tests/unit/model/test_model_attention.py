@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from domainlm.model import attention
-from domainlm.model.attention import attend
+from domainlm.model.attention import _has_tiles, attend, predicts_by_plain_products
 from domainlm.model.visible import EVERYTHING, sample_bias
 
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -126,7 +126,9 @@ def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
     [
         (torch.bfloat16, 128, 0.0, True, True),
         (torch.bfloat16, 128, 0.1, True, True),
-        (torch.bfloat16, 128, 0.0, False, False),
+        (torch.bfloat16, 128, 0.0, False, True),
+        (torch.bfloat16, 136, 0.0, False, False),
+        (torch.float32, 128, 0.0, False, False),
         (torch.bfloat16, 1032, 0.0, True, False),
         (torch.bfloat16, 1032, 0.1, True, True),
         (torch.float32, 128, 0.0, True, False),
@@ -136,6 +138,7 @@ def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
 def test_the_faster_one_is_taken(
     monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tokens: int, dropout: float, is_trained: bool, is_plain: bool
 ) -> None:
+    monkeypatch.setattr("domainlm.model.attention._has_tiles", lambda: False)
     real = mock.Mock(wraps=functional.scaled_dot_product_attention)
     monkeypatch.setattr(functional, "scaled_dot_product_attention", real)
     inputs = torch.zeros(1, 1, tokens, 8, dtype=dtype).requires_grad_(is_trained)
@@ -143,3 +146,22 @@ def test_the_faster_one_is_taken(
     attend(inputs, inputs, inputs, EVERYTHING, dropout)
 
     assert real.called is not is_plain
+
+
+def test_with_tiles_nothing_is_predicted_by_plain_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("domainlm.model.attention._has_tiles", lambda: True)
+    assert not predicts_by_plain_products("cpu", torch.bfloat16, 128)
+    monkeypatch.setattr("domainlm.model.attention._has_tiles", lambda: False)
+    assert predicts_by_plain_products("cpu", torch.bfloat16, 128)
+    assert not predicts_by_plain_products("cuda", torch.bfloat16, 128)
+
+
+@pytest.mark.parametrize(("capabilities", "has"), [({"amx_tile": True}, True), ({}, False), (None, False)])
+def test_what_torch_does_not_tell_of_the_processor_it_has_not(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool] | None, has: bool
+) -> None:
+    if capabilities is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert _has_tiles.__wrapped__() is has

@@ -27,6 +27,25 @@ for _ in range(5):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+_COUNT_KERNEL_BYTES = """
+import os
+import torch
+from domainlm.parallel.device import choose_device
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+device = choose_device("cpu", "bf16", 1)
+weights = torch.ones(64, 64)
+with device.autocast():
+    torch.ones(8, 64) @ weights
+    before = resident()
+    for rows in range(9, 900):
+        torch.ones(rows, 64) @ weights
+print(resident() - before)
+"""
+
 
 @pytest.fixture
 def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +101,22 @@ def test_freed_memory_is_kept_unless_the_user_has_chosen(preset: bool) -> None:
     )
     num_faults = int(done.stdout)
     assert num_faults > 50 if preset else num_faults < 50
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_kernels_of_many_shapes_are_not_all_kept_unless_the_user_has_chosen() -> None:
+    def grown(**environment: str) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", _COUNT_KERNEL_BYTES],
+            env={"PYTHONPATH": ":".join(sys.path), **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=100,
+        )
+        return int(done.stdout)
+
+    kept = grown(DNNL_PRIMITIVE_CACHE_CAPACITY="1024")
+    if kept < 2**24:
+        pytest.skip("products of bf16 have no kernels to keep on this processor")
+    assert grown() < 0.9 * kept

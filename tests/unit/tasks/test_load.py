@@ -89,9 +89,10 @@ def test_labels_are_those_of_the_predictions(tagger: Tagger, model: Path, tmp_pa
             assert left.score == pytest.approx(right.score, abs=1e-5)
 
 
-def test_texts_are_read_in_groups(tagger: Tagger) -> None:
+def test_texts_are_read_in_groups(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tagger, "num_texts_at_once", 64)
     assert list(tagger.tag([])) == []
-    texts = [f"the SS Vega left Oslo on day {number} ." for number in range(150)]
+    texts = [f"the SS Vega left Oslo on day {number} ." for number in range(3 * tagger.num_texts_at_once // 2)]
     assert [tagged.text for tagged in tagger.tag(texts)] == texts
     taken = 0
 
@@ -102,7 +103,7 @@ def test_texts_are_read_in_groups(tagger: Tagger) -> None:
             yield "the SS Vega left Oslo ."
 
     next(tagger.tag(endless()))
-    assert taken < 150
+    assert taken <= tagger.num_texts_at_once
 
 
 @pytest.mark.parametrize(

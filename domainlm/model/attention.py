@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -92,7 +92,7 @@ def predicts_by_plain_products(device_type: str, dtype: torch.dtype, num_tokens:
 @lru_cache(maxsize=1)
 def _has_tiles() -> bool:
     """Whether the CPU has AMX; what torch does not tell, it has not."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("amx_tile", False))
 
 

@@ -33,7 +33,7 @@ def default_facts() -> Iterator[Fact]:
 
 
 def attention_of(place: str, dtype: object, dropout: float | None) -> str:
-    """What attention runs as, by the lengths of rows, as training itself decides; as prediction does without dropout."""
+    """What attention runs as, by the lengths of rows, as training itself decides; prediction where dropout is None."""
     import torch
 
     from domainlm.model.attention import predicts_by_plain_products, trains_by_plain_products

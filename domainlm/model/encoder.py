@@ -14,7 +14,7 @@ from torch.nn import functional
 from domainlm.model.attention import attend
 from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
 from domainlm.model.dropout import Dropout
-from domainlm.model.gather import gather_rows, spread_rows
+from domainlm.model.gather import fill_up, gather_rows, spread_rows
 from domainlm.model.visible import Visible, what_is_visible
 
 
@@ -127,12 +127,14 @@ class Layer(nn.Module):
 
     def forward(self, states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
         """[B, T, H] to [B, T, H]; with `read` (see `EncoderInputs`) zeros wherever it does not point."""
+        num_rows = states.shape[0] * states.shape[1]
+        taken = None if read is None else fill_up(read, num_rows)
         attended = self.dropout(
-            self.attention(self.attention_norm(states) if self.norms_first else states, visible, read)
+            self.attention(self.attention_norm(states) if self.norms_first else states, visible, taken)
         )
-        kept = states if read is None else gather_rows(states.flatten(0, 1), read)
+        kept = states if taken is None else gather_rows(states.flatten(0, 1), taken)
         mapped = self._fed_forward(kept + attended)
-        return mapped if read is None else spread_rows(mapped, read, states.shape[0] * states.shape[1]).view_as(states)
+        return mapped if read is None else spread_rows(mapped[: len(read)], read, num_rows).view_as(states)
 
     def _fed_forward(self, total: torch.Tensor) -> torch.Tensor:
         """The second half, each token for itself, [..., H] to [..., H]."""

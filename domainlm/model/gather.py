@@ -6,6 +6,29 @@ from typing import Any
 
 import torch
 
+_MULTIPLE_ON_CPU = 64
+
+
+def fill_up(places: torch.Tensor, num_rows: int) -> torch.Tensor:
+    """On a CPU, add places that nobody asked for up to a multiple of 64; elsewhere the places as they are.
+
+    For every new number of rows oneDNN makes kernels of some 0.4 MB that it never gives up (torch 2.13). How many
+    sub-tokens are masked or labelled is another number in nearly every step: in an epoch of fine-tuning 6 layers x 384
+    on 4,560 sentences that came to more than a gigabyte.
+
+    Args:
+        places: int64 [num_places], no two alike, below `num_rows`.
+        num_rows: that there are.
+
+    Returns:
+        The places, then others, no two alike; as they are, too, where there are not enough others.
+    """
+    num_more = -len(places) % _MULTIPLE_ON_CPU
+    if num_more == 0 or places.device.type != "cpu" or len(places) + num_more > num_rows:
+        return places
+    is_free = torch.ones(num_rows, dtype=torch.bool).index_fill_(0, places, value=False)
+    return torch.cat([places, is_free.nonzero()[:num_more, 0]])
+
 
 class _Gather(torch.autograd.Function):
     @staticmethod

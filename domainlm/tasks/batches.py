@@ -16,7 +16,6 @@ from domainlm.tasks.oversampling import rows_of_epoch
 Ints = npt.NDArray[np.int64]
 
 _WIDTH_MULTIPLE = 8
-_READ_MULTIPLE = 64
 _STEPS_PER_POOL = 50
 _NUM_SLOTS_PER_GROUP = {"cpu": 2048, "cuda": 16_384}
 """What of a layer stays in a CPU's caches; what keeps a GPU busy."""
@@ -63,24 +62,12 @@ class LabelledBatch(RowBatch):
 BatchT = TypeVar("BatchT", bound=RowBatch)
 
 
-def slots_to_read(slots: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor | None:
+def distinct_slots(slots: torch.Tensor) -> torch.Tensor | None:
     """`LabelledBatch.slots` as `EncoderInputs.read`, which takes no place twice; None where one might come twice.
 
-    Several slots of one row may be the same, when the two mentions of a pair are one. On CPUs others are added up to a
-    multiple of 64, and nothing reads them: for every new number of rows oneDNN makes kernels that it never gives up.
-
-    Args:
-        slots: [num_slots] or [batch, num_slots].
-        tokens: of the same batch [batch, tokens].
+    Several slots of one row may be the same, when the two mentions of a pair are one.
     """
-    if slots.ndim > 1 and slots.shape[1] > 1:
-        return None
-    read = slots.flatten()
-    num_more = -len(read) % _READ_MULTIPLE
-    if num_more == 0 or read.is_cuda or len(read) + num_more > tokens.numel():
-        return read
-    is_free = torch.ones(tokens.numel(), dtype=torch.bool).index_fill_(0, read, False)
-    return torch.cat([read, is_free.nonzero()[:num_more, 0]])
+    return slots.flatten() if slots.ndim == 1 or slots.shape[1] == 1 else None
 
 
 def pad_rows(

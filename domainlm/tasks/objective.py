@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from domainlm.model.encoder import EncoderInputs
-from domainlm.tasks.batches import LabelledBatch, RowBatch, slots_to_read
+from domainlm.tasks.batches import LabelledBatch, RowBatch, distinct_slots
 from domainlm.tasks.losses import LabelLoss
 
 BatchT = TypeVar("BatchT", bound=RowBatch)
@@ -56,9 +56,7 @@ class LabelObjective(RowObjective[LabelledBatch]):
 
     def inputs(self, batch: LabelledBatch) -> EncoderInputs:
         """What the encoder reads, and which of its hidden states `losses` will read."""
-        return EncoderInputs(
-            batch.tokens, batch.token_types, batch.lengths, read=slots_to_read(batch.slots, batch.tokens)
-        )
+        return EncoderInputs(batch.tokens, batch.token_types, batch.lengths, read=distinct_slots(batch.slots))
 
     def losses(self, model: nn.Module, states: torch.Tensor, batch: LabelledBatch) -> Mapping[str, torch.Tensor]:
         """Sum of the loss over the labels."""

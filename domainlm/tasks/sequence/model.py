@@ -14,7 +14,7 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
 from domainlm.parallel.device import Device
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.batches import row_groups, slots_to_read
+from domainlm.tasks.batches import distinct_slots, row_groups
 from domainlm.tasks.head import Head
 from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import SequenceFeatures
@@ -44,7 +44,7 @@ class SequenceModel(nn.Module):
         self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor
     ) -> torch.Tensor:
         """Logits [batch, num_labels]; the arguments are those of `LabelledBatch`."""
-        return self.scores(self.encoder(tokens, token_types, lengths, None, None, slots_to_read(slots, tokens)), slots)
+        return self.scores(self.encoder(tokens, token_types, lengths, None, None, distinct_slots(slots)), slots)
 
     def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """The same from the encoder's hidden states [batch, tokens, hidden]."""

@@ -8,7 +8,7 @@ from torch import nn
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.batches import slots_to_read
+from domainlm.tasks.batches import distinct_slots
 from domainlm.tasks.head import Head
 
 
@@ -34,7 +34,7 @@ class TokenModel(nn.Module):
         Returns:
             Logits [num_slots, num_labels].
         """
-        return self.scores(self.encoder(tokens, token_types, lengths, None, None, slots_to_read(slots, tokens)), slots)
+        return self.scores(self.encoder(tokens, token_types, lengths, None, None, distinct_slots(slots)), slots)
 
     def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """The same from the encoder's hidden states [batch, tokens, hidden]."""

@@ -81,14 +81,18 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def plot_curves(losses: dict[str, list[float]], path: Path) -> None:
-    """A line for each contender."""
+    """A line for each contender, the first one broad lest another on top hide it, and the differences."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.subplots()
-    for name, found in losses.items():
-        axes.plot(found, label=name, linewidth=1)
-    axes.set_xlabel("step")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    for number, (name, found) in enumerate(losses.items()):
+        axes.plot(found, label=name, linewidth=1 if number else 4, alpha=1.0 if number else 0.4)
+    first, *others = losses.values()
+    for found in others:
+        below.plot([theirs - ours for ours, theirs in zip(first, found, strict=True)], color="black", linewidth=0.8)
+    below.set_xlabel("step")
+    below.set_ylabel("difference")
     axes.set_ylabel("loss in nats")
     axes.legend()
     figure.savefig(path)

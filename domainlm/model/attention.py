@@ -83,19 +83,6 @@ def _prefers_plain_products(query: torch.Tensor, dropout: float) -> bool:
     return dropout == 0.0 and predicts_by_plain_products(kind, dtype, num_tokens)
 
 
-def predicts_by_plain_products(device_type: str, dtype: torch.dtype, num_tokens: int) -> bool:
-    """The same where no backward pass follows; the arguments are those of `trains_by_plain_products`."""
-    is_narrow = device_type == "cpu" and dtype == torch.bfloat16
-    return is_narrow and num_tokens <= _MAX_PLAIN_TOKENS_IN_PREDICTION and not _has_tiles()
-
-
-@lru_cache(maxsize=1)
-def _has_tiles() -> bool:
-    """Whether the CPU has AMX; what torch does not tell, it has not."""
-    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("amx_tile", False))
-
-
 def trains_by_plain_products(device_type: str, dtype: torch.dtype, num_tokens: int, dropout: float) -> bool:
     """Whether attention with a backward pass runs as plain products, not as scaled_dot_product_attention.
 
@@ -108,6 +95,19 @@ def trains_by_plain_products(device_type: str, dtype: torch.dtype, num_tokens: i
     if device_type != "cpu":
         return False
     return dropout > 0.0 or (dtype == torch.bfloat16 and num_tokens <= _MAX_PLAIN_TOKENS)
+
+
+def predicts_by_plain_products(device_type: str, dtype: torch.dtype, num_tokens: int) -> bool:
+    """The same where no backward pass follows and so no dropout; the arguments are those of training."""
+    is_narrow = device_type == "cpu" and dtype == torch.bfloat16
+    return is_narrow and num_tokens <= _MAX_PLAIN_TOKENS_IN_PREDICTION and not _has_tiles()
+
+
+@lru_cache(maxsize=1)
+def _has_tiles() -> bool:
+    """Whether the CPU has AMX; what torch does not tell, it has not."""
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_tile", False))
 
 
 class _PlainAttention(torch.autograd.Function):

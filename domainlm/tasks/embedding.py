@@ -53,17 +53,17 @@ def embed_texts(
     features, text_of_row = _rows(examples, vocabulary, max_tokens)
     sums: torch.Tensor | None = None
     counts = torch.zeros(len(texts), device=device.torch_device)
-    for rows in row_groups(features.row_lengths, device.torch_device):
-        batch = collate(features, rows).to(device.torch_device)
-        with device.autocast():
+    with device.autocast():  # around all groups: each weight is cast once
+        for rows in row_groups(features.row_lengths, device.torch_device):
+            batch = collate(features, rows).to(device.torch_device)
             states = encoder(batch.tokens, batch.token_types, batch.lengths).float()
-        width = states.shape[1]
-        slots = torch.arange(len(rows), device=states.device) * width if pooling == "cls" else batch.slots
-        texts_of_slots = torch.from_numpy(text_of_row[rows]).to(states.device)[slots // width]
-        if sums is None:
-            sums = torch.zeros(len(texts), states.shape[-1], device=states.device)
-        sums.index_add_(0, texts_of_slots, states.flatten(0, 1).index_select(0, slots))
-        counts.index_add_(0, texts_of_slots, torch.ones(len(slots), device=states.device))
+            width = states.shape[1]
+            slots = torch.arange(len(rows), device=states.device) * width if pooling == "cls" else batch.slots
+            texts_of_slots = torch.from_numpy(text_of_row[rows]).to(states.device)[slots // width]
+            if sums is None:
+                sums = torch.zeros(len(texts), states.shape[-1], device=states.device)
+            sums.index_add_(0, texts_of_slots, states.flatten(0, 1).index_select(0, slots))
+            counts.index_add_(0, texts_of_slots, torch.ones(len(slots), device=states.device))
     if sums is None:
         sums = torch.zeros(len(texts), _width(encoder), device=device.torch_device)
     vectors: npt.NDArray[np.float32] = (sums / counts.clamp_min(1.0)[:, None]).cpu().numpy()

@@ -1,8 +1,8 @@
 """The likeliest labels of a sentence among those that a labelling scheme allows.
 
 Labels that are chosen one by one may say what no training text does: an entity that goes on without having begun, or
-that changes its type within. The likeliest sequence that breaks no rule is found by dynamic programming (Viterbi 1967;
-over the scores of a classifier of tokens as in Ratinov and Roth 2009, section 3.2).
+that changes its type within. The likeliest sequence that breaks no rule is found by dynamic programming (Viterbi 1967),
+as He et al. (2017) decode labels that a network scores one by one.
 """
 
 from __future__ import annotations

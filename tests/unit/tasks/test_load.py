@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.finetune import finetune
 from domainlm.tasks.load import TaggedText, Tagger, load
+from domainlm.tasks.token.inference import WordLabels
+from domainlm.tasks.token.labels import LabelSet
 from domainlm.train.observer import NullObserver
 
 RUNTIME = RuntimeSettings(device="cpu", num_threads=1)
@@ -177,3 +180,52 @@ def test_a_config_that_lacks_something(model: Path, tmp_path: Path, key: str, va
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=r"config\.json"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("decoding", "mentions"), [("viterbi", ["SS Vega"]), ("argmax", ["Vega"]), (None, ["Vega"])], ids=str
+)
+def test_labels_are_chosen_as_the_folder_says(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoding: str | None, mentions: list[str]
+) -> None:
+    """The likeliest labels are O and I-ship; B-ship and I-ship are likelier together than O and O."""
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    assert config.pop("decoding") == "viterbi"  # what training chose unless told otherwise
+    config |= {} if decoding is None else {"decoding": decoding}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    tags = LabelSet(tuple(config["types"])).ids
+    probabilities = np.full((2, len(tags)), 0.01, dtype=np.float32)
+    probabilities[0, [tags["O"], tags["B-ship"]]] = 0.5, 0.4
+    probabilities[1, [tags["O"], tags["I-ship"]]] = 0.05, 0.9
+    found = WordLabels(probabilities.argmax(axis=1), probabilities)
+    monkeypatch.setattr("domainlm.tasks.token.tagger.label_words", lambda *_: found)
+    tagger = load(folder, RUNTIME)
+    (tagged,) = tagger.tag(["SS Vega"])
+    assert [each.text for each in tagged.entities] == mentions
+
+
+def test_what_is_scored_is_what_iob2_allows_unless_told_otherwise(
+    ship_log: TaskSpec, log_files: Files, start_folder: Path, tmp_path: Path
+) -> None:
+    """A model that has hardly learned says much that IOB2 does not allow; the lenient count takes it for mentions."""
+
+    def num_found(decoding: str) -> list[int]:
+        scores = finetune(
+            task=ship_log,
+            files=log_files,
+            settings=FinetuningSettings.model_validate({"num_epochs": 1, "max_tokens": 32, "decoding": decoding}),
+            runtime=RUNTIME,
+            seed=3,
+            start=start_folder,
+            work=tmp_path / decoding,
+            observer=NullObserver(),
+        )
+        chosen = [each for each in scores if (each.split, each.metric, each.type) == ("test", "f1", "")]
+        return [each.counts["found"] for each in chosen if "IOB2" in each.protocol or "conlleval" in each.protocol]
+
+    lenient, strict = num_found("argmax")
+    assert lenient > strict
+    lenient, strict = num_found("viterbi")
+    assert lenient == strict

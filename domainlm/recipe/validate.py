@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable
 from typing import TypeVar, Union, get_args, get_origin
@@ -14,6 +15,8 @@ from domainlm.recipe.toml_source import Table
 
 S = TypeVar("S", bound=BaseModel)
 _MAX_FURTHER = 5
+_CHOICE = re.compile(r"'([^']*)'")
+"""One of the values that pydantic expects, in its words."""
 
 
 def validate_recipe(tables: Table, origin: Callable[[str], str | None]) -> Recipe:
@@ -58,7 +61,10 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callabl
         return RecipeError("this key is missing", where=where, remedy=remedy or "add it to the recipe")
     given = None if isinstance(first["input"], dict) else repr(first["input"])
     message = first["msg"].removeprefix("Value error, ")
-    return RecipeError(_lower_first(message), where=where, given=given, remedy=remedy)
+    nearest = None
+    if first["type"] == "literal_error":
+        nearest = nearest_name(str(first["input"]), _CHOICE.findall(first["ctx"]["expected"]))
+    return RecipeError(_lower_first(message), where=where, given=given, nearest=nearest, remedy=remedy)
 
 
 def _lower_first(message: str) -> str:

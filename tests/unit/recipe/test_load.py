@@ -125,6 +125,14 @@ def test_a_wrong_override_is_told_where_and_what(recipe: Path, override: str, me
         load_recipe(recipe, ["variables.data=/d", override])
 
 
+def test_a_choice_that_is_none_names_the_nearest_one(recipe: Path) -> None:
+    with pytest.raises(RecipeError, match=r"(?s)decoding: input should be .*'viterbi'.*nearest: viterbi"):
+        load_recipe(recipe, ["variables.data=/d", "finetuning.decoding=viterby"])
+    with pytest.raises(RecipeError, match=r"input should be 1 or 2") as caught:
+        load_recipe(recipe, ["variables.data=/d", "finetuning.head.num_fc_layers=3"])
+    assert "nearest" not in str(caught.value)
+
+
 def test_an_unknown_key_is_blamed_on_the_file_it_stands_in(recipe: Path, tmp_path: Path) -> None:
     child = tmp_path / "child.toml"
     child.write_text('extends = "ships.toml"\n[variables]\ndata = "/d"\n', encoding="utf-8")

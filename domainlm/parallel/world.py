@@ -174,6 +174,7 @@ def join_world(
     )
     second = "env://" if store is None else store.absolute().with_name(f"{store.name}-rpc").as_uri()
     world = World(grid, torch_device, _make_groups(grid), second)
+    world.barrier()  # a rank that left before the others have made their groups would close connections on them
     _joined.append(world)
     return world
 

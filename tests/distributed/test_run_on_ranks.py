@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,6 +73,44 @@ def test_ranks_know_their_place_and_talk() -> None:
 def test_what_goes_wrong_on_a_rank_fails(function: str | Callable[[World], object], message: str) -> None:
     with pytest.raises(CheckError, match=message):
         run_on_ranks(function, 2, timeout_seconds=2)
+
+
+_JOIN_LATE = """
+import sys, time
+from pathlib import Path
+from domainlm.parallel import world
+from domainlm.parallel.grid import Grid
+
+rank, store = int(sys.argv[1]), Path(sys.argv[2])
+make_groups = world._make_groups
+
+def late(grid):
+    groups = make_groups(grid)
+    time.sleep(0.5 * rank)
+    print(time.monotonic())
+    return groups
+
+world._make_groups = late
+with world.joined_world(Grid(data_degree=2), rank=rank, store=store, timeout_seconds=60.0):
+    print(time.monotonic())
+"""
+
+
+def test_no_rank_goes_on_before_all_have_made_their_groups(tmp_path: Path) -> None:
+    """One that has nothing to do would leave, and close connections while others are still making theirs."""
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", _JOIN_LATE, str(rank), str(tmp_path / "store")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    told = [rank.communicate(timeout=100) for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0], told
+    (_, joined_first), (made_last, _) = ([float(line) for line in out.split()] for out, _ in told)
+    assert joined_first >= made_last
 
 
 def _answer_late(world: World, seconds: float) -> str:

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bars import Panel
 from measuring import machine_facts, middle, run_facts, write_results
 
 if TYPE_CHECKING:
@@ -127,6 +128,15 @@ def report(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def panels(content: dict[str, Any]) -> list[Panel]:
+    """Seconds that training waits, and those of loading."""
+    titles = {"held_up": "Saving holds training up", "load": "Loading"}
+    return [
+        Panel(title, "seconds", {name: each[kind] for name, each in content["checkpoints"].items()})
+        for kind, title in titles.items()
+    ]
+
+
 def main() -> None:
     """Run all, or, as a child, one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,7 +159,7 @@ def main() -> None:
     page = report(content)
     print(page)
     if arguments.write:
-        print(write_results("checkpoints", content, page))
+        print(write_results("checkpoints", content, page, panels(content)))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from bars import Panel
 from entity_data import BATCH, DECAY, EPOCHS, RATE, SEED, SETS, WARMUP, EnoughStepsError, Job, Steps
 from entity_peers import run_loop, run_trainer
 from measuring import machine_facts, middle, run_facts, write_results
@@ -136,6 +137,16 @@ def report(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def panels(content: dict[str, Any]) -> list[Panel]:
+    """Training speed on each data set, in each precision."""
+    rates: dict[str, dict[str, list[float]]] = {}
+    for run in (Run(**each) for each in content["runs"]):
+        found = rates.setdefault(f"{run.data_set}, {run.precision}", {})
+        found.setdefault(run.contender, []).append(run.tokens_per_second)
+    unit = "real sub-tokens per second"
+    return [Panel(title, unit, {name: middle(each) for name, each in found.items()}) for title, found in rates.items()]
+
+
 def _line(runs: list[Run], own: float) -> str:
     first, rate = runs[0], middle([run.tokens_per_second for run in runs])
     seconds = middle([run.end_to_end_seconds for run in runs])
@@ -188,7 +199,7 @@ def main() -> None:
     print(page)
     if arguments.write:
         name = "finetune-entities" if arguments.steps is None else "finetune-entities-speed"
-        print(write_results(name, content, page))
+        print(write_results(name, content, page, panels(content)))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bars import Panel, draw
+
 RESULTS = Path(__file__).parent / "results"
 _SECONDS_BETWEEN_SAMPLES = 0.05
 _PAUSE_PER_SAMPLE = 50
@@ -178,11 +180,14 @@ def free_stem(name: str, machine: dict[str, Any]) -> str:
     return next(stem for stem in stems if not (RESULTS / f"{stem}.json").exists())
 
 
-def write_results(name: str, content: dict[str, Any], report: str) -> Path:
-    """Write a JSON file at `free_stem` and a report for people beside it; returns the report."""
+def write_results(name: str, content: dict[str, Any], report: str, panels: Sequence[Panel] = ()) -> Path:
+    """Write a JSON file at `free_stem`, a report for people beside it, a plot of panels if any; returns the report."""
     stem = free_stem(name, content["machine"])
     (RESULTS / f"{stem}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     path = RESULTS / f"{stem}.md"
+    if panels:
+        draw(list(panels), path.with_suffix(".svg"))
+        report += f"\n![{panels[0].unit}]({stem}.svg)\n"
     path.write_text(report, encoding="utf-8")
     return path
 

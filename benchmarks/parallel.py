@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from measuring import machine_facts, middle, run_together, write_results
-from parallel_report import report
+from parallel_report import panels, report
 
 if TYPE_CHECKING:
     from domainlm.model.config import ModelConfig
@@ -265,7 +265,7 @@ def compare(arguments: argparse.Namespace) -> None:
     if arguments.dropout == 0.0:
         check_losses(rows, arguments.precision)
     content = {"machine": machine, "settings": settings, "rows": rows}
-    print(write_results("parallel", content, report(content)))
+    print(write_results("parallel", content, report(content), panels(content)))
 
 
 def main() -> None:

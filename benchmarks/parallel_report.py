@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bars import Panel
+
 _HEADER = (
     "grid",
     "micro-batches",
@@ -52,6 +54,12 @@ def report(content: dict[str, Any]) -> str:
             f"| {', '.join(f'{peak:,.0f}' for peak in row['peak_megabytes_per_rank'])} |"
         )
     return "\n".join([*lines, "", "State is weights, gradients and optimizer. The losses of all cases agree.", ""])
+
+
+def panels(content: dict[str, Any]) -> list[Panel]:
+    """Speed of every case."""
+    bars = {row["case"]: row["tokens_per_second"] for row in content["rows"]}
+    return [Panel("Two ranks of one thread, one rank of two", "tokens per second", bars)]
 
 
 def _state(kinds: dict[str, int]) -> int:

@@ -28,6 +28,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from bars import Panel
 from entity_data import BATCH, RATE, SEED
 from measuring import machine_facts, middle, run_facts, write_results
 
@@ -179,6 +180,23 @@ def report(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def panels(content: dict[str, Any]) -> list[Panel]:
+    """Speed in each precision."""
+    found = []
+    for precision in content["precisions"]:
+        rates = {
+            name: [
+                run["sentences_per_second"]
+                for run in content["runs"]
+                if (run["precision"], run["contender"]) == (precision, name)
+            ]
+            for name in _CONTENDERS
+        }
+        bars = {name: middle(each) for name, each in rates.items()}
+        found.append(Panel(f"Tagging in {precision}", "sentences per second", bars))
+    return found
+
+
 def main() -> None:
     """Prepare, and run the contenders in turns."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -202,7 +220,7 @@ def main() -> None:
     page = report(content)
     print(page)
     if arguments.write:
-        print(write_results("predict-entities", content, page))
+        print(write_results("predict-entities", content, page, panels(content)))
 
 
 def compare(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:

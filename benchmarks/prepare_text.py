@@ -34,6 +34,7 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
+from bars import Panel
 from measuring import Clock, Measured, as_dicts, machine_facts, run_apart, summary, write_results
 
 _PACKAGES = ("domainlm", "tokenizers", "numpy", "rensa", "datasets")
@@ -275,6 +276,15 @@ def report(machine: dict[str, Any], rows: list[dict[str, Any]], title: str) -> s
     return "\n".join([*lines, "", "`bare` holds the whole text in memory; its peak is that of the text.", ""])
 
 
+def panels(rows: list[dict[str, Any]]) -> list[Panel]:
+    """Speed at each size."""
+    bars: dict[str, dict[str, dict[str, float]]] = {}
+    for row in rows:
+        spread = {"median": row["median_megabytes_per_second"], "lowest": row["lowest"], "highest": row["highest"]}
+        bars.setdefault(f"{row['megabytes']:.0f} MB of text", {})[row["contender"]] = spread
+    return [Panel(title, "MB per second", found) for title, found in bars.items()]
+
+
 def main() -> None:
     """Run all contenders in turns, or, as a child, one of them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -321,7 +331,7 @@ def main() -> None:
     source = "A real text, repeated." if arguments.text else "Made-up text, repeated."
     title = f"{source} {arguments.note}".strip()
     content = {"machine": machine, "note": arguments.note, "summary": rows, "runs": as_dicts(measured)}
-    print(write_results("prepare-text", content, report(machine, rows, title)))
+    print(write_results("prepare-text", content, report(machine, rows, title), panels(rows)))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bars import Panel
 from measuring import machine_facts, middle, write_results
 
 _PACKAGES = ("domainlm", "torch", "transformers")
@@ -77,6 +78,11 @@ def report(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def panels(content: dict[str, Any]) -> list[Panel]:
+    """Seconds of every process."""
+    return [Panel("Starting", "seconds of a whole process", content["start_up"])]
+
+
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,7 +98,7 @@ def main() -> None:
     page = report(content)
     print(page)
     if arguments.write:
-        print(write_results("start-up", content, page))
+        print(write_results("start-up", content, page, panels(content)))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from bars import Panel
 from measuring import machine_facts, middle, run_facts, write_results
 
 _PACKAGES = ("domainlm", "torch", "numpy")
@@ -124,6 +125,14 @@ def report(content: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def panels(content: dict[str, Any]) -> list[Panel]:
+    """Seconds of a step of each shape."""
+    return [
+        Panel(shape, "seconds of a step", {variant: row["seconds_per_step"] for variant, row in rows.items()})
+        for shape, rows in content["rows"].items()
+    ]
+
+
 def compare(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run all variants in turns."""
     variants = [*arguments.variants, *(path.name for path in arguments.allocators)]
@@ -161,7 +170,7 @@ def main() -> None:
     page = report(content)
     print(page)
     if arguments.write:
-        print(write_results(arguments.name, content, page))
+        print(write_results(arguments.name, content, page, panels(content)))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,22 @@ class Embeddings(nn.Module):
         return embedded
 
 
+class OutputLinear(nn.Linear):
+    """What ends a half of a layer: a product in autocast's format, to which the bias is added in the bias's own.
+
+    The sum is added to fp32 states. Rounded to bfloat16 together with the bias, products far smaller than it would lose
+    their digits: 4 layers x 256 with a vocabulary of 16,000 were at 6.96 nats after 800 steps (mean of the last 20),
+    6.80 in fp32 and 6.73 with this. fairscale's `RowParallelLinear`, which takes this one's place where a layer is
+    divided, adds its bias after the sum over the ranks, and so does the same.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
+        """[..., in_features] to [..., out_features], fp32 under autocast."""
+        if not torch.is_autocast_enabled(input.device.type):
+            return super().forward(input)
+        return functional.linear(input, self.weight) + self.bias
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention; the number of heads here is read off the weights' shape, so that it may be a share."""
 
@@ -76,7 +92,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.head_width = config.head_width
         self.query_key_value = nn.Linear(config.hidden, 3 * config.hidden)
-        self.output = nn.Linear(config.hidden, config.hidden)
+        self.output = OutputLinear(config.hidden, config.hidden)
         self.dropout_rate = config.dropout
 
     def forward(self, states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
@@ -101,7 +117,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.approximate = gelu_kind(config)
         self.inner = nn.Linear(config.hidden, config.feed_forward)
-        self.output = nn.Linear(config.feed_forward, config.hidden)
+        self.output = OutputLinear(config.feed_forward, config.hidden)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """[..., H] to [..., H]."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from domainlm.model.config import ModelConfig
-from domainlm.model.encoder import Encoder, EncoderInputs
+from domainlm.model.encoder import Encoder, EncoderInputs, Layer
 
 MakeConfig = Callable[..., ModelConfig]
 SpreadOut = Callable[[torch.nn.Module], None]
@@ -196,6 +196,22 @@ def test_bf16_stays_near_fp32(make_config: MakeConfig, spread_out: SpreadOut) ->
     assert rough.dtype == torch.float32  # what residuals add up in
     error = (rough - exact)[0].norm() / exact[0].norm()
     assert 0.0 < error < 0.03
+
+
+def test_products_keep_their_digits_beside_a_large_bias_in_bf16(make_config: MakeConfig) -> None:
+    """bfloat16 has steps of 0.5 from 64 on: a product of about 1 would be all but lost in its sum with such a bias."""
+    layer = Encoder(make_config()).layers[0]
+    assert isinstance(layer, Layer)
+    states = torch.randn(3, 32, generator=torch.Generator().manual_seed(7))
+    for linear, inputs in ((layer.attention.output, states), (layer.feed_forward.output, states.repeat(1, 2)[:, :48])):
+        with torch.no_grad():
+            linear.weight.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(8))
+            linear.bias.fill_(100.0)
+            exact = linear(inputs) - 100.0
+            with torch.autocast("cpu", torch.bfloat16):
+                rough = linear(inputs) - 100.0
+        assert exact.std() > 0.5
+        torch.testing.assert_close(rough, exact, atol=0.03, rtol=0.03)
 
 
 @pytest.mark.parametrize("architecture", ["megatron", "bert"])

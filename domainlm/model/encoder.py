@@ -78,7 +78,7 @@ class OutputLinear(nn.Linear):
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
-        """[..., in_features] to [..., out_features], fp32 under autocast."""
+        """[..., in_features] to [..., out_features]; under autocast in the wider of product and bias."""
         if not torch.is_autocast_enabled(input.device.type):
             return super().forward(input)
         return functional.linear(input, self.weight) + self.bias

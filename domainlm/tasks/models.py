@@ -69,7 +69,9 @@ class Record:
         Raises:
             DataError: there is none.
         """
-        value = self.fields.get(key)
+        if key not in self.fields:
+            raise self.error(f'the record has no "{key}"', given=", ".join(map(str, self.fields)) or "no field")
+        value = self.fields[key]
         if not isinstance(value, str):
             raise self.error(f'"{key}" is no text', given=repr(value)[:80])
         return value

@@ -86,6 +86,8 @@ class PretrainingSettings(Settings):
     """Only the last so many checkpoints are kept."""
     num_steps_per_kept_checkpoint: Positive | None = None
     """Checkpoints of every so many steps are kept besides, also when training has ended; none where not given."""
+    checkpoints_in_background: bool = True
+    """Train on while a checkpoint is written, from a copy in memory; false: training waits, and nothing is copied."""
     num_bad_steps_until_stop: Positive = 3
     """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
     seed: NotNegative = 0
@@ -113,8 +115,13 @@ class PretrainingSettings(Settings):
         return min([*self.scored_steps[:1], self.num_steps])
 
 
-CHECKPOINT_SETTINGS = ("num_steps_per_checkpoint", "num_checkpoints_kept", "num_steps_per_kept_checkpoint")
-"""Settings of pretraining that decide no byte of the model: how often checkpoints are written and which are kept."""
+CHECKPOINT_SETTINGS = (
+    "num_steps_per_checkpoint",
+    "num_checkpoints_kept",
+    "num_steps_per_kept_checkpoint",
+    "checkpoints_in_background",
+)
+"""Settings of pretraining that decide no byte of the model: when and how checkpoints are written, which are kept."""
 
 SCORING_SETTINGS = ("scored_steps", "early_stop", "num_steps_per_score")
 """Settings that decide no byte of the model either, but when it is looked at."""

@@ -250,6 +250,7 @@ def _loop_settings(settings: PretrainingSettings) -> LoopSettings:
         num_steps_per_checkpoint=settings.num_steps_per_checkpoint,
         num_checkpoints_kept=settings.num_checkpoints_kept,
         num_steps_per_kept_checkpoint=settings.num_steps_per_kept_checkpoint,
+        checkpoints_in_background=settings.checkpoints_in_background,
         num_bad_steps_until_stop=settings.num_bad_steps_until_stop,
         last_step=settings.last_step,
     )

@@ -54,6 +54,7 @@ class LoopSettings:
         num_steps_per_checkpoint: a checkpoint every so many steps, and one after the last.
         num_checkpoints_kept: only the last so many are kept,
         num_steps_per_kept_checkpoint: and those of every so many steps.
+        checkpoints_in_background: training goes on while they are written, and what is written is copied first.
         num_bad_steps_until_stop: so many steps in a row whose loss or gradient is not finite end the run.
         last_step: end after so many steps already, to go on another time; None for the whole phase.
     """
@@ -66,6 +67,7 @@ class LoopSettings:
     num_steps_per_checkpoint: int
     num_checkpoints_kept: int = 1
     num_steps_per_kept_checkpoint: int | None = None
+    checkpoints_in_background: bool = True
     num_bad_steps_until_stop: int = 3
     last_step: int | None = None
 
@@ -184,8 +186,14 @@ class _Run(Generic[BatchT]):
         self._milestones = milestones
         run = "/".join([settings.identity(), *(milestone.name for milestone in milestones)])
         world = current_world()
-        kept = settings.num_steps_per_kept_checkpoint
-        checkpoints = Checkpoints(work, run, settings.num_checkpoints_kept, num_steps_per_kept=kept, world=world)
+        checkpoints = Checkpoints(
+            work,
+            run,
+            settings.num_checkpoints_kept,
+            num_steps_per_kept=settings.num_steps_per_kept_checkpoint,
+            in_background=settings.checkpoints_in_background,
+            world=world,
+        )
         self._saving = Saving(checkpoints, self._contents, world, observer)
         self._bad_steps = BadSteps(settings.phase, settings.num_steps, settings.num_bad_steps_until_stop)
 

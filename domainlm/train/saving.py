@@ -23,9 +23,9 @@ class Saving:
     """Writes checkpoints beside the training. All ranks call its methods together.
 
     A checkpoint is begun between two steps, when the tensors are copied; every rank then writes its part in the
-    background. Between later steps the ranks tell one another who is still writing. Once nobody is, the checkpoint
-    gets its manifest and its name, and the observer hears of it. The next checkpoint, and the end of the run, wait for
-    that. An error of the background work is raised at this moment, on all ranks.
+    background (or at once, and nothing is copied). Between later steps the ranks tell one another who is still writing.
+    Once nobody is, the checkpoint gets its manifest and its name, and the observer hears of it. The next checkpoint,
+    and the end of the run, wait for that. An error of the writing is raised at this moment, on all ranks.
 
     Args:
         checkpoints: those of the run.

@@ -64,6 +64,7 @@ class Checkpoints:
         run: says which run this is; a checkpoint of another one is refused.
         num_kept: older ones are removed once so many newer ones are complete,
         num_steps_per_kept: except those of every so many steps.
+        in_background: copy the tensors, and return before they are written; else only when they are.
         world: the ranks; those that this process has joined where None.
     """
 
@@ -74,11 +75,13 @@ class Checkpoints:
         num_kept: int,
         *,
         num_steps_per_kept: int | None = None,
+        in_background: bool = True,
         world: World | None = None,
     ) -> None:
         self._root = work / CHECKPOINTS
         self._run = run
         self._num_kept, self._num_steps_per_kept = num_kept, num_steps_per_kept
+        self._in_background = in_background
         self._world = world or current_world()
         self._pending: _Pending | None = None
 
@@ -93,7 +96,7 @@ class Checkpoints:
         return self._pending is not None
 
     def begin(self, step: int, contents: Contents) -> None:
-        """Copy the tensors and write them in the background. The former checkpoint must be sealed.
+        """Copy the tensors and begin to write them, or write them as they are. The former checkpoint must be sealed.
 
         Raises:
             OSError: the folder cannot be made. Earlier checkpoints are as they were.
@@ -109,7 +112,10 @@ class Checkpoints:
             placed.extend(place_files(temporary, contents.files))
 
         self._on_first(prepare, temporary)
-        held: dict[Kind, Any] = {"weights": hold(contents.weights), "optimizer": hold(contents.optimizer)}
+        held: dict[Kind, Any] = {
+            "weights": hold(contents.weights, copy=self._in_background),
+            "optimizer": hold(contents.optimizer, copy=self._in_background),
+        }
         writer = PartWriter(temporary, self._world.rank, held, placed)
         manifest = Manifest(
             step=step,
@@ -121,6 +127,8 @@ class Checkpoints:
         )
         self._pending = _Pending(final, temporary, writer, manifest)
         writer.start()
+        if not self._in_background:
+            writer.join()
 
     def seal(self) -> Checkpoint | None:
         """Wait for all parts, write the manifest, sync, and rename; None where nothing was begun.

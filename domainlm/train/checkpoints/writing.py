@@ -1,4 +1,4 @@
-"""What one rank writes of a checkpoint: a copy of its tensors in host memory, then, in the background, its files."""
+"""What one rank writes of a checkpoint: its tensors, or a copy of them in host memory, and in a thread its files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Part(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class HeldPiece:
-    """A piece of a tensor in host memory, and its place."""
+    """A piece of a tensor, and its place."""
 
     name: str
     tensor: torch.Tensor
@@ -44,11 +44,19 @@ class HeldPiece:
         return self.name if is_whole else f"{self.name}@{','.join(map(str, self.offsets))}"
 
 
-def hold(shards: Iterable[Shard]) -> list[HeldPiece]:
-    """Copy to host memory what this rank is to write of `shards`, so that training may go on; no empty pieces."""
+def hold(shards: Iterable[Shard], *, copy: bool = True) -> list[HeldPiece]:
+    """What this rank is to write of `shards`, without empty pieces.
+
+    Args:
+        shards: of this rank.
+        copy: to host memory, so that training may go on; else it must not until all is written.
+    """
     return [
         HeldPiece(
-            shard.name, shard.tensor.detach().to("cpu", copy=True), tuple(shard.global_shape), tuple(shard.offsets)
+            shard.name,
+            shard.tensor.detach().to("cpu", copy=True) if copy else shard.tensor.detach(),
+            tuple(shard.global_shape),
+            tuple(shard.offsets),
         )
         for shard in shards
         if shard.is_writer and (shard.is_whole or shard.tensor.numel())
@@ -90,7 +98,7 @@ def write_pieces(folder: Path, file: str, kind: Kind, pieces: list[HeldPiece], p
 
 
 class PartWriter(threading.Thread):
-    """Writes a part in the background.
+    """Writes a part beside the training.
 
     Args: as for `write_part`.
     """

@@ -268,6 +268,46 @@ def test_every_nth_is_kept_for_good(tmp_path: Path, best: Path) -> None:
     assert not (tmp_path / "checkpoints").exists()
 
 
+def test_nothing_is_copied_for_what_training_waits_for(tmp_path: Path, best: Path) -> None:
+    weight, written, real = torch.ones(40, 30), list[Any](), writing.write_part
+
+    def record(folder: Path, rank: int, held: Any, placed: Any) -> Any:  # noqa: ANN401
+        written.extend(held["weights"])
+        return real(folder, rank, held, placed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "write_part", record)
+        for name, in_background in (("waiting", False), ("beside", True)):
+            checkpoints = Checkpoints(tmp_path / name, "run", 1, in_background=in_background)
+            checkpoints.begin(5, _contents(5, best, weights=[Shard.whole("w", weight)]))
+            if not in_background:
+                assert not checkpoints.is_writing
+                weight.fill_(2.0)  # all is written: what comes now is not in it
+            checkpoints.seal()
+            weight.fill_(1.0)
+
+    assert [piece.tensor.data_ptr() == weight.data_ptr() for piece in written] == [True, False]
+    assert torch.equal(_read(_latest(tmp_path / "waiting"), "weights", "w"), torch.ones(40, 30))
+    waiting, beside = (sorted((tmp_path / name).rglob("*.safetensors")) for name in ("waiting", "beside"))
+    assert waiting
+    assert [path.read_bytes() for path in waiting] == [path.read_bytes() for path in beside]
+
+
+def test_a_full_disk_is_told_when_training_waits_as_well(tmp_path: Path, best: Path) -> None:
+    _save(tmp_path, 5, best)
+    checkpoints = Checkpoints(tmp_path, "run", 1, in_background=False)
+
+    def fail(*_: Any) -> Any:  # noqa: ANN401
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "write_part", fail)
+        checkpoints.begin(10, _contents(10, best))
+        with pytest.raises(OSError, match="No space left"):
+            checkpoints.seal()
+    assert _names(tmp_path) == ["step-00000005"]
+
+
 def test_what_changes_while_it_is_written_is_not_in_it(tmp_path: Path, best: Path) -> None:
     """The thread waits until the training has changed the weights in place."""
     weight, changed, real = torch.zeros(40, 30), threading.Event(), writing.write_part

@@ -581,7 +581,10 @@ def _handlers_stay() -> Iterator[None]:
 def test_settings_name_their_run(make_settings: Callable[..., LoopSettings]) -> None:
     identity = make_settings().identity()
 
-    assert make_settings(num_steps_per_checkpoint=1, num_checkpoints_kept=9).identity() == identity
+    assert (
+        make_settings(num_steps_per_checkpoint=1, num_checkpoints_kept=9, checkpoints_in_background=False).identity()
+        == identity
+    )
     for changes in (
         {"num_bad_steps_until_stop": 9},
         {"num_steps": 1},

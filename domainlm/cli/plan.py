@@ -58,6 +58,7 @@ class PlannedCell:
         num_devices: that the grid was chosen for.
         memory_bytes: of each; None where it is not known.
         num_steps: of its pretraining.
+        copies_checkpoints: they are written in the background, from a copy in the host's memory.
         given: on the recipe's own grid; None where it leaves degrees to be chosen.
         chosen: on the cheapest grid; None where there is none.
         reason: of the choice, or why there is none.
@@ -70,6 +71,7 @@ class PlannedCell:
     num_devices: int
     memory_bytes: float | None
     num_steps: int
+    copies_checkpoints: bool
     given: Plan | None
     chosen: Plan | None
     reason: str
@@ -197,6 +199,7 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
         num_devices=num_devices,
         memory_bytes=memory,
         num_steps=recipe.pretraining.num_steps,
+        copies_checkpoints=recipe.pretraining.checkpoints_in_background,
         given=given,
         chosen=None
         if choice.degrees is None
@@ -252,6 +255,7 @@ def _as_dict(cell: PlannedCell) -> dict[str, Any]:
         "num_devices": cell.num_devices,
         "memory_bytes": cell.memory_bytes,
         "num_steps": cell.num_steps,
+        "copies_checkpoints": cell.copies_checkpoints,
         "num_tokens": cell.num_steps * cell.work.num_tokens_per_step,
         "recipe_grid": with_run(cell.given),
         "chosen_grid": with_run(cell.chosen),

@@ -64,6 +64,7 @@ def _lines(cell: PlannedCell) -> list[tuple[str, Callable[[Plan], str]]]:
         ("  activations", lambda plan: _size(plan.fullest.activations)),
         ("  working", lambda plan: _size(plan.fullest.working)),
         ("  memory", lambda plan: _size(plan.fullest.total)),
+        *([("host memory for checkpoints", _copied)] if cell.copies_checkpoints else []),
         ("layers of each stage", lambda plan: " ".join(map(str, plan.layers_per_stage))),
         ("micro-batches of a replica", lambda plan: f"{plan.num_micro_batches:,}"),
         ("waiting for other stages", lambda plan: f"{plan.bubble:.1%}"),
@@ -87,6 +88,10 @@ def _lines(cell: PlannedCell) -> list[tuple[str, Callable[[Plan], str]]]:
 def _product(plan: Plan) -> str:
     degrees = plan.degrees
     return f"{degrees.data} x {degrees.pipeline} x {degrees.tensor}"
+
+
+def _copied(plan: Plan) -> str:
+    return _size(max(rank.checkpoint for rank in plan.memory))
 
 
 def _size(num_bytes: float) -> str:

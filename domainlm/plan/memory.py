@@ -55,6 +55,11 @@ class RankMemory:
         """Weights, gradients and optimizer."""
         return self.weights + self.gradients + self.optimizer
 
+    @property
+    def checkpoint(self) -> int:
+        """What the first replica writes of a checkpoint: the others write no weights."""
+        return self.weights + self.optimizer
+
 
 def memory_of(work: Work, degrees: Degrees) -> list[RankMemory]:
     """The memory of each pipeline rank of one replica (of the replica with the most optimizer state), first to last."""

@@ -53,7 +53,7 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON values; bytes and seconds."""
-        memory = [{**asdict(rank), "total": rank.total} for rank in self.memory]
+        memory = [{**asdict(rank), "total": rank.total, "checkpoint": rank.checkpoint} for rank in self.memory]
         return {**asdict(self), "world_size": self.degrees.world_size, "memory": memory}
 
 

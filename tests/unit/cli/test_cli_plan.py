@@ -71,6 +71,20 @@ def test_the_table_names_every_kind_of_memory(call: Fixture, recipe: str) -> Non
     assert " ".join(grids) == "data x pipeline x tensor 1 x 1 x 1 16 x 1 x 1"
 
 
+def test_the_copy_for_a_checkpoint_is_told_where_there_is_one(call: Fixture, recipe: str) -> None:
+    line = "host memory for checkpoints"
+    assert line in call("plan", recipe).output
+    (cell,) = planned(call, recipe)
+    assert cell["copies_checkpoints"]
+    for rank in cell["recipe_grid"]["memory"]:
+        assert rank["checkpoint"] == rank["weights"] + rank["optimizer"]
+
+    waiting = ("--set", "pretraining.checkpoints_in_background=false")
+    assert line not in call("plan", recipe, *waiting).output
+    (cell,) = planned(call, recipe, *waiting)
+    assert not cell["copies_checkpoints"]
+
+
 def test_one_grid_is_shown_once_and_times_only_with_a_speed(call: Fixture, recipe: str) -> None:
     output = call("plan", recipe, "--set", "runtime.device=cpu").output
     assert "the recipe's, chosen" in output

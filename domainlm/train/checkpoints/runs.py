@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import ModelError
+from domainlm.parallel.liveness import slow_work
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.world import World, current_world
 from domainlm.train.checkpoints.disk import file_problem, place_files, remove, sync, write_synced
@@ -128,7 +129,7 @@ class Checkpoints:
         self._pending = _Pending(final, temporary, writer, manifest)
         writer.start()
         if not self._in_background:
-            writer.join()
+            _wait_for(writer)
 
     def seal(self) -> Checkpoint | None:
         """Wait for all parts, write the manifest, sync, and rename; None where nothing was begun.
@@ -140,6 +141,7 @@ class Checkpoints:
         if pending is None:
             return None
         try:
+            _wait_for(pending.writer)
             parts = all_or_none(self._world, lambda: pending.writer.result().model_dump(mode="json"))
         except BaseException:
             pending.writer.join()
@@ -224,6 +226,13 @@ def checkpoint_folders(root: Path) -> list[Path]:
     """All that have a checkpoint's name, oldest first; a settled one comes after the unsettled one of its step."""
     named = [(match, folder) for folder in root.iterdir() if (match := _NAME.fullmatch(folder.name))]
     return [folder for _, folder in sorted(named, key=lambda each: (int(each[0][1]), each[0][2] is None))]
+
+
+def _wait_for(writer: PartWriter) -> None:
+    """A slow disk is no hanging rank."""
+    if writer.is_alive():
+        with slow_work():
+            writer.join()
 
 
 def is_kept(folder: Path, num_steps_per_kept: int | None) -> bool:

@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ import pytest
 import torch
 
 from domainlm.errors import ModelError
+from domainlm.parallel.liveness import FIRST_STEP_SECONDS, Pulse, Watch, note_step
 from domainlm.parallel.shards import Shard
 from domainlm.train.checkpoints import disk, runs, writing
 from domainlm.train.checkpoints.reading import Checkpoint
@@ -306,6 +308,38 @@ def test_a_full_disk_is_told_when_training_waits_as_well(tmp_path: Path, best: P
         with pytest.raises(OSError, match="No space left"):
             checkpoints.seal()
     assert _names(tmp_path) == ["step-00000005"]
+
+
+@pytest.mark.parametrize("in_background", [True, False])
+def test_a_slow_disk_is_no_hanging_rank(tmp_path: Path, best: Path, *, in_background: bool) -> None:
+    """While training waits for the disk, the signs of life grant it more time than a step gets."""
+    waited, real = threading.Event(), writing.write_part
+    (tmp_path / "signs").mkdir()
+    pulse, watch = Pulse(tmp_path / "signs", 0, 1, hang_seconds=1.0), Watch(tmp_path / "signs", [0])
+
+    def limit() -> float:
+        sign = watch.last(0)
+        assert sign is not None
+        return sign.limit_seconds
+
+    def slow(*arguments: Any) -> Any:  # noqa: ANN401
+        end = time.monotonic() + 20
+        while time.monotonic() < end and limit() < FIRST_STEP_SECONDS:
+            time.sleep(0.05)
+        if limit() == FIRST_STEP_SECONDS:
+            waited.set()
+        return real(*arguments)
+
+    checkpoints = Checkpoints(tmp_path, "run", 1, in_background=in_background)
+    with pytest.MonkeyPatch.context() as patch, pulse.beating():
+        patch.setattr(writing, "write_part", slow)
+        for step in (1, 2):
+            note_step(step)
+        while limit() >= FIRST_STEP_SECONDS:
+            time.sleep(0.05)
+        checkpoints.begin(5, _contents(5, best))
+        checkpoints.seal()
+    assert waited.is_set()
 
 
 def test_what_changes_while_it_is_written_is_not_in_it(tmp_path: Path, best: Path) -> None:

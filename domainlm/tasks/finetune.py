@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from domainlm.api import Split, TaskKind, TaskSpec
+from domainlm.parallel.liveness import slow_work
 from domainlm.parallel.world import current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
@@ -118,7 +119,8 @@ def finetune(
         run = _Run(prepared, splits, settings, opened, seed, trained, work)
         run.data = data_hashes(task, files, settings)
         run.train(observer)
-        run.write_results()
+        with slow_work():
+            run.write_results()
         trained.close()
         world.barrier()
     if world.is_first:

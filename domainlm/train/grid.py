@@ -16,6 +16,7 @@ from domainlm.model.files import save_streamed_model
 from domainlm.model.tensor_file import file_order, write_tensor_stream
 from domainlm.parallel.device import Device, give_freed_memory_back
 from domainlm.parallel.gathering import gather_tensors
+from domainlm.parallel.liveness import slow_work
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stage_module import StagedLoss
@@ -103,12 +104,13 @@ def save_grid_model(worker: GridWorker, folder: Path, config: ModelConfig, extra
 
     Every rank calls this; it returns once the folder is there.
     """
-    world, tensors = _gathered(worker)
-    if world.is_first:
-        save_streamed_model(folder, worker.held.shapes, tensors, config, extra)
-    else:
-        _pass_on(tensors)
-    world.barrier()
+    with slow_work():
+        world, tensors = _gathered(worker)
+        if world.is_first:
+            save_streamed_model(folder, worker.held.shapes, tensors, config, extra)
+        else:
+            _pass_on(tensors)
+        world.barrier()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _DATA_MARKER = "SHA256SUMS"
+_VARIABLES = {name: os.environ[name] for name in ("DOMAINLM_DATA", "DOMAINLM_MODEL") if name in os.environ}
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real public data sets; the test is skipped where it is not at hand."""
-    named = os.environ.get("DOMAINLM_DATA")
+    named = _VARIABLES.get("DOMAINLM_DATA")
     folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
     if not (folder / _DATA_MARKER).is_file():
         pytest.skip(f"needs the real data sets: set DOMAINLM_DATA to their folder (looked in {folder})")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_variables_from_outside() -> Iterator[None]:
+    """What a recipe's variables take from the environment is the test's affair, not that of who starts the suite."""
+    for name in _VARIABLES:
+        os.environ.pop(name, None)
+    yield
+    os.environ.update(_VARIABLES)
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,8 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callabl
     nearest = None
     if first["type"] == "literal_error":
         nearest = nearest_name(str(first["input"]), _CHOICE.findall(first["ctx"]["expected"]))
-    return RecipeError(_lower_first(message), where=where, given=given, nearest=nearest, remedy=remedy)
+    allowed = ("true", "false") if first["type"] in {"bool_type", "bool_parsing"} else ()
+    return RecipeError(_lower_first(message), where=where, given=given, allowed=allowed, nearest=nearest, remedy=remedy)
 
 
 def _lower_first(message: str) -> str:

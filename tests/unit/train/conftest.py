@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch.nn import functional
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.model.dropout import Dropout
 from domainlm.parallel.device import Device, choose_device
+from domainlm.parallel.liveness import FIRST_STEP_SECONDS, Pulse, Watch, note_step
 from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.loop import LoopSettings
 
@@ -134,3 +136,30 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
     """All that was logged, one message a line."""
     with caplog.at_level("WARNING"):
         yield lambda: "\n".join(record.getMessage() for record in caplog.records)
+
+
+@pytest.fixture
+def granted(tmp_path: Path) -> Iterator[Callable[[], bool]]:
+    """Within the test this process is a watched rank whose steps are short.
+
+    Gives a function to call in the midst of slow work: whether the signs of life grant it the time of such within 20
+    seconds.
+    """
+    signs = tmp_path / "signs"
+    signs.mkdir()
+    watch = Watch(signs, [0])
+
+    def seen(*, is_slow: bool) -> bool:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            sign = watch.last(0)
+            if sign is not None and (sign.limit_seconds == FIRST_STEP_SECONDS) == is_slow:
+                return True
+            time.sleep(0.05)
+        return False
+
+    with Pulse(signs, 0, 1, hang_seconds=1.0).beating():
+        note_step(1)
+        note_step(2)
+        assert seen(is_slow=False)
+        yield lambda: seen(is_slow=True)

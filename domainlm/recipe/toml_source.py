@@ -104,11 +104,13 @@ def read_toml(path: Path) -> Table:
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        siblings = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        # By stem: all share the ending, which would make strangers look alike.
+        siblings = [p.stem for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        nearest = nearest_name(path.stem, siblings)
         raise RecipeError(
             "no such recipe",
             where=path,
-            nearest=nearest_name(path.name, siblings),
+            nearest=None if nearest is None else f"{nearest}.toml",
             remedy="give the path of a TOML file, or a name that `domainlm recipe list` shows",
         ) from None
     except IsADirectoryError:

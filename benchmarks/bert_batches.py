@@ -46,6 +46,7 @@ class Rows:
         labels: what stood there.
         positions: place of each token in its sequence [rows, slots]; None where each row is one sequence.
         samples: number of its sequence within the row [rows, slots]; None as above.
+        firsts: row * slots + slot of each sequence's first token; None as above.
     """
 
     tokens: Ids
@@ -54,6 +55,7 @@ class Rows:
     labels: Ids
     positions: Ids | None = None
     samples: Ids | None = None
+    firsts: Ids | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -125,15 +127,16 @@ def packed(sequences: Sequence[MaskedSequence], max_tokens: int) -> Rows:
 def _lay_out(rows: Sequence[Sequence[MaskedSequence]], slots: int, *, packed: bool) -> Rows:
     tokens, positions, samples = (np.zeros((len(rows), slots), np.int64) for _ in range(3))
     lengths = np.zeros(len(rows), np.int64)
-    masked, labels = [], []
+    masked, labels, firsts = [], [], []
     for row, sequences in enumerate(rows):
         for number, sequence in enumerate(sequences):
             start, size = int(lengths[row]), len(sequence.tokens)
             tokens[row, start : start + size] = sequence.tokens
             positions[row, start : start + size] = np.arange(size)
             samples[row, start : start + size] = number
+            firsts.append(row * slots + start)
             masked.append(row * slots + start + sequence.masked)
             labels.append(sequence.labels)
             lengths[row] += size
     places, stood = np.concatenate(masked), np.concatenate(labels)
-    return Rows(tokens, lengths, places, stood, *((positions, samples) if packed else ()))
+    return Rows(tokens, lengths, places, stood, *((positions, samples, np.array(firsts)) if packed else ()))

@@ -11,9 +11,12 @@ from bert_batches import VOCABULARY, MaskedSequence, Rows, packed, padded
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import EncoderInputs
 from domainlm.model.pretraining import PretrainingModel
-from domainlm.parallel.device import Device, choose_device
+from domainlm.parallel.compiling import CompiledLayers
+from domainlm.parallel.device import Device
 from domainlm.recipe.optimizer_settings import OptimizerSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.optimizer import build_optimizer
+from domainlm.train.runtime import open_device
 
 _SETTINGS = OptimizerSettings()
 
@@ -80,15 +83,18 @@ def domainlm_model(size: Size, device: Device, dropout: float, max_tokens: int, 
     model = PretrainingModel(config, sentence_order=False)
     model.load_state_dict(_carried_over(_bert(config, "sdpa").state_dict(), config))
     model.to(device.torch_device).train()
+    compiled = CompiledLayers(model.encoder.layers[:-1], device)
 
     def loss(rows: Rows) -> torch.Tensor:
         there = _mover(device.torch_device)
         tokens = there(rows.tokens)
         masked = there(rows.masked)
         inputs = EncoderInputs(tokens, torch.zeros_like(tokens), there(rows.lengths), read=masked)
-        if rows.positions is not None and rows.samples is not None:
-            inputs = inputs._replace(positions=there(rows.positions), samples=there(rows.samples))
-        with device.autocast():
+        if rows.positions is not None and rows.samples is not None and rows.firsts is not None:
+            inputs = inputs._replace(
+                positions=there(rows.positions), samples=there(rows.samples), firsts=there(rows.firsts)
+            )
+        with device.autocast(), compiled.in_use():
             words, _ = model.losses(model.encoder(*inputs), masked, there(rows.labels), None)
         return words / len(rows.labels)
 
@@ -134,7 +140,7 @@ def transformers_model(size: Size, device: Device, dropout: float, max_tokens: i
 
 def build(contender: str, size: Size, precision: str, dropout: float, max_tokens: int, *, kind: str) -> Trained:
     """A contender's model by its name."""
-    device = choose_device(kind, precision)  # type: ignore[arg-type] # argparse has checked both
+    device = open_device(RuntimeSettings.model_validate({"device": kind, "precision": precision}), pretrains=True)
     if contender == "transformers-eager":
         return transformers_model(size, device, dropout, max_tokens, attention="eager")
     if contender == "transformers-sdpa":

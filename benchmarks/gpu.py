@@ -1,14 +1,14 @@
 """Training speed on one GPU: tokens per second and model FLOP utilisation (MFU) of 110m, 345m, 800m and 1.2b at 512.
 
     python benchmarks/gpu.py
-    python benchmarks/gpu.py --sizes biomegatron/345m --micro-batch 64 --compile
+    python benchmarks/gpu.py --sizes biomegatron/345m --micro-batch 64 --precisions bf16 bf16_weights --dropouts 0.1 0
 
-A step is forward, backward, clipping and AdamW over full rows of random sub-tokens, 15 % masked, in bf16 with fp32
-weights (autocast). MFU is the operations of the mathematics, nothing recomputed counted and the head on masked
-positions alone (`domainlm plan`), over the time and over the dense bf16 peak of the device, which is looked up by its
-name (NVIDIA's data sheets, without sparsity) or given with --peak. The micro-batch is the largest power of two that
-`domainlm plan` fits into the device's memory, halved while the device says that it does not fit. For transformers on
-the same device: `benchmarks/pretraining.py --device cuda`.
+A step is what `domainlm run` does in one process: transfer of the batch, forward, backward, clipping, AdamW and the
+wait for the loss, over full rows of random sub-tokens, 15 % masked. MFU is the operations of the mathematics, nothing
+recomputed counted and the head on masked positions alone (`domainlm plan`), over the time and over the dense bf16 peak
+of the device, which is looked up by its name (NVIDIA's data sheets, without sparsity) or given with --peak. The
+micro-batch is the largest power of two that `domainlm plan` fits into the device's memory, halved while the device says
+that it does not fit. For transformers on the same device: `benchmarks/pretraining.py --device cuda`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from measuring import machine_facts, middle, write_results
@@ -26,11 +27,17 @@ from measuring import machine_facts, middle, write_results
 if TYPE_CHECKING:
     from domainlm.model.config import ModelConfig
     from domainlm.parallel.device import Device
-    from domainlm.plan.work import Work
+    from domainlm.plan.work import Precision, Work
+    from domainlm.train.pretraining import PretrainingBatch
 
 _PACKAGES = ("domainlm", "torch", "numpy")
 _SIZES = ("biomegatron/110m", "biomegatron/345m", "biomegatron/800m", "biomegatron/1.2b")
 _NUM_FIRST_STEPS = 5
+_RATE = 1e-4
+_COLUMNS = (
+    "| size | parameters, M | precision | dropout | micro-batch | ms a step | tokens/s | TFLOP/s | MFU | memory, GB "
+    "| plan says, GB | first step, s |"
+)
 _MEMORY_SHARE = 0.8
 _LARGEST_MICRO_BATCH = 256
 PEAKS = {
@@ -56,9 +63,12 @@ class Speed:
 
     Attributes:
         size: its name.
+        precision: as `runtime.precision` of a recipe.
+        dropout: of hidden states and attention.
         num_parameters: heads of pretraining included.
         micro_batch: sequences of a step.
         seconds_per_step: median, lowest, highest.
+        seconds_of_first_step: compilation included.
         tokens_per_second: at the median.
         operations_per_second: at the median.
         peak_gigabytes: most memory that torch had allocated.
@@ -66,9 +76,12 @@ class Speed:
     """
 
     size: str
+    precision: str
+    dropout: float
     num_parameters: int
     micro_batch: int
     seconds_per_step: dict[str, float]
+    seconds_of_first_step: float
     tokens_per_second: float
     operations_per_second: float
     peak_gigabytes: float
@@ -80,7 +93,7 @@ def peak_of(device_name: str) -> float | None:
     return next((peak for name, peak in PEAKS.items() if name in device_name), None)
 
 
-def work_of(config: ModelConfig, micro_batch: int, max_tokens: int) -> Work:
+def work_of(config: ModelConfig, micro_batch: int, max_tokens: int, precision: Precision = "bf16") -> Work:
     """The step as `domainlm plan` sees it."""
     from domainlm.plan.work import Work
 
@@ -89,7 +102,7 @@ def work_of(config: ModelConfig, micro_batch: int, max_tokens: int) -> Work:
         max_tokens=max_tokens,
         num_sequences_per_step=micro_batch,
         num_sequences_per_micro_batch=micro_batch,
-        precision="bf16",
+        precision=precision,
     )
 
 
@@ -104,57 +117,73 @@ def largest_micro_batch(config: ModelConfig, max_tokens: int, memory_bytes: floa
     return size
 
 
-def measure(
-    name: str, config: ModelConfig, device: Device, *, micro_batch: int, max_tokens: int, steps: int, compiled: bool
-) -> Speed:
-    """Train for some steps."""
+def random_batch(config: ModelConfig, micro_batch: int, max_tokens: int) -> PretrainingBatch:
+    """Full rows of random sub-tokens, as many masked as `domainlm plan` counts."""
     import torch
 
-    from domainlm.model.initialise import initialise
-    from domainlm.model.pretraining import PretrainingModel
+    from domainlm.train.pretraining import PretrainingBatch
+
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(5, config.vocabulary_size, (micro_batch, max_tokens), generator=generator)
+    num_masked = work_of(config, micro_batch, max_tokens).num_masked_per_micro_batch
+    places = torch.arange(tokens.numel())[torch.arange(tokens.numel()) % max_tokens > 0]  # the first is a special one
+    masked = places[torch.randperm(len(places), generator=generator)[:num_masked]].sort().values
+    return PretrainingBatch(
+        tokens=tokens,
+        token_types=torch.zeros_like(tokens),
+        lengths=torch.full((micro_batch,), max_tokens),
+        masked_positions=masked,
+        masked_labels=tokens.flatten()[masked],
+        is_swapped=tokens[:, 1] % 2,
+        num_tokens=tokens.numel(),
+    )
+
+
+def measure(name: str, config: ModelConfig, device: Device, *, micro_batch: int, max_tokens: int, steps: int) -> Speed:
+    """Train for some steps, as `domainlm run` does in one process: transfers and the wait for the loss included."""
+    import torch
+    from step_workers import build_worker
+
     from domainlm.plan.memory import fullest
     from domainlm.plan.operations import step_operations
     from domainlm.plan.parameters import num_parameters
     from domainlm.plan.work import Degrees
-    from domainlm.recipe.optimizer_settings import OptimizerSettings
-    from domainlm.train.optimizer import build_optimizer
+    from domainlm.recipe.parallel_settings import ParallelSettings
+    from domainlm.recipe.pretraining_settings import PretrainingSettings
+    from domainlm.train.grid import needs_grid_worker
 
-    torch.manual_seed(0)
-    model = PretrainingModel(config, sentence_order=True)
-    initialise(model, 0)
-    model.to(device.torch_device).train()
-    if compiled:
-        model.encoder.compile()
-    optimizer = build_optimizer(model, OptimizerSettings())
-    work = work_of(config, micro_batch, max_tokens)
-    tokens = torch.randint(5, config.vocabulary_size, (micro_batch, max_tokens), device=device.torch_device)
-    types, lengths = torch.zeros_like(tokens), torch.full((micro_batch,), max_tokens, device=device.torch_device)
-    masked = torch.randperm(tokens.numel(), device=device.torch_device)[: work.num_masked_per_micro_batch].sort().values
-    labels, orders = tokens.flatten()[masked], tokens[:, 1] % 2
+    phase = PretrainingSettings(
+        num_steps=1,
+        num_sequences_per_step=micro_batch,
+        num_sequences_per_micro_batch=micro_batch,
+        max_tokens=max_tokens,
+    )
+    parallel, work = ParallelSettings(), work_of(config, micro_batch, max_tokens, device.precision)
+    on_grid = needs_grid_worker(device, parallel)
+    worker = build_worker(config, phase, parallel, device, on_grid=on_grid, pairs=True)
+    batch = random_batch(config, micro_batch, max_tokens)
     is_gpu = device.torch_device.type == "cuda"
     if is_gpu:
         torch.cuda.reset_peak_memory_stats()
     seconds = []
-    for _ in range(_NUM_FIRST_STEPS + steps):
+    for step in range(_NUM_FIRST_STEPS + steps):
         started = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        with device.autocast():
-            words, pairs = model.losses(model.encoder(tokens, types, lengths), masked, labels, orders)
-        assert pairs is not None
-        torch.autograd.backward(words / len(labels) + pairs / micro_batch)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        worker.gradients(step, [batch])
+        worker.update(_RATE)
         if is_gpu:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
-    step = middle(seconds[_NUM_FIRST_STEPS:])
+    took = middle(seconds[_NUM_FIRST_STEPS:])
     return Speed(
         size=name,
+        precision=device.precision,
+        dropout=config.dropout,
         num_parameters=num_parameters(config, sentence_order=True),
         micro_batch=micro_batch,
-        seconds_per_step=step,
-        tokens_per_second=micro_batch * max_tokens / step["median"],
-        operations_per_second=step_operations(work) / step["median"],
+        seconds_per_step=took,
+        seconds_of_first_step=seconds[0],
+        tokens_per_second=micro_batch * max_tokens / took["median"],
+        operations_per_second=step_operations(work) / took["median"],
         peak_gigabytes=(torch.cuda.max_memory_allocated() if is_gpu else 0) / 1e9,
         planned_gigabytes=fullest(work, Degrees()).total / 1e9,
     )
@@ -182,25 +211,38 @@ def shape_of(name: str, vocabulary: int, dropout: float) -> ModelConfig:
     return ModelConfig.from_spec(spec, vocabulary_size=vocabulary, vocabulary_multiple=64, dropout=dropout)
 
 
+def device_of(arguments: argparse.Namespace, precision: str) -> Device:
+    """The GPU, as a recipe's [runtime] would have it."""
+    from domainlm.recipe.schema import RuntimeSettings
+    from domainlm.train.runtime import open_device
+
+    compiles = {"auto": "auto", "true": True, "false": False}[arguments.compile]
+    values = {"device": "cuda", "precision": precision, "compile": compiles}
+    values |= {"deterministic": not arguments.allow_varying_bytes}
+    return open_device(RuntimeSettings.model_validate(values), pretrains=True)
+
+
 def report(content: dict[str, Any]) -> str:
     """A table for people."""
     machine, peak = content["machine"], content["peak_operations_per_second"]
     packages = ", ".join(f"{name} {found}" for name, found in machine["packages"].items())
+    compiled = "layers compiled" if content["compiled"] else "nothing compiled"
+    kernels = "the same bytes each time" if content["deterministic"] else "bytes that may vary"
     lines = [
         f"# Training on one GPU, {machine['date']}",
         "",
-        f"{content['device']}, dense bf16 peak {peak / 1e12:,.0f} TFLOP/s; sequences of {content['max_tokens']}, bf16",
-        f"autocast, dropout {content['dropout']}, {'compiled' if content['compiled'] else 'not compiled'}.",
+        f"{content['device']}, dense bf16 peak {peak / 1e12:,.0f} TFLOP/s by its data sheet; sequences of",
+        f"{content['max_tokens']}; {compiled}, kernels that give {kernels}.",
         f"Python {machine['python']}, {packages}.",
         "",
-        "| size | parameters, M | micro-batch | ms a step | tokens/s | TFLOP/s | MFU | memory, GB | plan says, GB |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        _COLUMNS,
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['size']} | {row['num_parameters'] / 1e6:,.0f} | {row['micro_batch']} "
-        f"| {row['seconds_per_step']['median'] * 1e3:,.1f} | {row['tokens_per_second']:,.0f} "
+        f"| {row['size']} | {row['num_parameters'] / 1e6:,.0f} | {row['precision']} | {row['dropout']:g} "
+        f"| {row['micro_batch']} | {row['seconds_per_step']['median'] * 1e3:,.1f} | {row['tokens_per_second']:,.0f} "
         f"| {row['operations_per_second'] / 1e12:,.1f} | {row['operations_per_second'] / peak:.1%} "
-        f"| {row['peak_gigabytes']:.1f} | {row['planned_gigabytes']:.1f} |"
+        f"| {row['peak_gigabytes']:.1f} | {row['planned_gigabytes']:.1f} | {row['seconds_of_first_step']:.1f} |"
         for row in content["rows"]
     ]
     return "\n".join([*lines, ""])
@@ -213,15 +255,16 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--micro-batch", type=int, help="sequences of a step; what fits where not given")
     parser.add_argument("--vocabulary", type=int, default=30_522)
-    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--dropouts", type=float, nargs="+", default=[0.1])
+    parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16", "bf16_weights", "fp16"), default=["bf16"])
     parser.add_argument("--steps", type=int, default=20, help="timed steps")
-    parser.add_argument("--compile", dest="compiled", action="store_true", help="the encoder by torch.compile")
+    parser.add_argument("--compile", choices=("auto", "true", "false"), default="auto", help="as runtime.compile")
+    parser.add_argument("--allow-varying-bytes", action="store_true", help="as runtime.deterministic = false")
     parser.add_argument("--peak", type=float, metavar="TFLOPS", help="dense bf16 peak of the device")
     arguments = parser.parse_args()
     import torch
 
     from domainlm.errors import UserError
-    from domainlm.parallel.device import choose_device
 
     if not torch.cuda.is_available():
         parser.error("there is no CUDA device here; on a CPU run benchmarks/pretraining.py")
@@ -230,30 +273,24 @@ def main() -> None:
     if peak is None:
         parser.error(f"the peak of {name} is not known here; give it with --peak")
     try:
-        device = choose_device("cuda", "bf16")
-        shapes = {size: shape_of(size, arguments.vocabulary, arguments.dropout) for size in arguments.sizes}
+        devices = [device_of(arguments, precision) for precision in arguments.precisions]
+        settings = [
+            (size, shape_of(size, arguments.vocabulary, dropout), device)
+            for size, dropout, device in product(arguments.sizes, arguments.dropouts, devices)
+        ]
     except UserError as error:
         parser.error(str(error))
     memory = torch.cuda.mem_get_info()[1]
     rows = []
-    for size, config in shapes.items():
+    for size, config, device in settings:
         micro_batch = arguments.micro_batch or largest_micro_batch(config, arguments.max_tokens, memory)
-        found = measure_what_fits(
-            partial(
-                measure,
-                size,
-                config,
-                device,
-                max_tokens=arguments.max_tokens,
-                steps=arguments.steps,
-                compiled=arguments.compiled,
-            ),
-            micro_batch,
-        )
+        measured = partial(measure, size, config, device, max_tokens=arguments.max_tokens, steps=arguments.steps)
+        found = measure_what_fits(measured, micro_batch)
         torch.cuda.empty_cache()
         rows.append(asdict(found))
         print(
-            f"{size}: {found.tokens_per_second:,.0f} tokens/s, MFU {found.operations_per_second / peak:.1%}",
+            f"{size}, {device.precision}, dropout {config.dropout:g}: {found.tokens_per_second:,.0f} tokens/s, "
+            f"MFU {found.operations_per_second / peak:.1%}",
             file=sys.stderr,
         )
     content = {
@@ -261,8 +298,8 @@ def main() -> None:
         "device": name,
         "peak_operations_per_second": peak,
         "max_tokens": arguments.max_tokens,
-        "dropout": arguments.dropout,
-        "compiled": arguments.compiled,
+        "compiled": devices[0].compiles,
+        "deterministic": devices[0].is_deterministic,
         "rows": rows,
     }
     text = report(content)

@@ -27,6 +27,8 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ _TOKENS_PER_STEP = 4096
 _NUM_FIRST_STEPS = 2
 _LOSS_TOLERANCE = 1e-3
 _WIDTHS = (2048, 4096)
+Runner = Callable[[str, list[str]], tuple[dict[str, Any], int]]
 
 
 def run_steps(contender: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -57,6 +60,8 @@ def run_steps(contender: str, arguments: argparse.Namespace) -> dict[str, Any]:
     num_rows = max(1, arguments.tokens // length)
     num_steps = _NUM_FIRST_STEPS + arguments.steps
     before = _resident_bytes()
+    if arguments.device != "cpu" and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     trained = build(contender, size, arguments.precision, arguments.dropout, length, kind=arguments.device)
     if arguments.text is None:
         steps = random_steps(num_steps, num_rows, length)
@@ -90,6 +95,13 @@ def run_steps(contender: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "losses": losses,
         "training_megabytes": _device_megabytes(arguments.device, before),
     }
+
+
+def gpu_facts(device: str) -> dict[str, str]:
+    """The name of the GPU, where one is measured."""
+    import torch
+
+    return {} if device == "cpu" else {"gpu": torch.cuda.get_device_name()}
 
 
 def _resident_bytes() -> int:
@@ -147,13 +159,21 @@ def row_of(runs: list[tuple[dict[str, Any], int]], peak: float, names: dict[str,
     }
 
 
-def check_losses(size: str, length: int, contenders: list[str], options: list[str]) -> dict[str, list[float]]:
+def run_here(contender: str, settings: list[str]) -> tuple[dict[str, Any], int]:
+    """As `run_facts`, in this process; how much memory it takes is not known then, but for a GPU's."""
+    arguments = make_parser().parse_args(["--run", contender, *settings])
+    found = run_products(arguments) if contender == _PRODUCTS else run_steps(contender, arguments)
+    return found, 0
+
+
+def check_losses(
+    size: str, length: int, contenders: list[str], options: list[str], run: Runner
+) -> dict[str, list[float]]:
     """Losses of the first steps without dropout; ends the benchmark where they differ."""
-    script = Path(__file__)
     found = {}
     for name in contenders:
         settings = ["--size", size, "--length", str(length), "--dropout", "0", "--steps", "1", *options]
-        found[name] = run_facts(script, name, settings)[0]["losses"]
+        found[name] = run(name, settings)[0]["losses"]
     reference = found[contenders[-1]]
     for name, losses in found.items():
         for step, (ours, theirs) in enumerate(zip(losses, reference, strict=True)):
@@ -169,19 +189,23 @@ def compare(arguments: argparse.Namespace) -> None:
     options += ["--tokens", str(arguments.tokens)]
     if arguments.text is not None:
         options += ["--text", str(arguments.text), "--vocabulary", str(arguments.vocabulary)]
-    content: dict[str, Any] = {"machine": machine_facts(_PACKAGES), "contenders": contenders}
+    content: dict[str, Any] = {
+        "machine": machine_facts(_PACKAGES) | gpu_facts(arguments.device),
+        "contenders": contenders,
+    }
     content["settings"] = {
         name: getattr(arguments, name)
-        for name in ("precision", "dropout", "tokens", "threads", "turns", "steps", "note")
+        for name in ("precision", "device", "dropout", "tokens", "threads", "turns", "steps", "note")
     } | {"data": "Random sub-tokens" if arguments.text is None else "A real text, a line a sequence"}
-    script, rows, losses = Path(__file__), [], {}
+    run: Runner = run_here if arguments.one_process else partial(run_facts, Path(__file__))
+    rows, losses = [], {}
     for size, length in product(arguments.sizes, arguments.lengths):
-        losses[f"{size}, {length}"] = check_losses(size, length, contenders, options)
+        losses[f"{size}, {length}"] = check_losses(size, length, contenders, options, run)
         settings = ["--size", size, "--length", str(length), "--dropout", str(arguments.dropout), *options]
         runs: dict[str, list[tuple[dict[str, Any], int]]] = {name: [] for name in (*contenders, _PRODUCTS)}
         for turn in range(arguments.turns):
             for name, found in runs.items():
-                found.append(run_facts(script, name, [*settings, "--steps", str(arguments.steps)]))
+                found.append(run(name, [*settings, "--steps", str(arguments.steps)]))
                 print(f"{size}, {length}, turn {turn + 1}: {name} done", file=sys.stderr)
         peak = max(facts["operations_per_second"] for facts, _ in runs[_PRODUCTS])
         rows += [row_of(runs[name], peak, {"size": size, "length": length, "contender": name}) for name in contenders]
@@ -215,8 +239,8 @@ def curves(arguments: argparse.Namespace) -> None:
     print(write_results("pretraining-curves", {"machine": machine, "losses": losses}, text))
 
 
-def main() -> None:
-    """Compare all, or, as a child, run one contender in one setting."""
+def make_parser() -> argparse.ArgumentParser:
+    """Of the command line, and of what a contender's own process is told."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", nargs="+", choices=("22m", "110m", "345m", "tiny"), default=["22m", "110m"])
     parser.add_argument("--lengths", nargs="+", type=int, default=[128, 512])
@@ -230,11 +254,18 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3, help="runs of each contender")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--one-process", action="store_true", help="no process for each run: where starts take longer")
     parser.add_argument("--curve", type=int, metavar="STEPS", help="losses of so many steps instead of times")
     parser.add_argument("--note", default="", help="what readers of the figures should know")
     parser.add_argument("--run", choices=(*_CONTENDERS, _PRODUCTS), help=argparse.SUPPRESS)
     parser.add_argument("--size", help=argparse.SUPPRESS)
     parser.add_argument("--length", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def main() -> None:
+    """Compare all, or, as a child, run one contender in one setting."""
+    parser = make_parser()
     arguments = parser.parse_args()
     if (arguments.text is None) != (arguments.vocabulary is None):
         parser.error("--text and --vocabulary go together")

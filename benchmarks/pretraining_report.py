@@ -30,6 +30,7 @@ def report(content: dict[str, Any]) -> str:
         f"about {settings['tokens']:,} slots a step, {settings['threads']} threads,",
         f"{settings['turns']} turns of {settings['steps']} steps.",
         f"{machine['cores']} cores of {machine['cpu']}; load {machine['load_at_start']} before the first run.",
+        *([f"GPU: {machine['gpu']}."] if "gpu" in machine else []),
         settings["note"],
         f"Python {machine['python']}, {', '.join(f'{name} {found}' for name, found in machine['packages'].items())}.",
         "`benchmarks/pretraining.py` says what each contender does. Without dropout, the losses of all agree to 1e-3.",
@@ -39,12 +40,13 @@ def report(content: dict[str, Any]) -> str:
     ]
     for row in content["rows"]:
         tokens = row["tokens_per_second"]
+        process = f"{row['peak_megabytes']:,.0f}" if row["peak_megabytes"] else "not measured"
         times = tokens["median"] / _best_of_theirs(content, row)
         lines.append(
             f"| {row['size']} | {row['length']} | {row['contender']} | {tokens['median']:,.0f} "
             f"| {tokens['lowest']:,.0f} to {tokens['highest']:,.0f} | {times:.2f}x "
             f"| {row['operations_per_second'] / 1e9:,.0f} | {row['share_of_peak']:.0%} "
-            f"| {row['real_share_of_slots']:.0%} | {row['training_megabytes']:,.0f} | {row['peak_megabytes']:,.0f} |"
+            f"| {row['real_share_of_slots']:.0%} | {row['training_megabytes']:,.0f} | {process} |"
         )
     return "\n".join([*lines, "", f"![tokens per second]({content['plot']})", ""])
 

@@ -12,6 +12,7 @@ from bert_steps import SIZES, shape_of
 
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
+from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.device import Device, Precision, choose_device
 from domainlm.plan.operations import step_operations
 from domainlm.plan.work import Work
@@ -107,17 +108,25 @@ def make_worker(shape: Shape, precision: Precision) -> BenchmarkWorker:
 
 
 def build_worker(
-    config: ModelConfig, phase: PretrainingSettings, parallel: ParallelSettings, device: Device, *, on_grid: bool
+    config: ModelConfig,
+    phase: PretrainingSettings,
+    parallel: ParallelSettings,
+    device: Device,
+    *,
+    on_grid: bool,
+    pairs: bool = False,
 ) -> BenchmarkWorker:
-    """A worker for a fresh model without pairs: by itself, or as this rank of the world that was joined."""
+    """A worker for a fresh model, with or without pairs: by itself, or as this rank of the world that was joined."""
 
     def build() -> PretrainingModel:
-        model = PretrainingModel(config, sentence_order=False)
+        model = PretrainingModel(config, sentence_order=pairs)
         initialise(model, 0)
         return model
 
     if not on_grid:
-        return OneProcess(build(), PretrainingObjective(), phase.optimizer, device, 0)
+        model = build()
+        compiled = CompiledLayers(model.encoder.layers[:-1], device)
+        return OneProcess(model, PretrainingObjective(), phase.optimizer, device, 0, compiled=compiled)
     return build_grid_worker(
         build,
         PretrainingObjective(),

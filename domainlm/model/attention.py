@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from domainlm.model.dropout import draw_keep_bits, keep
+from domainlm.model.flash import flash_attention
 from domainlm.model.precision import lowered
 from domainlm.model.visible import Visible
 
@@ -58,22 +59,11 @@ def attend(
 def _attend_within(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, dropout: float
 ) -> torch.Tensor:
-    """Attention inside of each sample: rows laid end to end, as torch's jagged tensors, which flash attention takes.
-
-    The shortest and the longest length are stated, lest a GPU be asked for them; flash attention passes by what is
-    empty. See `torch.nested.nested_tensor_from_jagged`.
-    """
+    """Attention inside of each sample, all rows laid end to end."""
     batch, heads, tokens, width = query.shape
-
-    def jagged(rows: torch.Tensor) -> torch.Tensor:
-        flat = rows.transpose(1, 2).reshape(batch * tokens, heads, width)
-        flat = flat if flat.is_cuda else flat.contiguous()  # only the plain products elsewhere ask for it
-        nested = torch.nested.nested_tensor_from_jagged(flat, bounds, min_seqlen=1, max_seqlen=tokens)
-        return nested.transpose(1, 2)
-
-    attended = functional.scaled_dot_product_attention(jagged(query), jagged(key), jagged(value), dropout_p=dropout)
-    flat: torch.Tensor = attended.transpose(1, 2).values()
-    return flat.view(batch, tokens, heads, width).transpose(1, 2)
+    ends = [rows.transpose(1, 2).reshape(batch * tokens, heads, width) for rows in (query, key, value)]
+    attended = flash_attention(ends[0], ends[1], ends[2], bounds, tokens, dropout)
+    return attended.view(batch, tokens, heads, width).transpose(1, 2)
 
 
 def _prefers_plain_products(query: torch.Tensor, dropout: float) -> bool:

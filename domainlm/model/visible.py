@@ -23,7 +23,7 @@ class Visible(NamedTuple):
 
     Attributes:
         bias: added to the scores: 0, or minus infinity for what is hidden [B, 1, 1 or T, T].
-        bounds: where samples begin when all rows are laid end to end, and where the last ends: int64 [S + 1], from 0 to
+        bounds: where samples begin when all rows are laid end to end, and where the last ends: int32 [S + 1], from 0 to
             B * T, ascending. Padding counts as samples of its own; some samples may be empty.
     """
 
@@ -66,7 +66,16 @@ def sample_bounds(lengths: torch.Tensor, num_tokens: int, firsts: torch.Tensor |
     """`Visible.bounds`; arguments as of `what_is_visible`."""
     rows = torch.arange(0, len(lengths) * num_tokens, num_tokens, device=lengths.device)
     begins = torch.cat([rows if firsts is None else firsts, rows + lengths]).sort().values
-    return functional.pad(begins, (0, 1), value=len(lengths) * num_tokens)
+    return functional.pad(begins, (0, 1), value=len(lengths) * num_tokens).int()
+
+
+def bias_of_bounds(bounds: torch.Tensor, num_rows: int, num_tokens: int) -> torch.Tensor:
+    """`Visible.bounds` as a bias: 0 within a sample, minus infinity outside of it [B, 1, T, T]."""
+    slots = torch.arange(num_rows * num_tokens, device=bounds.device)
+    samples = torch.bucketize(slots, bounds[1:], right=True).view(num_rows, num_tokens)
+    is_hidden = samples[:, :, None] != samples[:, None, :]
+    bias = torch.zeros(is_hidden.shape, device=bounds.device).masked_fill_(is_hidden, -math.inf)
+    return bias[:, None]
 
 
 def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:

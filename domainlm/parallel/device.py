@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -21,6 +22,8 @@ _MAX_FREE_BYTES_KEPT = 2**31 - 1
 _NUM_BLOCKS_MAPPED, _MIN_BYTES_MAPPED = 2**16, 2**20
 _KERNEL_VARIABLES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "DNNL_PRIMITIVE_CACHE_CAPACITY")
 _NUM_KERNELS_KEPT = 64
+_PRODUCTS_VARIABLE, _SAME_PRODUCTS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+_NOT_DETERMINISTIC = "does not have a deterministic implementation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +34,14 @@ class Device:
         torch_device: where tensors live.
         precision: "fp32"; "bf16" or "fp16" for matrix products in that format with fp32 weights; "bf16_weights" for
             weights in bfloat16 too, with fp32 copies that the optimizer updates.
+        is_deterministic: whether a GPU trains with kernels that give the same bytes each time.
+        compiles: whether layers are pretrained by torch.compile.
     """
 
     torch_device: torch.device
     precision: Precision
+    is_deterministic: bool = True
+    compiles: bool = False
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which forward passes run."""
@@ -42,6 +49,45 @@ class Device:
             return nullcontext()
         narrow = torch.float16 if self.precision == "fp16" else torch.bfloat16
         return torch.autocast(self.torch_device.type, dtype=narrow)
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """The context in which gradients are computed.
+
+        Raises:
+            MachineError: the same bytes each time are asked for, and an operation has no kernel for that.
+        """
+        if self.torch_device.type != "cuda" or not self.is_deterministic:
+            yield
+            return
+        with _deterministic_kernels():
+            try:
+                yield
+            except RuntimeError as error:
+                if _NOT_DETERMINISTIC not in str(error):
+                    raise
+                raise MachineError(
+                    str(error).partition(_NOT_DETERMINISTIC)[0] + "cannot give the same bytes each time on a GPU",
+                    where="runtime.deterministic",
+                    given="true",
+                    remedy="set it to false; results are then equal up to rounding only",
+                ) from error
+
+
+@contextmanager
+def _deterministic_kernels() -> Iterator[None]:
+    """Torch's switch for the whole process, and back. Memory that nobody reads is not filled, which only costs time."""
+    was_on = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic  # what it has is a property of the module, which torch does not type
+    filled = memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(mode=True)
+    memory.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        memory.fill_uninitialized_memory = filled
+        torch.use_deterministic_algorithms(was_on, warn_only=only_warned)
 
 
 def choose_device(kind: Literal["auto", "cpu", "cuda"], precision: Precision, num_threads: int | None = None) -> Device:
@@ -69,6 +115,8 @@ def choose_device(kind: Literal["auto", "cpu", "cuda"], precision: Precision, nu
     if name == "cpu":
         _keep_freed_memory()
         _keep_fewer_kernels()
+    if name == "cuda":
+        os.environ.setdefault(_PRODUCTS_VARIABLE, _SAME_PRODUCTS)  # read by cuBLAS when it is first used
     if name == "cuda" and precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
         raise MachineError(
             f"{torch.cuda.get_device_name()} has no bfloat16",

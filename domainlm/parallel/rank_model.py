@@ -36,6 +36,12 @@ class RankModel:
     is_tied: bool
     world: World
 
+    def inner_layers(self) -> Iterator[nn.Module]:
+        """This rank's layers of the encoder, its last one left out."""
+        layers = list(self.module.get_submodule("encoder.layers").children())
+        for stage in self.division.stages_of(self.world.grid.stage):
+            yield from (layers[index] for index in self.division.layers(stage) if index < len(layers) - 1)
+
     def is_counted(self, name: str) -> bool:
         """Whether this rank, of all ranks of its replica that hold the same numbers, is the one to count them."""
         is_copy = self.places[name].dim is None and self.world.grid.tensor_rank > 0

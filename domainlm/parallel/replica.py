@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.data import GradientSum
 from domainlm.parallel.device import Device
 from domainlm.parallel.precision import LossScale, MasterWeights
@@ -29,12 +30,15 @@ class GridOptions:
         num_layers_per_recomputed: activations of every so many-th layer are computed again in the backward pass instead
             of being kept; 0 for none.
         divides_optimizer: whether the optimizer's state is divided over the data ranks.
+        compiles: whether layers are called as compiled, where the device says so and they are not divided over tensor
+            ranks.
     """
 
     engine: EngineName = "auto"
     schedule: ScheduleName = "auto"
     num_layers_per_recomputed: int = 0
     divides_optimizer: bool = False
+    compiles: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Replica:
         objective: the loss.
         device: where to compute, and in which precision.
         seed: of the dropout.
-        options: engine, schedule, activation checkpointing.
+        options: engine, schedule, activation checkpointing, compilation.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class Replica:
         self.masters = MasterWeights(held.module, narrow)
         self.loss_scale = LossScale() if device.precision == "fp16" else None
         fork_in_attention(held.module, self.world)
+        compiles = options.compiles and self.world.grid.tensor_degree == 1
+        self._compiled = CompiledLayers(held.inner_layers() if compiles else (), device)
         seeds = Seeds(seed, self.world.grid.data_rank)
         every = options.num_layers_per_recomputed
         self.stages = [
@@ -123,9 +129,10 @@ class Replica:
         scale = 1.0 if self.loss_scale is None else self.loss_scale.value
         for stage in self.stages:
             stage.begin(step, batches, counts, 0.0 if is_stand_in else scale)
-        self._sum.begin(len(batches))
-        self._engine.run(len(batches))
-        self._sum.finish()
+        with self._device.training(), self._compiled.in_use():
+            self._sum.begin(len(batches))
+            self._engine.run(len(batches))
+            self._sum.finish()
         for parameter in self._tied:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)

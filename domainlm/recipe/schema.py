@@ -104,6 +104,12 @@ class RuntimeSettings(Settings):
     precision: Literal["fp32", "bf16", "bf16_weights", "fp16"] = "fp32"
     """Format of matrix products. "bf16" keeps fp32 weights (autocast); "bf16_weights" keeps bf16 weights, with fp32
     master copies in the optimizer; "fp16" keeps fp32 weights and scales the loss (Micikevicius et al. 2018)."""
+    compile: bool | Literal["auto"] = "auto"
+    """Pretrain with layers that torch.compile has made kernels for; "auto": on a GPU, where it can. Dropout then draws
+    other numbers. Layers divided over tensor ranks are not compiled."""
+    deterministic: bool = True
+    """On a GPU, train with kernels that give the same bytes each time. false also allows those that do not, such as a
+    plugin's that has no other."""
     num_threads: Positive | None = None
     """CPU threads; all cores where not given."""
     num_workers: Positive | None = None

@@ -13,23 +13,28 @@ from domainlm.train.runtime import open_device
 
 
 def hardware_identity(runtime: RuntimeSettings) -> dict[str, Any]:
-    """Version of torch, kind of device, number format and threads, as JSON values.
+    """Version of torch, kind of device, number format, threads and kinds of kernels, as JSON values.
 
     Raises:
         MachineError: the device or the precision that the recipe asks for is not to be had.
     """
-    device = open_device(runtime)
+    device = open_device(runtime, pretrains=True)
     kind = device.torch_device.type
     name = (
         torch.cuda.get_device_name(device.torch_device) if kind == "cuda" else torch.backends.cpu.get_cpu_capability()
     )
-    return {
+    facts = {
         "torch": torch.__version__,
         "device": kind,
         "device_name": name,
         "precision": device.precision,
         "num_threads": torch.get_num_threads(),
     }
+    if device.compiles:
+        facts["compile"] = runtime.compile
+    if not device.is_deterministic:
+        facts["deterministic"] = False
+    return facts
 
 
 def grid_identity(ranks: Ranks, parallel: ParallelSettings) -> dict[str, Any]:

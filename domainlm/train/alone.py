@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domainlm.model.pretraining import PretrainingModel
+from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.device import Device
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.train.continuing import carried_moments
@@ -44,7 +45,8 @@ class Alone:
         """
         model = self.build()
         source = embeddings_first(self.source, model, settings.num_embedding_steps)
-        worker = OneProcess(model, self.objective, settings.optimizer, self.device, settings.seed)
+        compiled = CompiledLayers(model.encoder.layers[:-1], self.device)
+        worker = OneProcess(model, self.objective, settings.optimizer, self.device, settings.seed, compiled=compiled)
         if moments is not None:
             learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
             worker.load_optimizer(carried_moments(moments, (each for each in worker.weights() if each.name in learns)))

@@ -28,6 +28,7 @@ from domainlm.parallel.world import World, current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, SCORING_SETTINGS, PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
+from domainlm.train.ahead import Ahead
 from domainlm.train.alone import Alone
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints.runs import remove_checkpoints
@@ -39,8 +40,14 @@ from domainlm.train.held_out import NUM_SLOTS_TO_SCORE, SCORE_SEED, held_out_los
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
-from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, PretrainingSource, score_sequences
-from domainlm.train.runtime import open_device
+from domainlm.train.pretraining import (
+    PretrainingBatch,
+    PretrainingObjective,
+    PretrainingSource,
+    score_sequences,
+    width_multiple,
+)
+from domainlm.train.runtime import compiled_where_it_pays, open_device
 from domainlm.vocab.vocabulary import Vocabulary
 
 _TOKENIZER = "tokenizer.json"
@@ -108,9 +115,10 @@ def pretrain(
     mixture = mixture or Mixture([EncodedCorpus("corpus", tokens)])
     run, world = _run_identity(settings, mixture), current_world()
     if not world.broadcast(_is_finished(work / _MODEL, run)):
-        device, entries = open_device(runtime), Vocabulary.load(vocabulary)
+        device, entries = open_device(runtime, pretrains=True), Vocabulary.load(vocabulary)
         config, sentence_order = _check_start(start, settings, entries)
-        source, facts = _source(settings, mixture, entries, world), _model_facts(sentence_order) | {_RUN: run}
+        device = compiled_where_it_pays(device, runtime, settings, config)
+        source, facts = _source(settings, mixture, entries, world, device), _model_facts(sentence_order) | {_RUN: run}
         objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
         build = partial(_build_resting, config, sentence_order, start, settings)
         alone = Alone(build, objective, source, device)
@@ -228,16 +236,18 @@ def score_language_model(
 
 
 def _source(
-    settings: PretrainingSettings, mixture: Mixture, vocabulary: Vocabulary, world: World
+    settings: PretrainingSettings, mixture: Mixture, vocabulary: Vocabulary, world: World, device: Device
 ) -> BatchSource[PretrainingBatch]:
-    """This data rank's part of every step."""
-    return PretrainingSource(
+    """This data rank's part of every step; for a GPU ahead of time, where a CPU has its cores busy anyhow."""
+    source = PretrainingSource(
         mixed_batches(settings, mixture, vocabulary),
         settings.num_sequences_per_step,
         settings.num_sequences_per_micro_batch,
         data_rank=world.grid.data_rank,
         data_degree=world.grid.data_degree,
+        width_multiple=width_multiple(settings.max_tokens) if device.compiles else 1,
     )
+    return source if device.torch_device.type == "cpu" else Ahead(source)
 
 
 def _loop_settings(settings: PretrainingSettings) -> LoopSettings:

@@ -79,6 +79,7 @@ def build_grid_worker(
         schedule=schedule_of(parallel),
         num_layers_per_recomputed=parallel.num_layers_per_recomputed,
         divides_optimizer=parallel.shard_optimizer,
+        compiles=isinstance(phase, PretrainingSettings),
     )
     if world.is_joined and fullest(work, Degrees(**_degrees(world))).states > _LARGE_BYTES:
         give_freed_memory_back()

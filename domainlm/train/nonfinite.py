@@ -95,7 +95,7 @@ def find_origin(model: nn.Module, rerun: Callable[[], object], world: World) -> 
         The name of a module, with "output" or "gradient", and, among several ranks, the rank.
     """
     trace = _Trace()
-    with _watched(model, trace):
+    with _watched(model, trace), torch.compiler.set_stance("force_eager"):  # compiled layers would not call the hooks
         rerun()
     mine = {"output": trace.first, "gradient": "" if trace.first else _last_bad_gradient(model, trace.order)}
     found = world.gather(mine)

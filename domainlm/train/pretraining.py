@@ -19,6 +19,7 @@ from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
 
 MASKED_LM = "masked_lm"
 SENTENCE_ORDER = "sentence_order"
+_NUM_WIDTHS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -60,6 +61,28 @@ class PretrainingBatch:
             num_tokens=batch.num_tokens,
         )
 
+    def widened(self, width: int) -> Self:
+        """The same rows with padding up to `width` slots, which is at least what they have; the CPU's tensors."""
+        slots = self.tokens.shape[1]
+        if slots == width:
+            return self
+
+        def padded(tensor: torch.Tensor) -> torch.Tensor:
+            return functional.pad(tensor, (0, width - slots))
+
+        def moved(places: torch.Tensor) -> torch.Tensor:
+            return places // slots * width + places % slots
+
+        return replace(
+            self,
+            tokens=padded(self.tokens),
+            token_types=padded(self.token_types),
+            masked_positions=moved(self.masked_positions),
+            positions=None if self.positions is None else padded(self.positions),
+            samples=None if self.samples is None else padded(self.samples),
+            firsts=None if self.firsts is None else moved(self.firsts),
+        )
+
     def to(self, device: torch.device) -> Self:
         """The same micro-batch with its tensors on `device`."""
         if device.type == "cpu":
@@ -95,6 +118,7 @@ class PretrainingSource:
         num_sequences_per_micro_batch: sequences at once; the last micro-batch may be smaller.
         data_rank: whose part of each step to take: parts are contiguous, and together they are the step.
         data_degree: number of parts; at most `num_sequences_per_step`.
+        width_multiple: rows are padded to a multiple of so many slots.
     """
 
     batches: Batches
@@ -102,6 +126,7 @@ class PretrainingSource:
     num_sequences_per_micro_batch: int
     data_rank: int = 0
     data_degree: int = 1
+    width_multiple: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.data_rank < self.data_degree <= self.num_sequences_per_step:
@@ -113,10 +138,12 @@ class PretrainingSource:
         size, total = self.num_sequences_per_micro_batch, self.num_sequences_per_step
         start, stop = (total * rank // self.data_degree for rank in (self.data_rank, self.data_rank + 1))
         positions = range(step * total + start, step * total + stop)
-        return [
+        found = [
             PretrainingBatch.of(self.batches.batch(positions[start : start + size]))
             for start in range(0, len(positions), size)
         ]
+        multiple = self.width_multiple
+        return [batch.widened(-(-batch.tokens.shape[1] // multiple) * multiple) for batch in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +187,11 @@ class PretrainingObjective:
             states, batch.masked_positions, batch.masked_labels, batch.is_swapped, batch.firsts
         )
         return {MASKED_LM: words} if orders is None else {MASKED_LM: words, self.second: orders}
+
+
+def width_multiple(max_tokens: int) -> int:
+    """For compiled layers, made anew for every width: the largest divisor up to an eighth of the longest row."""
+    return max(each for each in range(1, max(1, max_tokens // _NUM_WIDTHS) + 1) if max_tokens % each == 0)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import nn
 
+from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.device import Device
 from domainlm.parallel.liveness import note_part
 from domainlm.parallel.replica import StepGradients
@@ -60,12 +61,29 @@ class Worker(Protocol[BatchT_contra]):
 
 
 class OneProcess(Generic[BatchT]):
-    """The whole model in this process."""
+    """The whole model in this process.
+
+    Args:
+        model: moved to the device.
+        objective: the loss.
+        optimizer: AdamW's settings.
+        device: where to compute, and in which precision.
+        seed: of the dropout.
+        compiled: layers of the model that are called as compiled, where the device says so.
+    """
 
     def __init__(
-        self, model: nn.Module, objective: Objective[BatchT], optimizer: OptimizerSettings, device: Device, seed: int
+        self,
+        model: nn.Module,
+        objective: Objective[BatchT],
+        optimizer: OptimizerSettings,
+        device: Device,
+        seed: int,
+        *,
+        compiled: CompiledLayers | None = None,
     ) -> None:
         self.module = model.to(device.torch_device)
+        self._compiled = compiled or CompiledLayers((), device)
         self._objective, self._settings, self._device, self._seed = objective, optimizer, device, seed
         self.optimizer = build_optimizer(model, optimizer)
         self._parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -85,15 +103,16 @@ class OneProcess(Generic[BatchT]):
         for batch in micro_batches:
             totals.update(self._objective.counts(batch))
         sums: dict[str, torch.Tensor] = {}
-        for index, batch in enumerate(micro_batches):
-            note_part()
-            torch.manual_seed(micro_batch_seed(self._seed, step, index))
-            with self._device.autocast():
-                losses = self._objective.loss_sums(self.module, batch.to(self._device.torch_device))
-            means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}
-            torch.autograd.backward(torch.stack(list(means.values())).sum())
-            for part, mean in means.items():
-                sums[part] = sums[part] + mean.detach() if part in sums else mean.detach()
+        with self._device.training(), self._compiled.in_use():
+            for index, batch in enumerate(micro_batches):
+                note_part()
+                torch.manual_seed(micro_batch_seed(self._seed, step, index))
+                with self._device.autocast():
+                    losses = self._objective.loss_sums(self.module, batch.to(self._device.torch_device))
+                means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}
+                torch.autograd.backward(torch.stack(list(means.values())).sum())
+                for part, mean in means.items():
+                    sums[part] = sums[part] + mean.detach() if part in sums else mean.detach()
         return sums
 
     def update(self, rate: float) -> None:

@@ -55,7 +55,7 @@ def test_peaks_are_dense_and_by_name(gpu: ModuleType) -> None:
 
 def test_a_step_is_counted_once(gpu: ModuleType) -> None:
     device = Device(torch_device=torch.device("cpu"), precision="bf16")
-    found = gpu.measure("tiny", _TINY, device, micro_batch=2, max_tokens=16, steps=2, compiled=False)
+    found = gpu.measure("tiny", _TINY, device, micro_batch=2, max_tokens=16, steps=2)
     seconds = found.seconds_per_step["median"]
     assert found.tokens_per_second == pytest.approx(2 * 16 / seconds)
     assert found.operations_per_second == pytest.approx(step_operations(gpu.work_of(_TINY, 2, 16)) / seconds)

@@ -11,9 +11,18 @@ from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from domainlm.model.attention import attend
+from domainlm.model.config import ModelConfig
+from domainlm.model.initialise import initialise
+from domainlm.model.pretraining import PretrainingModel
 from domainlm.model.visible import Visible, padding_bias, sample_bias, what_is_visible
+from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.grid import Grid
+from domainlm.recipe.optimizer_settings import OptimizerSettings
+from domainlm.recipe.schema import RuntimeSettings
 from domainlm.testing import run_on_ranks
+from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
+from domainlm.train.runtime import open_device
+from domainlm.train.worker import OneProcess
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -59,6 +68,83 @@ def test_curves_stay_in_a_band(degrees: tuple[int, int, int], precision: str, tm
 def test_dropout_is_alike_outside_and_apart_inside(tmp_path: Path) -> None:
     """Tensor ranks that drew unlike numbers outside attention would drift apart, and tell other losses."""
     train(tmp_path / "weights", (1, 1, 2), dropout=0.2)
+
+
+def rows_of(num_rows: int, step: int, *, is_packed: bool) -> PretrainingBatch:
+    """Rows of 64 slots, the last of them padded; packed ones hold two samples each."""
+    generator = torch.Generator().manual_seed(step)
+    tokens = torch.randint(5, 100, (num_rows, 64), generator=generator)
+    lengths = torch.tensor([64] * (num_rows - 1) + [41])
+    masked = torch.arange(1 + step, num_rows * 64 - 32, 7)
+    slots = torch.arange(64).expand(num_rows, -1)
+    return PretrainingBatch(
+        tokens=tokens,
+        token_types=torch.zeros_like(tokens),
+        lengths=lengths,
+        masked_positions=masked,
+        masked_labels=tokens.flatten()[masked],
+        num_tokens=int(lengths.sum()),
+        positions=torch.where(slots < 20 + step, slots, slots - 20 - step) if is_packed else None,
+        samples=(slots >= 20 + step).long() if is_packed else None,
+        firsts=torch.cat([torch.arange(0, num_rows * 64, 64) + each for each in (0, 20 + step)]) if is_packed else None,
+    )
+
+
+def worker_on_gpu(*, compiles: bool, dropout: float) -> OneProcess[PretrainingBatch]:
+    config = ModelConfig(
+        layers=3,
+        hidden=128,
+        heads=2,
+        feed_forward=256,
+        max_positions=64,
+        architecture="megatron",
+        dropout=dropout,
+        vocabulary_size=100,
+        padded_vocabulary_size=128,
+    )
+    device = open_device(RuntimeSettings(device="cuda", precision="bf16", compile=compiles), pretrains=True)
+    model = PretrainingModel(config, sentence_order=False)
+    initialise(model, 0)
+    compiled = CompiledLayers(model.encoder.layers[:-1], device)
+    return OneProcess(model, PretrainingObjective(), OptimizerSettings(), device, 0, compiled=compiled)
+
+
+def go_on(worker: OneProcess[PretrainingBatch], steps: range, *, is_packed: bool) -> list[float]:
+    losses = []
+    for step in steps:
+        found = worker.gradients(step, [rows_of(8, step, is_packed=is_packed), rows_of(5, step, is_packed=is_packed)])
+        worker.update(1e-3)
+        losses.append(found.parts["masked_lm"])
+    return losses
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.filterwarnings("ignore")  # torch.compile warns of torch's own affairs
+@pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
+def test_compiled_layers_train_the_same_model(is_packed: bool) -> None:
+    plain = go_on(worker_on_gpu(compiles=False, dropout=0.0), range(8), is_packed=is_packed)
+    found = go_on(worker_on_gpu(compiles=True, dropout=0.0), range(8), is_packed=is_packed)
+    assert found == pytest.approx(plain, rel=5e-3)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("compiles", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
+def test_training_gives_the_same_bytes_also_where_it_was_interrupted(is_packed: bool, compiles: bool) -> None:
+    whole = worker_on_gpu(compiles=compiles, dropout=0.1)
+    losses = go_on(whole, range(6), is_packed=is_packed)
+    half = worker_on_gpu(compiles=compiles, dropout=0.1)
+    first = go_on(half, range(3), is_packed=is_packed)
+    torch.compiler.reset()  # as a new process has it
+    other = worker_on_gpu(compiles=compiles, dropout=0.1)
+    with torch.no_grad():
+        for shard, kept in zip(other.weights(), half.weights(), strict=True):
+            shard.tensor.copy_(kept.tensor)
+    other.load_optimizer((each.name, each.tensor.cpu()) for each in half.optimizer_state())
+    assert first + go_on(other, range(3, 6), is_packed=is_packed) == losses
+    for mine, theirs in zip(other.weights(), whole.weights(), strict=True):
+        assert torch.equal(mine.tensor, theirs.tensor), mine.name
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -29,7 +29,7 @@ def default_facts() -> Iterator[Fact]:
     yield Fact(_SECTION, "allocator", allocator(place))
     if place == "cpu":
         yield Fact(_SECTION, "oneDNN kernels kept", num_kernels_kept())
-    yield Fact(_SECTION, "torch.compile", "not used")
+    yield Fact(_SECTION, "torch.compile", compilation(place))
 
 
 def attention_of(place: str, dtype: object, dropout: float | None) -> str:
@@ -62,6 +62,16 @@ def precision_fact() -> Fact:
         return Fact(_SECTION, name, f'"fp32": {error.problem}')
     chosen = "bf16" if times >= _WORTH_A_NARROW_FORMAT else "fp32"
     return Fact(_SECTION, name, f'"{chosen}": bf16 products are {times:.1f} times as fast as fp32 ones')
+
+
+def compilation(place: str) -> str:
+    """What `runtime.compile = "auto"` comes to."""
+    from domainlm.parallel.compiling import compile_problem
+
+    if place == "cpu":
+        return "not used: plain layers are as fast on CPUs"
+    problem = compile_problem(place)
+    return "for pretraining that takes minutes" if problem is None else f"not used, it does not work here: {problem}"
 
 
 def allocator(place: str) -> str:

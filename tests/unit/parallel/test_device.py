@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
 from domainlm.errors import MachineError
-from domainlm.parallel.device import choose_device
+from domainlm.parallel.device import Device, choose_device
 
 _COUNT_FAULTS = """
 import resource
 import torch
-from domainlm.parallel.device import choose_device
+from domainlm.parallel.device import Device, choose_device
 
 choose_device("cpu", "fp32", 1)
 def touch():
@@ -30,7 +31,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 _COUNT_KERNEL_BYTES = """
 import os
 import torch
-from domainlm.parallel.device import choose_device
+from domainlm.parallel.device import Device, choose_device
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -120,3 +121,24 @@ def test_kernels_of_many_shapes_are_not_all_kept_unless_the_user_has_chosen() ->
     if kept < 2**24:
         pytest.skip("products of bf16 have no kernels to keep on this processor")
     assert grown() < 0.9 * kept
+
+
+def test_a_gpu_trains_by_kernels_that_give_the_same_bytes() -> None:
+    assert not torch.are_deterministic_algorithms_enabled()
+    gpu = Device(torch_device=torch.device("cuda"), precision="fp32")
+    with gpu.training():
+        assert torch.are_deterministic_algorithms_enabled()
+    with replace(gpu, is_deterministic=False).training():
+        assert not torch.are_deterministic_algorithms_enabled()
+    with Device(torch_device=torch.device("cpu"), precision="fp32").training():
+        assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_an_operation_without_such_a_kernel_says_what_to_do() -> None:
+    gpu = Device(torch_device=torch.device("cuda"), precision="fp32")
+    with pytest.raises(MachineError, match="put_ cannot give the same bytes each time") as raised, gpu.training():
+        torch.zeros(4).put_(torch.tensor([1, 1]), torch.ones(2), accumulate=False)
+    assert raised.value.where == "runtime.deterministic"
+    assert not torch.are_deterministic_algorithms_enabled()
+    with pytest.raises(RuntimeError, match="something else"), gpu.training():
+        raise RuntimeError("something else")

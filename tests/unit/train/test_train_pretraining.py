@@ -36,7 +36,13 @@ from domainlm.train.assemble import create_start, pretrain
 from domainlm.train.corpora import EncodedCorpus, Mixture, epochs_read
 from domainlm.train.objective import Objective
 from domainlm.train.observer import NullObserver
-from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, PretrainingSource, score_sequences
+from domainlm.train.pretraining import (
+    PretrainingBatch,
+    PretrainingObjective,
+    PretrainingSource,
+    score_sequences,
+    width_multiple,
+)
 from domainlm.vocab.vocabulary import Vocabulary
 
 ENTRIES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrst", *(f"##{each}" for each in "uvwxyz")]
@@ -295,6 +301,30 @@ def test_loss_sums_over_micro_batches_are_those_of_the_whole(world: World, sente
     assert (
         set(totals[0][0]) == set(totals[0][1]) == ({"masked_lm", "sentence_order"} if sentence_order else {"masked_lm"})
     )
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_rows_padded_further_learn_the_same(world: World, packing: bool) -> None:
+    model = PretrainingModel(replace(CONFIG, dropout=0.0), sentence_order=True).train()
+    initialise(model, 0)
+    outcomes = []
+    for multiple in (1, 32):
+        source = PretrainingSource(_batches(world, packing=packing), 12, 7, width_multiple=multiple)
+        model.zero_grad()
+        batch = source.micro_batches(3)[1]
+        losses = PretrainingObjective().loss_sums(model, batch)
+        torch.autograd.backward(torch.stack(list(losses.values())).sum())
+        gradient = torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+        outcomes.append((batch.tokens.shape[1], {part: loss.item() for part, loss in losses.items()}, gradient))
+    (width, losses_before, gradient_before), (wider, losses_after, gradient_after) = outcomes
+    assert width < wider == 32
+    assert losses_after == pytest.approx(losses_before, rel=1e-5)
+    torch.testing.assert_close(gradient_after, gradient_before, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("max_tokens", "multiple"), [(512, 64), (128, 16), (100, 10), (7, 1)])
+def test_compiled_layers_see_few_widths(max_tokens: int, multiple: int) -> None:
+    assert width_multiple(max_tokens) == multiple
 
 
 @pytest.mark.parametrize("objective", get_args(SecondObjective))

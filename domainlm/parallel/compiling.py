@@ -1,0 +1,93 @@
+"""Layers by torch.compile while they train: on a GPU fewer kernels to start, and fewer passes through its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from domainlm.model.visible import Visible
+from domainlm.parallel.device import Device
+
+_NUM_PROBED = 8
+_NUM_VARIANTS = 64
+"""Of the code of a layer, for all shapes of models and batches that a process trains; torch's 8 are soon used up."""
+
+
+class CompiledLayers:
+    """Compiled within `in_use`, and plain elsewhere: where they are scored, traced or saved.
+
+    Layers of one shape share what was compiled. Every size of rows is compiled by itself, so that what is computed does
+    not depend on what came before; but how many samples there are is left open. A GPU's random numbers differ from
+    those of plain layers.
+
+    Args:
+        layers: none of them divided over tensor ranks, whose sums torch.compile cannot see through, and not the last of
+            an encoder, for what it does with `read` has no gradient when torch 2.11 compiles it.
+        device: where they train; nothing is compiled where it says so.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module], device: Device) -> None:
+        self._forwards: list[tuple[nn.Module, Callable[..., torch.Tensor]]] = []
+        if device.compiles:
+            torch._dynamo.config.recompile_limit = _NUM_VARIANTS  # noqa: SLF001 - torch has no other name for it
+            options = _options(device)
+            self._forwards = [
+                (layer, _marked(torch.compile(layer.forward, dynamic=False, options=options))) for layer in layers
+            ]
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Within the context the layers are called as compiled; the first time may take a minute."""
+        for layer, forward in self._forwards:
+            layer.forward = forward
+        try:
+            yield
+        finally:
+            for layer, _ in self._forwards:
+                del layer.forward
+
+
+def _options(device: Device) -> dict[str, Any] | None:
+    """Where a GPU is to give the same bytes each time, kernels must not be chosen by how fast they were just now."""
+    from torch._inductor import config
+
+    is_known = hasattr(config, "deterministic")  # since torch 2.10
+    return {"deterministic": True} if is_known and device.is_deterministic and _is_gpu(device) else None
+
+
+def _is_gpu(device: Device) -> bool:
+    return device.torch_device.type == "cuda"
+
+
+def _marked(forward: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    """The same, after noting that the number of samples is to be left open."""
+
+    def call(states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
+        if visible.bounds is not None:
+            torch._dynamo.maybe_mark_dynamic(visible.bounds, 0)  # noqa: SLF001 - torch documents it by this name
+        return forward(states, visible, read)
+
+    return call
+
+
+@lru_cache(maxsize=2)
+def compile_problem(device_type: str) -> str | None:
+    """Why torch.compile cannot make kernels for a kind of device; None where it can, which is tried.
+
+    Args:
+        device_type: "cpu" or "cuda".
+    """
+    try:
+        torch.compile(_probed)(torch.ones(_NUM_PROBED, device=device_type))
+    except Exception as error:  # noqa: BLE001 - a compiler, Triton or a folder for its files may be missing
+        return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return None
+
+
+def _probed(values: torch.Tensor) -> torch.Tensor:
+    return values * 2.0 + 1.0

@@ -24,16 +24,15 @@ from domainlm.model.origin import origin_of
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.model.tensor_file import file_order
 from domainlm.parallel.device import Device
-from domainlm.parallel.world import World, current_world
+from domainlm.parallel.world import current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, SCORING_SETTINGS, PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
-from domainlm.train.ahead import Ahead
 from domainlm.train.alone import Alone
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.continuing import carried_moments
-from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, mixed_batches
+from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, pretraining_source
 from domainlm.train.freezing import embeddings_first, freeze
 from domainlm.train.grid import build_grid_worker, needs_grid_worker, save_grid_model
 from domainlm.train.held_out import NUM_SLOTS_TO_SCORE, SCORE_SEED, held_out_losses
@@ -43,9 +42,7 @@ from domainlm.train.observer import Observer
 from domainlm.train.pretraining import (
     PretrainingBatch,
     PretrainingObjective,
-    PretrainingSource,
     score_sequences,
-    width_multiple,
 )
 from domainlm.train.runtime import compiled_where_it_pays, open_device
 from domainlm.vocab.vocabulary import Vocabulary
@@ -118,7 +115,10 @@ def pretrain(
         device, entries = open_device(runtime, pretrains=True), Vocabulary.load(vocabulary)
         config, sentence_order = _check_start(start, settings, entries)
         device = compiled_where_it_pays(device, runtime, settings, config)
-        source, facts = _source(settings, mixture, entries, world, device), _model_facts(sentence_order) | {_RUN: run}
+        source, facts = (
+            pretraining_source(settings, mixture, entries, world, device),
+            _model_facts(sentence_order) | {_RUN: run},
+        )
         objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
         build = partial(_build_resting, config, sentence_order, start, settings)
         alone = Alone(build, objective, source, device)
@@ -233,21 +233,6 @@ def score_language_model(
         module, entries, text, device, max_tokens=settings.max_tokens, pairs=pairs, num_rows=num_rows
     )
     return {**scores, **bits}
-
-
-def _source(
-    settings: PretrainingSettings, mixture: Mixture, vocabulary: Vocabulary, world: World, device: Device
-) -> BatchSource[PretrainingBatch]:
-    """This data rank's part of every step; for a GPU ahead of time, where a CPU has its cores busy anyhow."""
-    source = PretrainingSource(
-        mixed_batches(settings, mixture, vocabulary),
-        settings.num_sequences_per_step,
-        settings.num_sequences_per_micro_batch,
-        data_rank=world.grid.data_rank,
-        data_degree=world.grid.data_degree,
-        width_multiple=width_multiple(settings.max_tokens) if device.compiles else 1,
-    )
-    return source if device.torch_device.type == "cpu" else Ahead(source)
 
 
 def _loop_settings(settings: PretrainingSettings) -> LoopSettings:

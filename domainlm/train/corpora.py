@@ -8,11 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from domainlm.parallel.device import Device
+from domainlm.parallel.world import World
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.text.batches import Batches, PretrainingBatches
 from domainlm.text.masking import Masking, TokenTable
 from domainlm.text.mixing import MixedBatches, corpus_seed, shares_of_sizes
 from domainlm.text.several import open_dataset
+from domainlm.train.ahead import Ahead
+from domainlm.train.objective import BatchSource
+from domainlm.train.pretraining import PretrainingBatch, PretrainingSource, width_multiple
 from domainlm.vocab.vocabulary import Vocabulary
 
 
@@ -130,3 +135,18 @@ def token_table(vocabulary: Vocabulary) -> TokenTable:
         is_continuation=np.array(vocabulary.is_continuation, dtype=np.bool_),
         is_special=is_special,
     )
+
+
+def pretraining_source(
+    settings: PretrainingSettings, mixture: Mixture, vocabulary: Vocabulary, world: World, device: Device
+) -> BatchSource[PretrainingBatch]:
+    """This data rank's part of every step; for a GPU ahead of time, where a CPU has its cores busy anyhow."""
+    source = PretrainingSource(
+        mixed_batches(settings, mixture, vocabulary),
+        settings.num_sequences_per_step,
+        settings.num_sequences_per_micro_batch,
+        data_rank=world.grid.data_rank,
+        data_degree=world.grid.data_degree,
+        width_multiple=width_multiple(settings.max_tokens) if device.compiles else 1,
+    )
+    return source if device.torch_device.type == "cpu" else Ahead(source)

@@ -1,4 +1,4 @@
-"""Two ranks of one thread against one rank of two threads: data 2, pipeline 2 with both engines, tensor 2.
+"""Two ranks of one thread against one rank of two threads: data 2, pipeline 2 in three ways, tensor 2.
 
     python benchmarks/parallel.py                          # 6 layers x 384, sequences of 128, bf16
     python benchmarks/parallel.py --precision fp32 --turns 5
@@ -10,7 +10,7 @@ weights, gradients and optimizer are counted tensor by tensor on each rank and s
 memory is that of a rank's whole process.
 
 A pipeline holds the word embedding on its first and on its last stage. At 6 layers x 384 that is half of the model with
-a vocabulary of 30,522, and a rank's state is 0.76 of the whole; `--vocabulary 2000` shows what the layers alone do.
+a vocabulary of 30,522, and a rank's state is 0.76 of the whole; `parallel.divide_vocabulary` halves that too.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Case:
         engine: of the pipeline.
         num_micro_batches: of the whole step.
         divides_optimizer: over the replicas.
+        divides_vocabulary: over the stages too.
     """
 
     data: int = 1
@@ -61,6 +62,7 @@ class Case:
     engine: Literal["auto", "async_pipe", "torch"] = "auto"
     num_micro_batches: int = 2
     divides_optimizer: bool = False
+    divides_vocabulary: bool = False
 
     @property
     def num_ranks(self) -> int:
@@ -74,6 +76,7 @@ CASES = {
     "data 2": Case(data=2, divides_optimizer=True),
     "pipeline 2, torch": Case(pipeline=2, engine="torch", num_micro_batches=_NUM_MICRO_BATCHES),
     "pipeline 2, async_pipe": Case(pipeline=2, engine="async_pipe", num_micro_batches=_NUM_MICRO_BATCHES),
+    "pipeline 2, vocabulary divided": Case(pipeline=2, num_micro_batches=_NUM_MICRO_BATCHES, divides_vocabulary=True),
     "tensor 2": Case(tensor=2),
 }
 
@@ -204,6 +207,7 @@ def settings_of(case: Case, arguments: argparse.Namespace) -> tuple[PretrainingS
         tensor=case.tensor,
         engine=case.engine,
         shard_optimizer=case.divides_optimizer,
+        divide_vocabulary=case.divides_vocabulary,
     )
     return phase, parallel
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -19,12 +21,14 @@ class MaskedLanguageModelHead(nn.Module):
 
     Attributes:
         share: set where this process holds some entries of the vocabulary only; then there are losses, and no logits.
+        postpone: set where the decoder follows later: takes what it reads and the labels, and gives a zero.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.vocabulary_size = config.vocabulary_size
         self.share: VocabularyShare | None = None
+        self.postpone: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None
         self.approximate = gelu_kind(config)
         self.dense = nn.Linear(config.hidden, config.hidden)
         self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon)
@@ -53,6 +57,8 @@ class MaskedLanguageModelHead(nn.Module):
             labels: what stood there, below the vocabulary's size, [num_masked].
         """
         transformed = self._transform(states)
+        if self.postpone is not None:
+            return self.postpone(transformed, labels)
         return decoder_loss_sum(transformed, word_embedding, self.bias, labels, self.vocabulary_size, self.share)
 
     def _transform(self, states: torch.Tensor) -> torch.Tensor:

@@ -29,13 +29,21 @@ class GradientSum:
         parameters: what the backward pass fills.
         holders: what holds the gradients, for each of `parameters`: itself, or its fp32 master.
         world: the grid.
+        num_shares: how many shares of a step's gradient a parameter takes, by its place, where that is not one for each
+            micro-batch.
     """
 
-    def __init__(self, parameters: Sequence[nn.Parameter], holders: Sequence[nn.Parameter], world: World) -> None:
+    def __init__(
+        self,
+        parameters: Sequence[nn.Parameter],
+        holders: Sequence[nn.Parameter],
+        world: World,
+        num_shares: Mapping[int, int] | None = None,
+    ) -> None:
         self._group = world.group("data")
         self._is_needed = world.grid.data_degree > 1
         self._holders = list(holders)
-        self._num_expected = 0
+        self._num_expected, self._num_shares = 0, dict(num_shares or {})
         self._buckets: list[_Bucket] = []
         self._bucket_of: list[int] = []
         self._sent: list[Any] = []
@@ -70,7 +78,7 @@ class GradientSum:
 
     def _take(self, index: int, _: torch.Tensor) -> None:
         self._counts[index] += 1
-        if self._counts[index] == self._num_expected:
+        if self._counts[index] == self._num_shares.get(index, self._num_expected):
             self._buckets[self._bucket_of[index]].num_missing -= 1
             while len(self._sent) < len(self._buckets) and self._buckets[len(self._sent)].num_missing == 0:
                 self._send()

@@ -27,6 +27,7 @@ class RankModel:
         division: of the layers over the stages.
         is_tied: whether the word embedding is on the first and on the last stage, on different ranks.
         world: the grid.
+        divides_vocabulary: whether each rank of a replica has a part of the word embedding.
     """
 
     module: nn.Module
@@ -35,6 +36,7 @@ class RankModel:
     division: Division
     is_tied: bool
     world: World
+    divides_vocabulary: bool = False
 
     def inner_layers(self) -> Iterator[nn.Module]:
         """This rank's layers of the encoder, its last one left out."""
@@ -64,7 +66,7 @@ class RankModel:
         """
         is_writer = self.is_counted(name) and (self.world.grid.data_rank == 0 or not is_kept_by_all)
         if tensor.ndim == 0:
-            is_writer = is_writer and self.world.grid.tensor_rank == 0
+            is_writer = is_writer and self.places[name].start == 0  # the rank with the parameter's first part
             return Shard.whole(name + suffix, tensor, is_writer=is_writer)
         place = self.places[name]
         return Shard(name + suffix, place.view(tensor), place.global_shape, place.offsets, is_writer)
@@ -78,7 +80,12 @@ class RankModel:
 
 
 def build_rank_model(
-    build: Callable[[], nn.Module], division: Division, world: World, *, dtype: torch.dtype = torch.float32
+    build: Callable[[], nn.Module],
+    division: Division,
+    world: World,
+    *,
+    dtype: torch.dtype = torch.float32,
+    divides_vocabulary: bool = False,
 ) -> RankModel:
     """Build this rank's part of a model, on the rank's device.
 
@@ -88,6 +95,7 @@ def build_rank_model(
         division: the layers of the stages.
         world: the grid.
         dtype: of the weights.
+        divides_vocabulary: over all ranks of a replica; only where there is a pipeline, and a head that decodes.
 
     Raises:
         MachineError: the model does not divide by the tensor degree.
@@ -98,13 +106,15 @@ def build_rank_model(
     origins = {name: origin_of(parameter) for name, parameter in model.named_parameters()}
     trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    is_tied = world.grid.pipeline_degree > 1 and uses_word_embedding(model)
-    keep_stages(model, division, world.grid.stage)
-    places = split_model(model, world)
+    is_twice = world.grid.pipeline_degree > 1 and uses_word_embedding(model)
+    divides_vocabulary = divides_vocabulary and is_twice
+    keep_stages(model, division, world.grid.stage, divides_vocabulary=divides_vocabulary)
+    places = split_model(model, world, divides_vocabulary=divides_vocabulary)
     for name, parameter in list(model.named_parameters()):
         local = torch.zeros(parameter.shape, dtype=dtype, device=world.device)
         place = places[name]
         place.view(local).copy_(origins[name].read(place.slices))
         owner, _, own = name.rpartition(".")
         setattr(model.get_submodule(owner), own, nn.Parameter(local, requires_grad=trained[name]))
-    return RankModel(model, places, shapes, division, is_tied, world)
+    is_tied = is_twice and not divides_vocabulary
+    return RankModel(model, places, shapes, division, is_tied, world, divides_vocabulary)

@@ -15,9 +15,10 @@ from domainlm.parallel.data import GradientSum
 from domainlm.parallel.device import Device
 from domainlm.parallel.precision import LossScale, MasterWeights
 from domainlm.parallel.rank_model import RankModel
-from domainlm.parallel.schedule import EngineName, ScheduleName, make_engine
+from domainlm.parallel.schedule import Engine, EngineName, ScheduleName, make_engine
 from domainlm.parallel.seeds import Seeds, fork_in_attention
 from domainlm.parallel.stage_module import StagedLoss, StageModule
+from domainlm.parallel.vocabulary_engine import NUM_SHARES, VocabularyEngine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,15 +87,26 @@ class Replica:
             StageModule(held, stage, objective, device, seeds, num_layers_per_recomputed=every)
             for stage in held.division.stages_of(self.world.grid.stage)
         ]
-        self._engine = make_engine(self.stages, self.world, engine=options.engine, schedule=options.schedule)
-        pairs = zip(self.masters.parameters, self.masters.by_name.values(), strict=True)
-        trained = [(used, master) for used, master in pairs if used.requires_grad]
-        self._sum = GradientSum([used for used, _ in trained], [master for _, master in trained], self.world)
+        self._engine = self._make_engine(options)
+        pairs = zip(self.masters.parameters, self.masters.by_name.items(), strict=True)
+        trained = [(used, name, master) for used, (name, master) in pairs if used.requires_grad]
+        shares = NUM_SHARES if held.divides_vocabulary else {}
+        self._sum = GradientSum(
+            [used for used, _, _ in trained],
+            [master for _, _, master in trained],
+            self.world,
+            {index: shares[name] for index, (_, name, _) in enumerate(trained) if name in shares},
+        )
         self._tied = [
             self.masters.by_name[name]
             for name, parameter in held.module.named_parameters()
             if parameter.requires_grad and any(parameter is tied for tied in held.tied_parameters())
         ]
+
+    def _make_engine(self, options: GridOptions) -> Engine:
+        if self.held.divides_vocabulary:
+            return VocabularyEngine(self.stages[0], self.world)
+        return make_engine(self.stages, self.world, engine=options.engine, schedule=options.schedule)
 
     def gradients(
         self, step: int, micro_batches: Sequence[Any], max_norm: float | None, *, is_stand_in: bool = False

@@ -58,7 +58,7 @@ class StageModule(nn.Module):
         super().__init__()
         self.stage = stage
         self.is_first, self.is_last = stage == 0, stage == held.division.num_stages - 1
-        self._held, self._objective, self._device, self._seeds = held, objective, device, seeds
+        self._held, self._objective, self.device, self._seeds = held, objective, device, seeds
         encoder = held.module.get_submodule("encoder")
         self.embeddings = encoder.get_submodule("embeddings") if self.is_first else None
         layers = list(encoder.get_submodule("layers").children())
@@ -72,7 +72,7 @@ class StageModule(nn.Module):
         self._wire_dtype = next(held.module.parameters()).dtype
         self._step = 0
         self._batches: Sequence[Any] = ()
-        self._inputs: list[EncoderInputs] = []
+        self.inputs: list[EncoderInputs] = []
         self._counts: Mapping[str, float] = {}
         self._scale = 1.0
         self._wire_size = 0
@@ -88,14 +88,19 @@ class StageModule(nn.Module):
             scale: factor of the losses before the backward pass; 0 where they are not to count.
         """
         self._step, self._batches, self._counts, self._scale = step, batches, counts, scale
-        self._inputs = [self._objective.inputs(batch) for batch in batches]
-        self._wire_size = self.hidden * max(inputs.tokens.numel() for inputs in self._inputs)
+        self.inputs = [self._objective.inputs(batch) for batch in batches]
+        self._wire_size = self.hidden * max(inputs.tokens.numel() for inputs in self.inputs)
         self.sums = {}
 
     @property
     def weight(self) -> float:
         """Of the losses of this rank: 1, or 0 where they are not to count."""
         return float(self._scale != 0.0)
+
+    @property
+    def module(self) -> nn.Module:
+        """This rank's part of the whole model."""
+        return self._held.module
 
     @property
     def hidden(self) -> int:
@@ -118,8 +123,8 @@ class StageModule(nn.Module):
             Flat hidden states, of the length of `wire`; the last stage's loss [1].
         """
         note_part()
-        inputs = self._inputs[index]
-        with self._device.autocast():
+        inputs = self.inputs[index]
+        with self.device.autocast():
             states = self._compute(index, inputs, received)
             if self.is_last:
                 return self._loss(index, states)
@@ -162,7 +167,10 @@ class StageModule(nn.Module):
         assert self.norm is not None
         self._seeds.enter(self._step, index, "heads")
         sums = self._objective.losses(self._held.module, self.norm(states), self._batches[index])
-        means = {part: loss / max(1.0, self._counts[part]) for part, loss in sums.items()}
-        for part, mean in means.items():
-            self.sums[part] = self.sums[part] + mean.detach() if part in self.sums else mean.detach()
-        return torch.stack(list(means.values())).sum().mul(self._scale).view(1)
+        return torch.stack([self.take_loss(part, loss) for part, loss in sums.items()]).sum().view(1)
+
+    def take_loss(self, part: str, loss: torch.Tensor) -> torch.Tensor:
+        """Note a part of the loss of some micro-batches, a sum; returns what the backward pass begins with."""
+        mean = loss / max(1.0, self._counts[part])
+        self.sums[part] = self.sums[part] + mean.detach() if part in self.sums else mean.detach()
+        return mean.mul(self._scale)

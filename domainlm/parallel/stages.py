@@ -40,11 +40,11 @@ class Elsewhere(nn.Module):
     """Stands in the place of a part of the model that another stage has, so that names stay as they are."""
 
 
-def keep_stages(model: nn.Module, division: Division, pipeline_rank: int) -> None:
+def keep_stages(model: nn.Module, division: Division, pipeline_rank: int, *, divides_vocabulary: bool = False) -> None:
     """Take out of a model on the meta device whatever the stages of this rank do not need.
 
     The first stage has the embeddings; the last one the encoder's last normalisation, all heads and, for heads that use
-    it, the word embedding once more.
+    it, the word embedding once more. With a divided vocabulary all have the word embedding and the decoder's bias.
     """
     stages = division.stages_of(pipeline_rank)
     has_first, has_last = 0 in stages, division.num_stages - 1 in stages
@@ -55,15 +55,18 @@ def keep_stages(model: nn.Module, division: Division, pipeline_rank: int) -> Non
         if index not in kept:
             layers.set_submodule(str(index), Elsewhere())
     embeddings = encoder.get_submodule("embeddings")
-    uses_words = has_last and uses_word_embedding(model)
+    uses_words = (has_last or divides_vocabulary) and uses_word_embedding(model)
     for name, module in list(embeddings.named_children()):
         is_word = f"encoder.embeddings.{name}" == WORD_EMBEDDING
         if not has_first and not (is_word and uses_words) and any(True for _ in module.parameters()):
             embeddings.set_submodule(name, Elsewhere())
     if not has_last:
         encoder.set_submodule("norm", Elsewhere())
-        for name, _ in list(model.named_children()):
-            if name != "encoder":
+        for name, head in list(model.named_children()):
+            if divides_vocabulary and name in WORD_EMBEDDING_USERS:
+                for own, _ in list(head.named_children()):
+                    head.set_submodule(own, Elsewhere())
+            elif name != "encoder":
                 model.set_submodule(name, Elsewhere())
 
 

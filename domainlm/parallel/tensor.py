@@ -11,6 +11,7 @@ from torch import distributed, nn
 from domainlm.errors import MachineError
 from domainlm.model.heads import MaskedLanguageModelHead
 from domainlm.model.shard_plan import Split, split_of
+from domainlm.parallel.divided_words import DividedWords
 from domainlm.parallel.world import World
 
 
@@ -49,12 +50,22 @@ class Place:
         return tuple(self.start if dim == self.dim else 0 for dim in range(len(self.global_shape)))
 
 
-def split_model(model: nn.Module, world: World) -> dict[str, Place]:
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Equal shares: how many, which is this rank's, and the group of those that have them."""
+
+    number: int
+    index: int
+    group: Any
+
+
+def split_model(model: nn.Module, world: World, *, divides_vocabulary: bool = False) -> dict[str, Place]:
     """Put fairscale's layers in place of those that the plan divides; their weights hold no numbers yet.
 
     Args:
         model: built on the meta device.
         world: the grid, and this rank's place in it.
+        divides_vocabulary: over all ranks of a replica, not over the tensor ranks alone.
 
     Returns:
         Where each parameter's part lies, by name.
@@ -64,34 +75,40 @@ def split_model(model: nn.Module, world: World) -> dict[str, Place]:
     """
     places = {name: Place(tuple(parameter.shape)) for name, parameter in model.named_parameters()}
     degree = world.grid.tensor_degree
-    if degree == 1:
-        return places
+    over_tensor = _Shares(degree, world.grid.tensor_rank, world.group("tensor"))
+    over_replica = _Shares(
+        degree * world.grid.pipeline_degree,
+        world.grid.stage * degree + world.grid.tensor_rank,
+        world.group("replica"),
+    )
     for name, module in list(model.named_modules()):
         split = split_of(name)
-        if split is None or not any(True for _ in module.parameters(recurse=False)):
+        shares = over_replica if split == "vocabulary" and divides_vocabulary else over_tensor
+        if split is None or shares.number == 1 or not any(True for _ in module.parameters(recurse=False)):
             continue
         if not isinstance(module, nn.Linear | nn.Embedding):
-            _share_own_parameters(module, world)
+            _share_own_parameters(module, shares)
         elif split == "vocabulary":
             assert isinstance(module, nn.Embedding)
-            model.set_submodule(name, _vocabulary_layer(module, degree))
+            layer = _divided_words(module, shares) if divides_vocabulary else _vocabulary_layer(module, degree)
+            model.set_submodule(name, layer)
         else:
             assert isinstance(module, nn.Linear)
             _check_divides(name, module, split, degree)
             model.set_submodule(name, _linear_layer(module, split))
         for own, _ in model.get_submodule(name).named_parameters(recurse=False):
             full = f"{name}.{own}"
-            places[full] = _place(places[full].global_shape, split, own, world)
+            places[full] = _place(places[full].global_shape, split, own, shares)
     _check_heads(model, degree)
     return places
 
 
-def _place(shape: tuple[int, ...], split: Split, own: str, world: World) -> Place:
+def _place(shape: tuple[int, ...], split: Split, own: str, shares: _Shares) -> Place:
     if split == "row" and own == "bias":
         return Place(shape)
     dim = 1 if split == "row" else 0
-    per_rank = -(-shape[dim] // world.grid.tensor_degree)
-    start = min(world.grid.tensor_rank * per_rank, shape[dim])
+    per_rank = -(-shape[dim] // shares.number)
+    start = min(shares.index * per_rank, shape[dim])
     return Place(shape, dim, start, min(per_rank, shape[dim] - start))
 
 
@@ -113,22 +130,27 @@ def _vocabulary_layer(module: nn.Embedding, degree: int) -> nn.Module:
     return _without_memory(VocabParallelEmbedding(num_rows, module.embedding_dim, init_method=_leave))
 
 
+def _divided_words(module: nn.Embedding, shares: _Shares) -> nn.Module:
+    per_rank = -(-module.num_embeddings // shares.number)
+    return DividedWords(per_rank, module.embedding_dim, shares.index * per_rank)
+
+
 def _without_memory(made: nn.Module) -> nn.Module:
     """Give back the weights that fairscale's layers allocate at once, so that one is in memory at a time."""
     return made.to("meta")
 
 
-def _share_own_parameters(module: nn.Module, world: World) -> None:
+def _share_own_parameters(module: nn.Module, shares: _Shares) -> None:
     """Shorten the parameters of a head that has one number for each entry of the vocabulary."""
     assert isinstance(module, MaskedLanguageModelHead), "the plan divides a module that cannot tell its share"
-    per_rank = -(-len(module.bias) // world.grid.tensor_degree)
+    per_rank = -(-len(module.bias) // shares.number)
     module.bias = nn.Parameter(torch.empty(per_rank, device="meta"))
-    module.share = _Share(world.grid.tensor_rank * per_rank, world.group("tensor"))
+    module.share = _Share(shares.index * per_rank, shares.group)
 
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """`domainlm.model.decoder_loss.VocabularyShare` over the tensor group."""
+    """`domainlm.model.decoder_loss.VocabularyShare` over a group of ranks."""
 
     start: int
     group: Any

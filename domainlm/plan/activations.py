@@ -47,10 +47,10 @@ def embedding_bytes(work: Work) -> int:
     return work.num_slots_per_micro_batch * per_token
 
 
-def head_bytes(work: Work, tensor_degree: int) -> int:
+def head_bytes(work: Work, share: Share) -> int:
     """What the last normalisation and the masked-language-model head keep of one micro-batch."""
     config, value = work.config, work.value_bytes
-    num_rows = -(-config.padded_vocabulary_size // tensor_degree)
+    num_rows = 0 if share.vocabulary_degree else share.vocabulary_rows(config)
     # Dense layer, GELU and normalisation keep their inputs, the decoder its input and the gradient of its scores.
     per_masked = config.hidden * (3 * value + work.state_bytes) + _NORM_STATISTICS + num_rows * value
     kept = work.num_masked_per_micro_batch * per_masked
@@ -68,8 +68,10 @@ def narrow_weight_bytes(work: Work, share: Share) -> int:
     config = work.config
     layer = 4 * config.hidden * config.hidden + 2 * config.hidden * config.feed_forward
     size = share.num_layers * layer // share.tensor_degree
+    if share.has_decoder:
+        size += share.vocabulary_rows(config) * config.hidden
     if share.is_last:
-        size += -(-config.padded_vocabulary_size // share.tensor_degree) * config.hidden + config.hidden**2
+        size += config.hidden**2
         size += config.hidden**2 if work.sentence_order else 0
     return HALF_BYTES * size
 
@@ -82,8 +84,19 @@ def micro_batch_bytes(work: Work, share: Share) -> int:
     if work.attention == "fused" or recomputed:  # plain products read the mask in the forward pass alone
         kept += pair_mask_bytes(work) * work.num_stages_per_rank
     kept += embedding_bytes(work) if share.is_first else 0
-    kept += head_bytes(work, share.tensor_degree) if share.is_last else 0
+    kept += head_bytes(work, share) if share.is_last else 0
     return kept
+
+
+def divided_vocabulary_bytes(work: Work, share: Share, num_micro_batches: int) -> int:
+    """Where the vocabulary is divided: what the decoder and the embedding keep of all micro-batches of a step."""
+    if not share.vocabulary_degree:
+        return 0
+    config = work.config
+    # States in fp32 with their gradient, their narrow copy, and the gradient of the scores; fp32 vectors, twice.
+    per_masked = config.hidden * (2 * FP32_BYTES + work.value_bytes) + share.vocabulary_rows(config) * work.value_bytes
+    looked_up = 2 * work.num_slots_per_micro_batch * config.hidden * FP32_BYTES if share.is_first else 0
+    return num_micro_batches * (work.num_masked_per_micro_batch * per_masked + looked_up)
 
 
 def recomputed_bytes(work: Work, share: Share) -> int:

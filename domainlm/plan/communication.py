@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from domainlm.plan.memory import memory_of
 from domainlm.plan.stages import shares
-from domainlm.plan.work import Degrees, Work
+from domainlm.plan.work import FP32_BYTES, Degrees, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,8 @@ class Communication:
 
     Attributes:
         data: gradients, between replicas.
-        pipeline: hidden states and their gradients, between stages, and the gradient of the tied word embedding.
+        pipeline: hidden states and their gradients, between stages, and the gradient of the tied word embedding; or,
+            where the vocabulary is divided, the vectors looked up with their gradients, and what the decoder reads.
         tensor: hidden states and their gradients, within a tensor group.
     """
 
@@ -44,9 +45,14 @@ def communication_of(work: Work, degrees: Degrees) -> Communication:
     between_stages = 2 * values * work.state_bytes * work.num_stages_per_rank if degrees.pipeline > 1 else 0
     memories = memory_of(work, degrees)
     rows = -(-work.config.padded_vocabulary_size // degrees.tensor)
-    tied = rows * work.config.hidden * work.gradient_bytes if degrees.pipeline > 1 else 0
+    tied = all_reduce_bytes(rows * work.config.hidden * work.gradient_bytes if degrees.pipeline > 1 else 0, 2)
+    if work.divides_vocabulary and degrees.pipeline > 1:
+        ranks = degrees.pipeline * degrees.tensor
+        masked = num_micro_batches * work.num_masked_per_micro_batch * work.config.hidden * FP32_BYTES
+        looked_up = num_micro_batches * values * FP32_BYTES
+        tied = all_reduce_bytes(masked + looked_up, ranks) + masked + looked_up
     return Communication(
         data=all_reduce_bytes(max(memory.gradients for memory in memories), degrees.data),
-        pipeline=num_micro_batches * between_stages + all_reduce_bytes(tied, 2),
+        pipeline=num_micro_batches * between_stages + tied,
         tensor=num_micro_batches * most_layers * per_layer,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from domainlm.plan.activations import (
     differentiated_bytes,
+    divided_vocabulary_bytes,
     micro_batch_bytes,
     narrow_weight_bytes,
     pair_mask_bytes,
@@ -79,6 +80,7 @@ def _rank_memory(work: Work, degrees: Degrees, rank: int, share: Share) -> RankM
     word = next((entry.size for entry in parameters if entry.name == "embeddings.word"), 0)
     gradients = size * work.gradient_bytes
     working = word * work.weight_bytes + max(differentiated_bytes(work, share.tensor_degree), pair_mask_bytes(work))
+    activations += divided_vocabulary_bytes(work, share, work.num_micro_batches(degrees.data))
     # The micro-batch that goes backward has left when all gradients are there. Replicas keep room for gradients always.
     is_apart = degrees.data == 1 and num_held >= work.num_micro_batches(degrees.data)
     never_together = min(gradients + working, of_micro_batch) if is_apart else 0

@@ -29,9 +29,10 @@ def unread_operations(config: ModelConfig, num_unread: int) -> int:
     return num_unread * 2 * (config.hidden * config.hidden + 2 * config.hidden * config.feed_forward)
 
 
-def head_operations(config: ModelConfig, num_masked: int) -> int:
+def head_operations(config: ModelConfig, num_masked: int, *, decodes: bool = True) -> int:
     """Forward operations of the masked-language-model head over so many positions: dense layer and decoder."""
-    return num_masked * 2 * (config.hidden * config.hidden + config.hidden * config.padded_vocabulary_size)
+    entries = config.padded_vocabulary_size if decodes else 0
+    return num_masked * 2 * (config.hidden * config.hidden + config.hidden * entries)
 
 
 def step_operations(work: Work) -> int:

@@ -3,7 +3,7 @@
 Matrices are divided as in Shoeybi et al. (2019), section 3: query, key, value and the inner layer by columns, the two
 output layers by rows, the word embedding by vocabulary; normalisations, the biases of output layers and the small
 embeddings are on every rank of a tensor group. The word embedding is also the decoder, so that a pipeline of several
-stages holds it twice, on its first and on its last.
+stages holds it twice, on its first and on its last, unless all ranks of a replica divide it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Share(NamedTuple):
         is_last: has the heads.
         tensor_degree: ranks that its matrices are divided over.
         num_recomputed: of the layers, how many recompute their activations.
+        vocabulary_degree: ranks that the word embedding is divided over, all of a replica; 0 where it is divided over
+            the tensor ranks alone.
     """
 
     num_layers: int
@@ -46,17 +48,31 @@ class Share(NamedTuple):
     is_last: bool = True
     tensor_degree: int = 1
     num_recomputed: int = 0
+    vocabulary_degree: int = 0
+
+    def vocabulary_rows(self, config: ModelConfig) -> int:
+        """Rows of the word embedding, where there are any."""
+        return _part(config.padded_vocabulary_size, self.vocabulary_degree or self.tensor_degree)
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether any of the decoder's work is done here."""
+        return self.is_last or self.vocabulary_degree > 0
 
 
 def parameters_of(config: ModelConfig, share: Share, *, sentence_order: bool) -> list[ParameterSize]:
     """The parameters of one rank, in the order of the model's modules."""
     found: list[ParameterSize] = []
     if share.is_first:
-        found += _embeddings(config, share.tensor_degree)
+        found += _embeddings(config, share)
+    elif share.vocabulary_degree:
+        found.append(_words(config, share))
     for _ in range(share.num_layers):
         found += _layer(config, share.tensor_degree)
     if share.is_last:
         found += _heads(config, share, sentence_order=sentence_order)
+    elif share.vocabulary_degree:
+        found.append(ParameterSize("masked_lm.bias", share.vocabulary_rows(config), False))
     return found
 
 
@@ -65,9 +81,13 @@ def num_parameters(config: ModelConfig, *, sentence_order: bool) -> int:
     return sum(entry.size for entry in parameters_of(config, Share(config.layers), sentence_order=sentence_order))
 
 
-def _embeddings(config: ModelConfig, tensor_degree: int) -> Iterator[ParameterSize]:
+def _words(config: ModelConfig, share: Share) -> ParameterSize:
+    return ParameterSize("embeddings.word", share.vocabulary_rows(config) * config.hidden, True)
+
+
+def _embeddings(config: ModelConfig, share: Share) -> Iterator[ParameterSize]:
     hidden = config.hidden
-    yield ParameterSize("embeddings.word", _part(config.padded_vocabulary_size, tensor_degree) * hidden, True)
+    yield _words(config, share)
     yield ParameterSize("embeddings.position", config.max_positions * hidden, True)
     yield ParameterSize("embeddings.token_type", NUM_TOKEN_TYPES * hidden, True)
     if config.architecture == "bert":
@@ -90,11 +110,11 @@ def _layer(config: ModelConfig, tensor_degree: int) -> Iterator[ParameterSize]:
 
 
 def _heads(config: ModelConfig, share: Share, *, sentence_order: bool) -> Iterator[ParameterSize]:
-    hidden, rows = config.hidden, _part(config.padded_vocabulary_size, share.tensor_degree)
+    hidden, rows = config.hidden, share.vocabulary_rows(config)
     if config.architecture == "megatron":
         yield from _norm("norm", hidden)
-    if not share.is_first:
-        yield ParameterSize("embeddings.word", rows * hidden, True)
+    if not share.is_first and not share.vocabulary_degree:
+        yield _words(config, share)
     yield ParameterSize("masked_lm.bias", rows, False)
     yield ParameterSize("masked_lm.dense.weight", hidden * hidden, True)
     yield ParameterSize("masked_lm.dense.bias", hidden, False)

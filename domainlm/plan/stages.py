@@ -12,8 +12,8 @@ from domainlm.plan.work import Degrees, Schedule, Work
 def layers_per_stage(work: Work, num_stages: int) -> tuple[int, ...]:
     """Layers of each stage, first to last: as the work says, or so that the slowest stage is as fast as can be.
 
-    A layer costs its operations, and the last stage has the head besides and a layer that is read in part; looking up
-    embeddings costs next to nothing.
+    A layer costs its operations, and the last stage has the head besides (the decoder, where the vocabulary is divided,
+    costs all of them the same) and a layer that is read in part; looking up embeddings costs next to nothing.
     """
     if work.layers_per_stage is not None:
         return work.layers_per_stage
@@ -41,7 +41,7 @@ def last_stage_weight(work: Work) -> float:
     The head is added; what the last layer is spared where no head reads it is taken off.
     """
     layer = layer_operations(work.config, work.num_sequences_per_micro_batch, work.max_tokens)
-    head = head_operations(work.config, work.num_masked_per_micro_batch)
+    head = head_operations(work.config, work.num_masked_per_micro_batch, decodes=not work.divides_vocabulary)
     return (head - unread_operations(work.config, work.num_unread_per_micro_batch)) / layer
 
 
@@ -49,6 +49,8 @@ def shares(work: Work, degrees: Degrees) -> list[Share]:
     """What each pipeline rank of one replica holds. Rank r has stages r, r + degree, ... of an interleaved pipeline."""
     per_stage = layers_per_stage(work, degrees.pipeline * work.num_stages_per_rank)
     stops = list(accumulate(per_stage))
+    divides = work.divides_vocabulary and degrees.pipeline > 1
+    vocabulary_degree = degrees.pipeline * degrees.tensor if divides else 0
     recomputed = [num_recomputed(work, stop - size, stop) for size, stop in zip(per_stage, stops, strict=True)]
     return [
         Share(
@@ -57,6 +59,7 @@ def shares(work: Work, degrees: Degrees) -> list[Share]:
             is_first=rank == 0,
             is_last=rank == degrees.pipeline - 1,
             tensor_degree=degrees.tensor,
+            vocabulary_degree=vocabulary_degree,
         )
         for rank in range(degrees.pipeline)
     ]

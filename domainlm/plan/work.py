@@ -53,6 +53,9 @@ class Work:
         num_stages_per_rank: of an interleaved pipeline.
         gradient_bytes: of a gradient: fp32, also of narrower weights, whose gradients are added up in their copies.
         layers_per_stage: first to last; None balances them.
+        packs_rows: several samples in a row.
+        divides_vocabulary: the word embedding is divided over all ranks of a replica, not over tensor ranks alone; the
+            schedule is then "gpipe".
     """
 
     config: ModelConfig
@@ -71,6 +74,7 @@ class Work:
     layers_per_stage: tuple[int, ...] | None = None
     gradient_bytes: int = FP32_BYTES
     packs_rows: bool = False
+    divides_vocabulary: bool = False
 
     @property
     def value_bytes(self) -> int:

@@ -34,6 +34,10 @@ class ParallelSettings(Settings):
     """Layers of each stage, first to last; "auto" balances the stages, embedding and head counted."""
     activation_checkpointing: Literal["off", "every_layer"] | Positive = "off"
     """Recompute activations in the backward pass instead of keeping them: of every layer, or of every nth."""
+    divide_vocabulary: bool = False
+    """In pretraining, divide the word embedding, which is the decoder too, over all ranks of a replica, not over its
+    tensor ranks alone; a pipeline otherwise holds it on its first and on its last stage. All micro-batches then go
+    forward before the first one goes backward (after Yeung et al. 2024)."""
     shard_optimizer: bool = False
     """Divide the optimizer's state over the replicas (fairscale OSS, after Rajbhandari et al. 2020)."""
     hang_seconds: Positive = 45
@@ -55,4 +59,10 @@ class ParallelSettings(Settings):
             raise ValueError('num_stages_per_rank above 1 needs engine = "torch"')
         if self.schedule == "interleaved" and self.num_stages_per_rank == 1:
             raise ValueError('schedule "interleaved" needs num_stages_per_rank of at least 2')
+        if self.divide_vocabulary and not (
+            self.engine in ("auto", "torch") and self.schedule in ("auto", "gpipe") and self.num_stages_per_rank == 1
+        ):
+            raise ValueError(
+                "divide_vocabulary has an order of its own: leave engine, schedule and num_stages_per_rank as they are"
+            )
         return self

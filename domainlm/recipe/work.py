@@ -30,6 +30,7 @@ def work_of(
         runtime: number formats.
         on_gpu: computed on GPUs.
     """
+    divides_vocabulary = parallel.divide_vocabulary and isinstance(phase, PretrainingSettings)
     return Work(
         config=config,
         sentence_order=isinstance(phase, PretrainingSettings) and phase.second_objective != "none",
@@ -41,7 +42,8 @@ def work_of(
         attention=_attention(config, phase.max_tokens, runtime, on_gpu=on_gpu),
         checkpoint_every=parallel.num_layers_per_recomputed,
         shard_optimizer=parallel.shard_optimizer,
-        schedule=schedule_of(parallel),
+        schedule="gpipe" if divides_vocabulary else schedule_of(parallel),
+        divides_vocabulary=divides_vocabulary,
         num_stages_per_rank=parallel.num_stages_per_rank,
         packs_rows=isinstance(phase, PretrainingSettings) and phase.packing,
         layers_per_stage=None if parallel.layers_per_stage == "auto" else parallel.layers_per_stage,

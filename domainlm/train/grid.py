@@ -83,7 +83,9 @@ def build_grid_worker(
     )
     if world.is_joined and fullest(work, Degrees(**_degrees(world))).states > _LARGE_BYTES:
         give_freed_memory_back()
-    held = build_rank_model(build, Division(num_layers, world.grid.pipeline_degree), world)
+    divides_vocabulary = parallel.divide_vocabulary and isinstance(phase, PretrainingSettings)
+    division = Division(num_layers, world.grid.pipeline_degree)
+    held = build_rank_model(build, division, world, divides_vocabulary=divides_vocabulary)
     return GridWorker(
         held,
         objective,

@@ -100,6 +100,39 @@ def test_a_stage_may_have_the_head_alone(train: Train, reference: Outcome) -> No
     assert_equal(train((1, 2, 1), layers=[4, 0], micro_batch_size=8, options={"schedule": "gpipe"}), reference)
 
 
+_DIVIDED = [(1, 2, 1), (1, 4, 1), (1, 2, 2), (2, 2, 1), (2, 2, 2)]
+
+
+@pytest.mark.slow
+@of_grids(_DIVIDED)
+def test_a_divided_vocabulary_changes_nothing(grid: tuple[int, int, int], train: Train, reference: Outcome) -> None:
+    spec = {"divides_vocabulary": True, "micro_batch_size": micro_batch_size(grid)}
+    assert_equal(train(grid, **spec), reference)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"packed": True}, id="packed"),
+        pytest.param({"micro_batch_size": 16}, id="one micro-batch"),
+        pytest.param({"micro_batch_size": 5}, id="unequal micro-batches"),
+        pytest.param({"without_order": True}, id="words alone"),
+        pytest.param({"embedding_steps": 3}, id="embeddings first"),
+        pytest.param({"resting": {"num_frozen_layers": 2, "freezes_embeddings": True}}, id="half at rest"),
+        pytest.param({"layers": [4, 0]}, id="a stage without layers"),
+    ],
+)
+def test_a_divided_vocabulary_changes_nothing_of(spec: dict[str, Any], train: Train) -> None:
+    spec = {"num_steps": 5, "micro_batch_size": 4, **spec}
+    plain = {key: value for key, value in spec.items() if key != "layers"}
+    assert_equal(train((1, 2, 1), divides_vocabulary=True, **spec), train((1, 1, 1), plain=True, **plain))
+
+
+def test_a_divided_vocabulary_goes_with_a_divided_optimizer(train: Train, reference: Outcome) -> None:
+    spec = {"divides_vocabulary": True, "micro_batch_size": 4, "options": {"divides_optimizer": True}}
+    assert_equal(train((2, 2, 1), **spec), reference)
+
+
 @pytest.mark.parametrize("every", [1, 3])
 def test_recomputed_activations_change_nothing(every: int, train: Train, reference: Outcome) -> None:
     spec = {"micro_batch_size": 8, "options": {"num_layers_per_recomputed": every}}

@@ -38,6 +38,8 @@ def planning() -> ModuleType:
         ({"data": 2, "tensor": 2}, "bf16_weights"),
         ({"data": 2, "shard_optimizer": True}, "fp32"),
         ({"pipeline": 2, "num_stages_per_rank": 2}, "fp16"),
+        ({"pipeline": 2, "divide_vocabulary": True}, "fp32"),
+        ({"pipeline": 2, "tensor": 2, "divide_vocabulary": True}, "bf16_weights"),
     ],
 )
 def test_every_rank_holds_what_is_planned(planning: ModuleType, parallel: dict[str, Any], precision: str) -> None:

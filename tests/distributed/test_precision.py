@@ -55,6 +55,23 @@ def test_curves_stay_in_a_band(
         assert line["masked_lm"] == pytest.approx(expected["masked_lm"], rel=BAND)
 
 
+@pytest.mark.parametrize(
+    "precision",
+    ["bf16", pytest.param("bf16_weights", marks=pytest.mark.grids), pytest.param("fp16", marks=pytest.mark.grids)],
+)
+def test_curves_of_a_divided_vocabulary_stay_in_it(
+    precision: str, exact: list[dict[str, float]], tmp_path: Path
+) -> None:
+    options = {"num_layers_per_recomputed": 1}
+    # The decoder's product is one for all micro-batches: at the first loss scale of fp16 it overflows, once.
+    spec = {"precision": precision, "divides_vocabulary": True} | (
+        {"loss_scale": 2.0**14} if precision == "fp16" else {}
+    )
+    found = curve(tmp_path / "weights", (1, 2, 1), options=options, **spec)
+    for line, expected in zip(found, exact, strict=True):
+        assert line["masked_lm"] == pytest.approx(expected["masked_lm"], rel=BAND)
+
+
 def test_masters_keep_what_bf16_would_round_away(tmp_path: Path) -> None:
     curve(tmp_path / "weights", (1, 1, 1), precision="bf16_weights", num_steps=3)
     weights = load_file(tmp_path / "weights")

@@ -96,10 +96,11 @@ def test_another_grid_goes_on(half: Path, reference: Path, tmp_path: Path, degre
     ("degrees", "spec"),
     [
         ((1, 2, 2), {}),
+        ((1, 2, 1), {"divides_vocabulary": True}),
         pytest.param((2, 1, 1), {"options": {"divides_optimizer": True}}, marks=pytest.mark.grids),
         pytest.param((2, 1, 1), {"precision": "bf16_weights"}, marks=pytest.mark.grids),
     ],
-    ids=["1x2x2", "divided optimizer", "bf16 weights"],
+    ids=["1x2x2", "divided vocabulary", "divided optimizer", "bf16 weights"],
 )
 def test_the_same_grid_goes_on_to_the_same_bits(tmp_path: Path, degrees: Degrees, spec: dict[str, Any]) -> None:
     whole = train(tmp_path / "whole", degrees, **spec)
@@ -112,6 +113,20 @@ def test_the_same_grid_goes_on_to_the_same_bits(tmp_path: Path, degrees: Degrees
         assert (whole.folder / name).read_bytes() == (found.folder / name).read_bytes(), name
     lines = [(tmp_path / work / "metrics.jsonl").read_bytes() for work in ("whole", "work")]
     assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize("degrees", [(1, 1, 1), (1, 2, 2)], ids=lambda grid: "x".join(map(str, grid)))
+def test_another_grid_goes_on_from_a_divided_vocabulary(reference: Path, tmp_path: Path, degrees: Degrees) -> None:
+    half = train(tmp_path, (1, 2, 1), stop_after=10, divides_vocabulary=True)
+    assert problems_of(half.folder) == []
+    sizes = [facts.bytes for name, facts in half.manifest.files.items() if name.startswith("weights")]
+    assert max(sizes) < 0.6 * sum(sizes)
+    found = train(tmp_path, degrees, plain=degrees == (1, 1, 1))
+
+    assert losses(tmp_path) == pytest.approx(losses(reference), rel=1e-5)
+    expected = tensors(open_checkpoint(reference))
+    for name, tensor in tensors(found).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=0.0, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}")
 
 
 @pytest.mark.slow

@@ -138,7 +138,7 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
         num_stages = world.grid.pipeline_degree * spec.get("num_stages_per_rank", 1)
         num_layers = spec.get("layers", [4 // num_stages] * num_stages)
         division = Division(tuple(num_layers), world.grid.pipeline_degree)
-        held = build_rank_model(make, division, world)
+        held = build_rank_model(make, division, world, divides_vocabulary=spec.get("divides_vocabulary", False))
         options = GridOptions(**spec.get("options", {}))
         seed = spec.get("seed", 5)
         worker = GridWorker(held, PretrainingObjective(), optimizer, device, seed=seed, options=options)
@@ -206,7 +206,8 @@ def loop(world: World, work: str, spec: Mapping[str, Any]) -> bool:
         worker = OneProcess(build(), PretrainingObjective(), OPTIMIZER, device, 5)
     else:
         degree = world.grid.pipeline_degree
-        held = build_rank_model(build, Division((4 // degree,) * degree, degree), world)
+        division = Division((4 // degree,) * degree, degree)
+        held = build_rank_model(build, division, world, divides_vocabulary=spec.get("divides_vocabulary", False))
         options = GridOptions(**spec.get("options", {}))
         worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=options)
     if "loss_scale" in spec:

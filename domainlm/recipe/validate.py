@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable
-from typing import TypeVar, Union, get_args, get_origin
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,7 +13,11 @@ from domainlm.errors import RecipeError, nearest_name
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.toml_source import Table
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 S = TypeVar("S", bound=BaseModel)
+_NO_SWITCH = frozenset({"bool_type", "bool_parsing"})
 _MAX_FURTHER = 5
 _CHOICE = re.compile(r"'([^']*)'")
 """One of the values that pydantic expects, in its words."""
@@ -43,9 +47,11 @@ def validate_settings(kind: type[S], tables: Table, origin: Callable[[str], str 
 def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callable[[str], str | None]) -> RecipeError:
     # A misspelled key usually shows as "missing" and "unknown" at once: the unknown one says what to mend.
     found = sorted(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
-    first = found[0]
-    dotted = _dotted(first["loc"])
-    further = [_dotted(entry["loc"]) for entry in found[1:]]
+    first, place = found[0], _place(kind, found[0]["loc"])
+    # Of a value that may be of several kinds, each kind has a complaint of its own.
+    same = [entry for entry in found if _place(kind, entry["loc"]) == place] if place != first["loc"] else [first]
+    dotted = _dotted(place)
+    further = [_dotted(_place(kind, entry["loc"])) for entry in found if entry not in same]
     where = f"{origin(dotted)}: {dotted}" if dotted else origin("")
     remedy = None
     if further:
@@ -60,12 +66,43 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callabl
     if first["type"] == "missing":
         return RecipeError("this key is missing", where=where, remedy=remedy or "add it to the recipe")
     given = None if isinstance(first["input"], dict) else repr(first["input"])
-    message = first["msg"].removeprefix("Value error, ")
-    nearest = None
-    if first["type"] == "literal_error":
-        nearest = nearest_name(str(first["input"]), _CHOICE.findall(first["ctx"]["expected"]))
-    allowed = ("true", "false") if first["type"] in {"bool_type", "bool_parsing"} else ()
-    return RecipeError(_lower_first(message), where=where, given=given, allowed=allowed, nearest=nearest, remedy=remedy)
+    names = [name for entry in same for name in _choices(entry)]
+    nearest = nearest_name(str(first["input"]), names)
+    allowed: tuple[str, ...] | None
+    if len(same) == 1:
+        message = _lower_first(first["msg"].removeprefix("Value error, "))
+        allowed = ("true", "false") if first["type"] in _NO_SWITCH else None
+    else:
+        message = "this key has no such value"
+        allowed = tuple(dict.fromkeys(each for entry in same for each in _allowed(entry)))
+    return RecipeError(message, where=where, given=given, allowed=allowed, nearest=nearest, remedy=remedy)
+
+
+def _choices(entry: ErrorDetails) -> list[str]:
+    """The names that a complaint says are allowed."""
+    return _CHOICE.findall(entry["ctx"]["expected"]) if entry["type"] == "literal_error" else []
+
+
+def _allowed(entry: ErrorDetails) -> Sequence[str]:
+    """What one kind of value would be, by its complaint."""
+    if entry["type"] in _NO_SWITCH:
+        return ("true", "false")
+    return _choices(entry) or [_lower_first(entry["msg"].removeprefix("Input should be "))]
+
+
+def _place(kind: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The key that a complaint is about, without the kind of value that pydantic puts behind it."""
+    current: type[BaseModel] | None = kind
+    for number, part in enumerate(location):
+        if isinstance(part, int):
+            continue
+        if current is None:
+            return location[:number]
+        field = current.model_fields.get(part)
+        if field is None or "dict[" in str(field.annotation):
+            return location
+        current = _settings_class(field.annotation)
+    return location
 
 
 def _lower_first(message: str) -> str:

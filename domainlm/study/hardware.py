@@ -51,5 +51,7 @@ def grid_identity(ranks: Ranks, parallel: ParallelSettings) -> dict[str, Any]:
     }
     if ranks.degrees.pipeline_degree > 1:
         facts |= parallel.model_dump(include={"engine", "schedule", "num_stages_per_rank"})
+        if parallel.divide_vocabulary:
+            facts["divide_vocabulary"] = True
     plain = {"data": 1, "pipeline": 1, "tensor": 1, "activation_checkpointing": False}
     return {} if facts == plain else {"grid": facts}

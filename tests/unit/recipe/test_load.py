@@ -107,6 +107,7 @@ def test_axes_make_every_combination(recipe: Path) -> None:
         ("tasks.0.foldr=x", r"tasks\.0\.foldr: unknown key(.|\n)*nearest: folder"),
         ("pretraining.num_steps=many", r"pretraining\.num_steps: input should be a valid integer(.|\n)*'many'"),
         ("pretraining.num_steps=true", r"pretraining\.num_steps: input should be a valid integer"),
+        ('runtime.compile="yes"', r"runtime.compile: this key has no such value(.|\n)*allowed: true, false, auto"),
         ("pretraining.packing=7", r"packing: input should be a valid boolean(.|\n)*allowed: true, false"),
         ("pretraining.optimizer.learning_rate=nan", r"learning_rate: input should be a"),
         ("pretraining.masking.mask_share=0.95", r"mask_share \+ random_share must not be above 1"),

@@ -33,13 +33,18 @@ def test_every_form_of_value_is_taken() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"data": 0}, "parallel|data"),
-        ({"tensor": "many"}, "tensor"),
+        ({"data": 0}, r"recipe: data: (.|\n)*allowed: greater than or equal to 1, auto$"),
+        ({"tensor": "outo"}, r"recipe: tensor: (.|\n)*allowed: a valid integer, auto\n  nearest: auto$"),
         ({"pipline": 2}, "nearest: pipeline"),
         ({"engine": "async_pipe", "schedule": "1f1b"}, 'schedule "gpipe" only'),
         ({"num_stages_per_rank": 2, "schedule": "1f1b"}, 'needs schedule = "interleaved"'),
         ({"num_stages_per_rank": 2, "engine": "async_pipe"}, 'needs engine = "torch"'),
         ({"schedule": "interleaved"}, "at least 2"),
+        (
+            {"divide_vocabulary": True, "engine": "async_pipe"},
+            "^recipe(.*) has an order of its own: leave engine, [^\n]*$",
+        ),
+        ({"divide_vocabulary": True, "schedule": "1f1b"}, "divide_vocabulary has an order"),
         ({"activation_checkpointing": 0}, "activation_checkpointing"),
         ({"layers_per_stage": []}, "layers_per_stage"),
     ],

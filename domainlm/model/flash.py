@@ -101,16 +101,7 @@ def _gradients(
 
 
 @_attended.register_fake
-def _(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    bounds: torch.Tensor,
-    max_tokens: int,
-    dropout: float,
-    scale: float,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    del key, value, bounds, max_tokens, dropout, scale
+def _(query: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # noqa: ANN401
     sums = query.new_empty((query.shape[1], query.shape[0]), dtype=torch.float32)
     return query.new_empty(query.shape), sums, query.new_empty(2, dtype=torch.uint64)
 
@@ -164,15 +155,9 @@ def _(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attended: torch.Tensor,
-    sums: torch.Tensor,
-    random_state: torch.Tensor,
-    bounds: torch.Tensor,
-    max_tokens: int,
-    dropout: float,
-    scale: float,
+    *rest: Any,  # noqa: ANN401
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    del attended, sums, random_state, max_tokens, dropout
+    *_, bounds, _, _, scale = rest
     weights, gradient = _weights(query, key, bounds, scale), gradient.float()
     d_weights = torch.einsum("nhd,mhd->hnm", gradient, value.float())
     d_scores = weights * (d_weights - (d_weights * weights).sum(dim=-1, keepdim=True)) * scale

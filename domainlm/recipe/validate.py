@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar, Union, get_args, get_origin
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from domainlm.errors import RecipeError, nearest_name
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.toml_source import Table
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 S = TypeVar("S", bound=BaseModel)
 _NO_SWITCH = frozenset({"bool_type", "bool_parsing"})
@@ -78,12 +75,12 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callabl
     return RecipeError(message, where=where, given=given, allowed=allowed, nearest=nearest, remedy=remedy)
 
 
-def _choices(entry: ErrorDetails) -> list[str]:
+def _choices(entry: Mapping[str, Any]) -> list[str]:
     """The names that a complaint says are allowed."""
     return _CHOICE.findall(entry["ctx"]["expected"]) if entry["type"] == "literal_error" else []
 
 
-def _allowed(entry: ErrorDetails) -> Sequence[str]:
+def _allowed(entry: Mapping[str, Any]) -> Sequence[str]:
     """What one kind of value would be, by its complaint."""
     if entry["type"] in _NO_SWITCH:
         return ("true", "false")

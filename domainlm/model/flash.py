@@ -1,7 +1,7 @@
 """Flash attention (Dao 2023) within samples of unlike lengths, as one operator that torch.compile does not look into.
 
-torch's own `varlen_attn` has no dropout, and the Python of its jagged tensors took 9.7 ms for a forward and backward
-pass of 64 x 512 tokens with 16 heads of 64, where the kernels took 1.4 (an H200). So this calls what is below both.
+torch's own `varlen_attn` has no dropout, and its jagged tensors took 9.7 ms for a forward and backward pass of 64 x 512
+tokens with 16 heads of 64, nearly all of it Python: dense rows took 2.1 (an H200). So this calls what is below both.
 
 N = tokens of all samples, laid end to end; D = width of a head.
 """
@@ -79,7 +79,7 @@ def _gradients(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The gradients by query, key and value; the same bytes each time where torch is told so."""
     unused = torch.empty((), dtype=torch.uint64, device=query.device)
-    found = torch.ops.aten._flash_attention_backward(  # noqa: SLF001
+    found = torch.ops.aten._flash_attention_backward(  # noqa: SLF001 - see above
         gradient.contiguous(),
         query,
         key,
@@ -101,13 +101,15 @@ def _gradients(
 
 
 @_attended.register_fake
-def _(query: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # noqa: ANN401
+def _(query: torch.Tensor, *_: object) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     sums = query.new_empty((query.shape[1], query.shape[0]), dtype=torch.float32)
     return query.new_empty(query.shape), sums, query.new_empty(2, dtype=torch.uint64)
 
 
 @_gradients.register_fake
-def _(gradient: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any) -> Any:  # noqa: ANN401
+def _(
+    gradient: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: object
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     del gradient
     return query.new_empty(query.shape), key.new_empty(key.shape), value.new_empty(value.shape)
 
@@ -117,7 +119,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -
     ctx.save_for_backward(query, key, value, *output, bounds)
 
 
-def _go_back(ctx: Any, gradient: torch.Tensor, *_: Any) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
+def _go_back(ctx: Any, gradient: torch.Tensor, *_: object) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401 - as above
     return (*_gradients(gradient, *ctx.saved_tensors, *ctx.rest), None, None, None, None)
 
 
@@ -155,7 +157,7 @@ def _(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    *rest: Any,  # noqa: ANN401
+    *rest: Any,  # noqa: ANN401 - the operator's other arguments, of several types
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     *_, bounds, _, _, scale = rest
     weights, gradient = _weights(query, key, bounds, scale), gradient.float()

@@ -56,7 +56,7 @@ def _options(device: Device) -> dict[str, Any] | None:
     """Where a GPU is to give the same bytes each time, kernels must not be chosen by how fast they were just now."""
     from torch._inductor import config
 
-    is_known = hasattr(config, "deterministic")  # since torch 2.10
+    is_known = hasattr(config, "deterministic")  # torch 2.13 has it
     return {"deterministic": True} if is_known and device.is_deterministic and _is_gpu(device) else None
 
 

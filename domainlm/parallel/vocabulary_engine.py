@@ -88,7 +88,6 @@ class VocabularyEngine:
             result = stage.run(index, received)
             passed.append((received, result))
             if not stage.is_last:
-                # A copy of what must not change on its way.
                 sent.append(distributed.isend(result.detach().contiguous(), self._after, self._group))
         self._head.postpone = None
         self._words.given = None

@@ -96,7 +96,7 @@ def _place(kind: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int 
         if current is None:
             return location[:number]
         field = current.model_fields.get(part)
-        if field is None or "dict[" in str(field.annotation):
+        if field is None or _is_table(field.annotation):
             return location
         current = _settings_class(field.annotation)
     return location
@@ -123,6 +123,11 @@ def _keys_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str
         current = inner
     keys = list(current.model_fields)
     return [*keys, "extends"] if current is Recipe else keys
+
+
+def _is_table(annotation: object) -> bool:
+    """Whether keys of the user's own follow."""
+    return get_origin(annotation) is dict or any(_is_table(each) for each in get_args(annotation))
 
 
 def _settings_class(annotation: object) -> type[BaseModel] | None:

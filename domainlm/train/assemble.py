@@ -39,11 +39,7 @@ from domainlm.train.held_out import NUM_SLOTS_TO_SCORE, SCORE_SEED, held_out_los
 from domainlm.train.loop import LoopSettings, train
 from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
-from domainlm.train.pretraining import (
-    PretrainingBatch,
-    PretrainingObjective,
-    score_sequences,
-)
+from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, score_sequences
 from domainlm.train.runtime import compiled_where_it_pays, open_device
 from domainlm.vocab.vocabulary import Vocabulary
 
@@ -115,10 +111,8 @@ def pretrain(
         device, entries = open_device(runtime, pretrains=True), Vocabulary.load(vocabulary)
         config, sentence_order = _check_start(start, settings, entries)
         device = compiled_where_it_pays(device, runtime, settings, config)
-        source, facts = (
-            pretraining_source(settings, mixture, entries, world, device),
-            _model_facts(sentence_order) | {_RUN: run},
-        )
+        source = pretraining_source(settings, mixture, entries, world, device)
+        facts = _model_facts(sentence_order) | {_RUN: run}
         objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
         build = partial(_build_resting, config, sentence_order, start, settings)
         alone = Alone(build, objective, source, device)

@@ -66,8 +66,8 @@ def compiled_where_it_pays(
 ) -> Device:
     """The device, with "auto" decided: layers are compiled where pretraining would take more than minutes without.
 
-    Making kernels takes some 10 s for a size of rows, and saves a third of a step. How long steps take is guessed from
-    what was measured on an H200: the operations at its usual speed or, for small models, the time to start kernels.
+    Making kernels takes some 10 s for a size of rows, and saves a quarter of a step. How long steps take is guessed
+    after what an H200 did: the operations at its usual speed or, for small models, the time to start kernels.
     """
     if not device.compiles or settings.compile is True:
         return device

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import pytest
 import torch
@@ -167,7 +167,7 @@ def test_nothing_is_compiled_unless_asked() -> None:
 def test_a_machine_that_cannot_compile_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_function: Any) -> Any:  # noqa: ANN401 - as torch's
+    def broken(_function: object) -> Callable[[torch.Tensor], torch.Tensor]:
         def call(_values: torch.Tensor) -> torch.Tensor:
             raise RuntimeError("\nno working C++ compiler\nand a long story")
 

@@ -36,7 +36,8 @@ def text_of(record: Record, path: Path, line: int, problems: ProblemLog) -> str 
     """The record's "text"; None, and a count, where there is none that could be encoded."""
     text = record.get("text")
     if not isinstance(text, str):
-        problems.add('record without a "text"', f"got {type(text).__name__}", path=path, line=line)
+        what = "it is no string" if "text" in record else f"its keys: {', '.join(record) or 'none'}"
+        problems.add('record without a "text"', f"{what}; left out", path=path, line=line)
         return None
     if not text.strip():
         problems.add("empty text", "record left out", path=path, line=line)

@@ -245,7 +245,13 @@ def settings_of(arguments: argparse.Namespace) -> tuple[PretrainingSettings, Par
         max_tokens=arguments.max_tokens,
     )
     every = arguments.checkpointing
-    parallel = ParallelSettings(data=data, pipeline=pipeline, tensor=tensor, activation_checkpointing=every or "off")
+    parallel = ParallelSettings(
+        data=data,
+        pipeline=pipeline,
+        tensor=tensor,
+        activation_checkpointing=every or "off",
+        divide_vocabulary=arguments.divide_vocabulary,
+    )
     return phase, parallel
 
 
@@ -279,6 +285,7 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     names = ("precision", "vocabulary", "max_tokens", "sequences", "micro_batch", "dropout", "checkpointing")
     passed = [f"--{name.replace('_', '-')}={getattr(arguments, name)}" for name in names]
     passed += ["--grid", *map(str, arguments.grid)]
+    passed += ["--divide-vocabulary"] if arguments.divide_vocabulary else []
     data, pipeline, tensor = arguments.grid
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -302,6 +309,7 @@ def main() -> None:
     parser.add_argument("--grid", type=int, nargs=3, default=[1, 2, 2], metavar=("DATA", "PIPELINE", "TENSOR"))
     parser.add_argument("--precision", choices=("fp32", "bf16", "bf16_weights"), default="bf16")
     parser.add_argument("--checkpointing", type=int, default=0, metavar="N", help="recompute every nth layer; 0: none")
+    parser.add_argument("--divide-vocabulary", action="store_true", help="over all ranks of a replica")
     parser.add_argument("--vocabulary", type=int, default=30_522)
     parser.add_argument("--max-tokens", type=int, default=512)
     parser.add_argument("--sequences", type=int, default=2, help="of a step")

@@ -28,6 +28,7 @@ def report(content: dict[str, Any]) -> str:
         f"Vocabulary {settings['vocabulary']:,}; a step has {settings['sequences']} packed sequences",
         f"of {settings['max_tokens']}, a micro-batch {settings['micro_batch']}; {settings['precision']},",
         f"dropout {settings['dropout']},",
+        *(["the vocabulary divided over all ranks of a replica,"] if settings.get("divide_vocabulary") else []),
         f"{f'every {every}. layer recomputed' if every else 'nothing recomputed'}. One thread for each rank.",
         f"{machine['cores']} cores of {machine['cpu']}; load {machine['load_at_start']} before.",
         f"Python {machine['python']}, {packages}.",

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from domainlm.api import Claim, Conditions
 from domainlm.study.report.content import NOTHING, Cell, Section, Table
 from domainlm.study.report.fields import field_text, heading
-from domainlm.study.report.findings import Comparison, Judged, judge_findings
+from domainlm.study.report.findings import Judged, judge_findings
 from domainlm.study.report.labels import clean
 from domainlm.study.report.load import Results
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.words import p_text, signed
 
 _STATES = {
     "held": "as found",
@@ -68,8 +69,8 @@ def _rows(judged: tuple[Judged, ...]) -> Iterator[tuple[Cell, ...]]:
                 Cell(_claim(each.claim)),
                 Cell(facts.format(each.first)),
                 Cell(facts.format(each.second)),
-                Cell(_signed(each)),
-                Cell(NOTHING if each.p_value is None else _p_text(each.p_value)),
+                Cell(signed(each.difference, each.claim.metric)),
+                Cell(NOTHING if each.p_value is None else p_text(each.p_value)),
                 Cell(_STATES[each.state], is_best=each.state == "held"),
             )
 
@@ -94,12 +95,3 @@ def _side(conditions: Conditions, claim: Claim) -> str:
             text = " or ".join(field_text(name, value) for value in values)
             parts.append(text if all(isinstance(value, str) for value in values) else f"{heading(name)} {text}")
     return clean(", ".join(parts)) or "ours"
-
-
-def _signed(each: Comparison) -> str:
-    text = metric_facts(each.claim.metric).format(abs(each.difference))
-    return text if each.difference == 0 else f"{'+' if each.difference > 0 else '−'}{text}"
-
-
-def _p_text(p_value: float) -> str:
-    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"

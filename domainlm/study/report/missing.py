@@ -8,7 +8,7 @@ from domainlm.study.report.aggregate import LM_STAGE, MEASURE_STAGE
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.load import FailureRecord, Results
 from domainlm.study.report.question import Question
-from domainlm.study.report.text import join_words
+from domainlm.study.report.words import join_words
 
 
 def find_missing(results: Results, question: Question, arms: Arms) -> tuple[str, ...]:

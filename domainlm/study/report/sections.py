@@ -14,6 +14,8 @@ from domainlm.study.report.figure_sections import loss_section, score_plot_secti
 from domainlm.study.report.finding_tables import finding_section
 from domainlm.study.report.load import Results
 from domainlm.study.report.main_table import MainTable, layout_of
+from domainlm.study.report.mean_table import mean_table
+from domainlm.study.report.means import find_means
 from domainlm.study.report.missing import find_missing
 from domainlm.study.report.provenance import lock_tables, model_facts
 from domainlm.study.report.question import Question, read_question
@@ -33,11 +35,13 @@ def build_report(results: Results) -> Report:
     question = read_question(results.recipe)
     arms = Arms(results, question)
     scores = Scores(results.rows, arms, question, results.units)
+    means = find_means(scores)
     layout = layout_of(results)
     panels = loss_panels(results.curves, arms, question.datasets)
     sections = (
         _main_section(results, layout),
         finding_section(results, layout.where if layout is not None else {}),
+        Section("Mean over data sets", tables=(mean_table(means),)) if means is not None else None,
         _task_section(scores, question, arms),
         Section("Settings", tables=(candidate_table(results.candidates),)) if results.candidates else None,
         _lm_section(scores),
@@ -50,7 +54,7 @@ def build_report(results: Results) -> Report:
     return Report(
         title=question.title,
         question=question.paragraphs,
-        answer=answer(scores),
+        answer=answer(scores, means),
         missing=find_missing(results, question, arms),
         sections=tuple(section for section in sections if section is not None),
     )

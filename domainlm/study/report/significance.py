@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from domainlm.study.report.units import Units
-from domainlm.tasks.significance import compare_units
+from domainlm.tasks.significance import UnitPair, compare_means
 
 LEVEL = 0.05
 MIN_SEEDS = 6
@@ -60,17 +60,29 @@ class Outcome:
 
 
 def compare(first: Sample, second: Sample, metric: str) -> Outcome:
-    """Test whether two models differ, in the best way there is."""
-    difference = first.mean - second.mean
-    by_documents = _by_documents(first, second, metric)
-    if by_documents is not None:
-        p_value, interval, num_pairs = by_documents
-        return Outcome(difference, p_value, "documents", interval, num_pairs)
-    shared = sorted(first.by_seed.keys() & second.by_seed.keys())
-    p_value_of_seeds = sign_flip([first.by_seed[seed] - second.by_seed[seed] for seed in shared])
-    if p_value_of_seeds is None:
-        return Outcome(difference, None, "untested", num_pairs=len(shared))
-    return Outcome(difference, p_value_of_seeds, "seeds", num_pairs=len(shared))
+    """Test whether two models differ on one data set, in the best way there is."""
+    return compare_over({"": first}, {"": second}, {"": metric})
+
+
+def compare_over(first: Mapping[str, Sample], second: Mapping[str, Sample], metrics: Mapping[str, str]) -> Outcome:
+    """Test whether two models' means over data sets differ, in the best way there is.
+
+    Args:
+        first: a sample for each data set.
+        second: the same data sets of the second model.
+        metrics: the metric of each data set.
+    """
+    difference = statistics.fmean(first[name].mean - second[name].mean for name in metrics)
+    pairs = [_unit_pair(first[name], second[name], metric) for name, metric in metrics.items()]
+    known = [pair for pair in pairs if pair is not None]
+    if len(known) == len(pairs):
+        found = compare_means(known, num_rounds=NUM_ROUNDS)
+        return Outcome(difference, found.p_value, "documents", found.interval, found.num_units)
+    seeds = [sample.by_seed.keys() for samples in (first, second) for sample in samples.values()]
+    shared = sorted(set.intersection(*map(set, seeds)))
+    ahead = [[first[name].by_seed[seed] - second[name].by_seed[seed] for name in metrics] for seed in shared]
+    p_value = sign_flip([statistics.fmean(differences) for differences in ahead])
+    return Outcome(difference, p_value, "untested" if p_value is None else "seeds", num_pairs=len(shared))
 
 
 def sign_flip(differences: Sequence[float]) -> float | None:
@@ -97,16 +109,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _by_documents(first: Sample, second: Sample, metric: str) -> tuple[float, tuple[float, float], int] | None:
+def _unit_pair(first: Sample, second: Sample, metric: str) -> UnitPair | None:
+    """The sums of both, pooled over the seeds that both have; None where they are unknown, or not of the same data."""
     shared = sorted(first.units.keys() & second.units.keys())
-    if not shared:
-        return None
     chosen = [[sample.units[seed] for seed in shared] for sample in (first, second)]
     every = [units for side in chosen for units in side]
-    if len({units.data for units in every}) > 1 or any(metric not in units.sums for units in every):
+    if not shared or len({units.data for units in every}) > 1 or any(metric not in units.sums for units in every):
         return None
     one, other = (np.sum([units.sums[metric][0] for units in side], axis=0) for side in chosen)
-    if one.shape != other.shape:
-        return None
-    found = compare_units(one, other, every[0].sums[metric][1], num_rounds=NUM_ROUNDS)
-    return found.p_value, found.interval, found.num_units
+    return UnitPair(one, other, every[0].sums[metric][1]) if one.shape == other.shape else None

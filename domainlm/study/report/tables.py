@@ -13,7 +13,7 @@ from domainlm.study.report.marks import MARK_BELOW, Marked, mark_columns, marks_
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.question import Question
-from domainlm.study.report.text import join_words
+from domainlm.study.report.words import join_words
 
 _FLATTERED = "An epoch chosen on dev looks better there than it is."
 _CHOICES = {"best_dev": "epoch chosen on dev", "last": "last epoch"}

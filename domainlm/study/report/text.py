@@ -8,7 +8,10 @@ from itertools import groupby
 
 from domainlm.study.report.aggregate import Group, Scores, Summary, format_summary
 from domainlm.study.report.arms import Arm
+from domainlm.study.report.mean_table import mean_sentence
+from domainlm.study.report.means import Means
 from domainlm.study.report.metrics import Metric, metric_facts
+from domainlm.study.report.words import join_words
 
 _MAX_ARMS_LISTED = 3
 
@@ -22,7 +25,7 @@ class _Contest:
     ranked: tuple[tuple[Arm, Summary], ...]
 
 
-def answer(scores: Scores) -> tuple[str, ...]:
+def answer(scores: Scores, means: Means | None = None) -> tuple[str, ...]:
     """Return the sentences that answer the recipe's question, from test scores, or the next best thing there is."""
     groups = scores.leading_groups() or scores.lm_groups()
     chosen = [group for group in groups if group.split == groups[0].split]
@@ -31,16 +34,11 @@ def answer(scores: Scores) -> tuple[str, ...]:
         return tuple(sentence for group in chosen for sentence in _levels(scores, group)) or (
             "There are no task scores, and the language-model scores are of different vocabularies: see their table.",
         )
-    sentences: list[str] = []
+    sentences = [] if means is None else [mean_sentence(means)]
     for group in chosen:
         found = [*_levels(scores, group), *_difference_sentence(_contests(scores, group))]
         sentences += [f"{sentence[:-1]} ({group.protocol})." for sentence in found] if len(chosen) > 1 else found
     return tuple(sentences) or ("There are no scores yet.",)
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Join as English does: "a", "a and b", "a, b and c"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _levels(scores: Scores, group: Group) -> list[str]:

@@ -12,7 +12,15 @@ import pytest
 
 from domainlm.errors import DataError
 from domainlm.tasks.predictions import check_same_units, count_predictions, pool_files
-from domainlm.tasks.significance import Metric, Numbers, compare_units, f1_of_sums, mean_of_sums
+from domainlm.tasks.significance import (
+    Metric,
+    Numbers,
+    UnitPair,
+    compare_means,
+    compare_units,
+    f1_of_sums,
+    mean_of_sums,
+)
 
 
 def _exact(first: Numbers, second: Numbers, metric: Metric) -> float:
@@ -43,6 +51,45 @@ def test_f1_against_all_swaps() -> None:
     low, high = found.interval
     assert low < found.first - found.second < high
     assert compare_units(first, second, f1_of_sums) == compare_units(first, second, f1_of_sums)
+
+
+def _exact_of_means(pairs: list[UnitPair]) -> float:
+    """As `_exact`, of the mean of several data sets' scores."""
+    differences = []
+    for swaps in product([False, True], repeat=sum(len(pair.first) for pair in pairs)):
+        left = list(swaps)
+        scores = []
+        for pair in pairs:
+            mask, left = np.array(left[: len(pair.first)])[:, None], left[len(pair.first) :]
+            one, other = np.where(mask, pair.second, pair.first), np.where(mask, pair.first, pair.second)
+            scores.append(float(pair.metric(one.sum(axis=0)) - pair.metric(other.sum(axis=0))))
+        differences.append(abs(float(np.mean(scores))))
+    return float(np.mean([each >= differences[0] - 1e-12 for each in differences]))
+
+
+def test_means_over_data_sets_against_all_swaps() -> None:
+    entities = UnitPair(
+        np.array([[3, 4, 3], [2, 2, 1], [5, 4, 4], [1, 1, 1], [2, 2, 2]], float),
+        np.array([[3, 2, 1], [2, 2, 2], [5, 6, 2], [1, 1, 0], [2, 0, 0]], float),
+        f1_of_sums,
+    )
+    answered = np.array([[1, 1], [1, 1], [1, 0], [1, 1]], float), np.array([[1, 0], [1, 1], [1, 1], [1, 0]], float)
+    pairs = [entities, UnitPair(*answered, mean_of_sums)]
+    found = compare_means(pairs, num_rounds=20_000)
+    assert found.first == pytest.approx((2 * 11 / (13 + 13) + 3 / 4) / 2)
+    assert found.num_units == 9
+    assert found.p_value == pytest.approx(_exact_of_means(pairs), abs=0.015)
+    low, high = found.interval
+    assert low < found.first - found.second < high
+
+
+def test_a_data_set_weighs_the_same_whatever_its_size() -> None:
+    large = UnitPair(np.array([[1.0, 1.0]] * 90), np.array([[1.0, 0.0]] * 90), mean_of_sums)
+    small = UnitPair(np.array([[1.0, 0.0]] * 10), np.array([[1.0, 1.0]] * 10), mean_of_sums)
+    found = compare_means([large, small])
+    assert (found.first, found.second, found.p_value) == (0.5, 0.5, 1.0)
+    with pytest.raises(ValueError, match="no data set"):
+        compare_means([])
 
 
 def test_equal_models_do_not_differ() -> None:

@@ -38,6 +38,7 @@ def test_the_whole_text(results: Json, write_run: WriteRun) -> None:
         "# ships",
         "## Question",
         "## Answer",
+        "## Mean over data sets",
         "## Task scores",
         "## Language-model scores",
         "## Loss while training",

@@ -1,0 +1,92 @@
+"""The table of means over data sets, and the sentence that says who is ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domainlm.study.report.aggregate import format_summary
+from domainlm.study.report.content import NOTHING, Cell, Table
+from domainlm.study.report.means import ArmMean, Means
+from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome
+from domainlm.study.report.words import join_words, p_text, signed
+
+_HOW = {
+    "documents": "paired approximate randomisation over the documents (or questions) within each data set, seeds "
+    "pooled, which says nothing of other seeds; interval: 95 % bootstrap over them",
+    "seeds": "an exact paired sign-flip test over seeds",
+}
+_UNTESTED = (
+    f"Where no p stands, only scores by seed are known, and fewer than {MIN_SEEDS} seeds cannot give p < {LEVEL}"
+)
+
+
+def mean_table(means: Means) -> Table:
+    """Return the means: arms down, then how far each is from the first arm."""
+    metric = means.columns[0].metric
+    printed = [metric_facts(metric).format(entry.summary.mean) for entry in means.entries]
+    best = max(printed, key=float) if len(set(printed)) > 1 else ""
+    rows = [
+        (
+            Cell(entry.arm.label),
+            Cell(format_summary(entry.summary, metric), is_best=text == best),
+            *_against_first(entry.outcome, entry.p_value, metric),
+            Cell(str(entry.summary.num_seeds)),
+        )
+        for entry, text in zip(means.entries, printed, strict=True)
+    ]
+    head = ("model", "mean (%)", f"against {means.entries[0].arm.label}", "95 % interval", "p", "n")
+    return Table(_caption(means), head, tuple(rows))
+
+
+def mean_sentence(means: Means) -> str:
+    """Say which arm has the highest mean, and whether it is ahead of the first by more than chance."""
+    first, best = means.entries[0], means.best
+    metric, split = means.columns[0].metric, means.columns[0].group.split
+    what = f"Averaged over the {len(means.columns)} data sets, {split} scores"
+    if best is first or best.outcome is None:
+        return f"{what} are highest with {first.arm.label}: {format_summary(first.summary, metric)}."
+    ahead = f"{metric_facts(metric).format(best.outcome.difference)} points above {first.arm.label}"
+    return f"{what} are highest with {best.arm.label}: {format_summary(best.summary, metric)}, {ahead}{_chance(best)}."
+
+
+def _chance(entry: ArmMean) -> str:
+    if entry.p_value is None:
+        return " (not tested)"
+    return f" ({'beyond' if entry.p_value < LEVEL else 'within'} chance, p {_relation(entry.p_value)})"
+
+
+def _relation(p_value: float) -> str:
+    text = p_text(p_value)
+    return f"< {text[1:]}" if text.startswith("<") else f"= {text}"
+
+
+def _against_first(outcome: Outcome | None, p_value: float | None, metric: str) -> Sequence[Cell]:
+    if outcome is None:
+        return (Cell(NOTHING), Cell(NOTHING), Cell(NOTHING))
+    interval = " to ".join(signed(each, metric) for each in outcome.interval) if outcome.interval else NOTHING
+    return (
+        Cell(signed(outcome.difference, metric)),
+        Cell(interval),
+        Cell(NOTHING if p_value is None else p_text(p_value)),
+    )
+
+
+def _caption(means: Means) -> str:
+    scored = [
+        f"{metric_facts(column.metric).label} on {column.dataset} ({column.group.protocol or 'protocol not stated'})"
+        for column in means.columns
+    ]
+    hows = dict.fromkeys(entry.outcome.how for entry in means.entries if entry.outcome is not None)
+    split = means.columns[0].group.split
+    sentences = [
+        f"Mean over data sets, each weighing the same{f', {split} split' if split else ''}: {join_words(scored)}.",
+        "Mean ± sample standard deviation over the seeds that all data sets have (n).",
+        f"Differences are in points. p: two-sided, adjusted for the comparisons of this table (Holm), by "
+        f"{'; or '.join(_HOW[how] for how in hows if how != 'untested')}."
+        if set(hows) - {"untested"}
+        else "",
+        f"{_UNTESTED}." if "untested" in hows else "",
+        f"Left out for lack of scores: {join_words([arm.label for arm in means.left_out])}." if means.left_out else "",
+    ]
+    return " ".join(filter(None, sentences))

@@ -1,0 +1,114 @@
+"""Means over data sets: what a study of several tasks comes to, each data set weighing the same."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domainlm.study.report.aggregate import Group, Scores, Summary, summarise
+from domainlm.study.report.arms import Arm
+from domainlm.study.report.marks import is_comparable
+from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.pools import Pool
+from domainlm.study.report.significance import Outcome, compare_over, holm
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A data set and how it is scored."""
+
+    dataset: str
+    group: Group
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArmMean:
+    """The mean of an arm.
+
+    Attributes:
+        arm: the arm.
+        summary: its mean over data sets, and over the seeds that all of them have.
+        outcome: of the test against the first arm; None for that arm.
+        p_value: of this test, adjusted over all arms (Holm); None where nothing could be tested.
+    """
+
+    arm: Arm
+    summary: Summary
+    outcome: Outcome | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The means of all arms that have every score.
+
+    Attributes:
+        columns: the data sets.
+        entries: the arms, the first being the one that others are compared with.
+        left_out: arms that lack scores.
+    """
+
+    columns: tuple[Column, ...]
+    entries: tuple[ArmMean, ...]
+    left_out: tuple[Arm, ...]
+
+    @property
+    def best(self) -> ArmMean:
+        """The arm with the highest mean, of equal ones the first."""
+        return max(self.entries, key=lambda entry: entry.summary.mean)
+
+
+def find_means(scores: Scores) -> Means | None:
+    """Return the means over data sets, from the split and protocol to judge by.
+
+    None where there are fewer than two data sets or arms, where a metric is no percentage that is better when higher,
+    or where scores of a data set were counted in different ways.
+    """
+    columns = tuple(_columns(scores))
+    facts = [metric_facts(column.metric) for column in columns]
+    if len(columns) < 2 or any(each.unit != "percent" or not each.higher_is_better for each in facts):
+        return None
+    arms = sorted({arm for column in columns for arm in scores.arms(column.group)})
+    pools = {arm: _pools(scores, columns, arm) for arm in arms}
+    whole = {arm: found for arm, found in pools.items() if len(found) == len(columns)}
+    if len(whole) < 2 or not all(is_comparable([found[column] for found in whole.values()]) for column in columns):
+        return None
+    baseline, *others = whole
+    outcomes = [_compare(whole[arm], whole[baseline]) for arm in others]
+    adjusted = holm([outcome.p_value for outcome in outcomes])
+    entries = [ArmMean(baseline, _mean(whole[baseline]))]
+    for arm, outcome, p_value in zip(others, outcomes, adjusted, strict=True):
+        entries.append(ArmMean(arm, _mean(whole[arm]), outcome, p_value))
+    return Means(columns, tuple(entries), tuple(arm for arm in arms if arm not in whole))
+
+
+def _columns(scores: Scores) -> list[Column]:
+    """Each data set once, in the group to judge by."""
+    found: dict[str, Column] = {}
+    for group in scores.leading_groups():
+        for dataset in scores.datasets(group):
+            found.setdefault(dataset, Column(dataset, group, scores.metrics(group)[0]))
+    return list(found.values())
+
+
+def _pools(scores: Scores, columns: tuple[Column, ...], arm: Arm) -> dict[Column, Pool]:
+    """The scores of an arm on each data set, of the seeds that all data sets have; empty where one is missing."""
+    rows = {column: scores.rows(column.group, arm, column.dataset, column.metric) for column in columns}
+    seeds = set.intersection(*({row.seed for row in found} for found in rows.values()))
+    shared = {column: tuple(row for row in found if row.seed in seeds) for column, found in rows.items()}
+    return {column: Pool(found, scores.units) for column, found in shared.items() if found}
+
+
+def _mean(pools: Mapping[Column, Pool]) -> Summary:
+    by_seed = [pool.sample.by_seed for pool in pools.values()]
+    return summarise({seed: statistics.fmean(each[seed] for each in by_seed) for seed in by_seed[0]})
+
+
+def _compare(first: Mapping[Column, Pool], second: Mapping[Column, Pool]) -> Outcome:
+    return compare_over(
+        {column.dataset: pool.sample for column, pool in first.items()},
+        {column.dataset: pool.sample for column, pool in second.items()},
+        {column.dataset: column.metric for column in first},
+    )

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainlm.study.report.content import Table
+from domainlm.study.report.load import load_results
+from domainlm.study.report.sections import build_report
+
+Json = dict[str, Any]
+WriteRun = Callable[[Json], Path]
+
+
+def _table(out: Path) -> Table | None:
+    """The table of means."""
+    report = build_report(load_results(out))
+    return next((section.tables[0] for section in report.sections if section.title == "Mean over data sets"), None)
+
+
+def _cells(out: Path) -> list[list[str]]:
+    table = _table(out)
+    assert table is not None
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def _add_units(results: Json, out: Path) -> None:
+    """Say of every test score what it was counted from: 60 documents with ten things to find, half or more found."""
+    for row in results["rows"]:
+        if row["stage"] == "finetune" and row["split"] == "test" and not row["type"]:
+            row["units"] = f"logs/units-{row['dataset']}-{row['steps']}-{row['seed']}.json"
+            names = [f"document {number}" for number in range(60)]
+            units = {"format": 1, "protocol": row["protocol"], "data": row["dataset"], "units": names}
+            correct = 5 if row["steps"] == 0 else 6
+            (out / row["units"]).write_text(json.dumps(units | {"counts": [[10, 10, correct]] * 60}), encoding="utf-8")
+    (out / "results.json").write_text(json.dumps(results), encoding="utf-8")
+
+
+def test_means_by_hand(results: Json, write_run: WriteRun) -> None:
+    out = write_run(results)
+    # Seed 0: (64.6 + 50.0) / 2 = 57.3, seed 1: (65.4 + 54.0) / 2 = 59.7; then (70.8 + 53.0) / 2 and (71.6 + 55.0) / 2.
+    assert _cells(out) == [
+        ["num_steps=0", "58.5 ± 1.7", "–", "–", "–", "2"],
+        ["num_steps=1500", "62.6 ± 1.0", "+4.1", "–", "–", "2"],
+    ]
+    assert build_report(load_results(out)).answer[0] == (
+        "Averaged over the 2 data sets, test scores are highest with num_steps=1500: 62.6 ± 1.0, 4.1 points above "
+        "num_steps=0 (not tested)."
+    )
+
+
+def test_documents_of_all_data_sets_are_tested_together(results: Json, write_run: WriteRun) -> None:
+    out = write_run(results)
+    _add_units(results, out)
+    assert _cells(out)[1][2:5] == ["+4.1", "+10.0 to +10.0", "<0.001"]
+    assert build_report(load_results(out)).answer[0].endswith("(beyond chance, p < 0.001).")
+
+
+def test_the_first_arm_may_be_the_best(results: Json, write_run: WriteRun) -> None:
+    for row in results["rows"]:
+        row["value"] = 1 - row["value"]
+    answer = build_report(load_results(write_run(results))).answer
+    assert answer[0] == "Averaged over the 2 data sets, test scores are highest with num_steps=0: 41.5 ± 1.7."
+
+
+def test_an_arm_without_all_scores_is_left_out(results: Json, write_run: WriteRun) -> None:
+    kept = [row for row in results["rows"] if (row["dataset"], row["steps"]) != ("cargoes", 1500)]
+    other = {"model": "num_steps=9", "steps": 9, "cell": {"pretraining.num_steps": 9}}
+    out = write_run(results | {"rows": kept + [row | other for row in kept if row["steps"] == 0]})
+    assert [row[0] for row in _cells(out)] == ["num_steps=0", "num_steps=9"]
+    table = _table(out)
+    assert table is not None
+    assert "Left out for lack of scores: num_steps=1500." in table.caption
+
+
+def test_seeds_that_not_all_data_sets_have_do_not_count(results: Json, write_run: WriteRun) -> None:
+    rows = [row for row in results["rows"] if (row["dataset"], row["steps"], row["seed"]) != ("cargoes", 1500, 1)]
+    assert _cells(write_run(results | {"rows": rows}))[1] == ["num_steps=1500", "61.9", "+3.4", "–", "–", "1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda row: row["dataset"] != "cargoes", id="one data set"),
+        pytest.param(lambda row: row["steps"] == 0, id="one arm"),
+        pytest.param(lambda row: row["metric"] == "f1" and row.update(metric="matthews") is None, id="no percentage"),
+        pytest.param(lambda row: row.update(signature=f"v:{row['steps']}|seeds:0") is None, id="counted in two ways"),
+    ],
+)
+def test_no_mean_where_there_is_none_to_take(
+    results: Json, write_run: WriteRun, change: Callable[[Json], bool]
+) -> None:
+    rows = [row for row in results["rows"] if change(row)]
+    assert _table(write_run(results | {"rows": rows})) is None

@@ -32,6 +32,7 @@ def run(
     out: str | Path,
     set: Mapping[str, object] | Sequence[str] = (),  # noqa: A002 - as the command line's --set
     store: str | Path | None = None,
+    only: Sequence[str] = (),
 ) -> RunSummary:
     """Run a recipe, as `domainlm run` does.
 
@@ -40,6 +41,7 @@ def run(
         out: folder for results.json, report and models; made where it is not there.
         set: values above the recipe's own: `{"pretraining.num_steps": 200}`, or `["pretraining.num_steps=200"]`.
         store: folder of artifacts that several runs may share; the usual one where not given.
+        only: the part of the study to make, as the command line's --only: `["arm=long", "seed=0"]`.
 
     Returns:
         How the run ended and where its results are.
@@ -58,6 +60,7 @@ def run(
         store=None if store is None else Path(store),
         overrides=_override_texts(set),
         plugins=load_plugins(),
+        only=only,
     )
 
 

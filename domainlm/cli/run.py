@@ -37,6 +37,13 @@ def _workers(_context: click.Context, _: click.Parameter, given: str | None) -> 
     metavar="NUMBER|slurm",
     help="Make so many stages at once, or each as a job of a Slurm cluster.  [default: as runtime.num_workers says]",
 )
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Make only a part of the study, KEY being arm, a varied key, dataset or seed; * stands for any text. "
+    "May be given several times.",
+)
 @verbosity_options
 @click.pass_context
 def run(
@@ -47,6 +54,7 @@ def run(
     overrides: tuple[str, ...],
     dry_run: bool,
     workers: WorkersAsked,
+    only: tuple[str, ...],
 ) -> None:
     """Run a recipe from corpus to report.
 
@@ -61,10 +69,12 @@ def run(
     from domainlm.study.run import describe_run, run_recipe  # only now, since it takes seconds to import
 
     if dry_run and is_first_rank():
-        click.echo(describe_run(path, out=folder, store=store, overrides=overrides, plugins=plugins))
+        click.echo(describe_run(path, out=folder, store=store, overrides=overrides, plugins=plugins, only=only))
     if dry_run:
         return
-    summary = run_recipe(path, out=folder, store=store, overrides=overrides, plugins=plugins, workers=workers)
+    summary = run_recipe(
+        path, out=folder, store=store, overrides=overrides, plugins=plugins, workers=workers, only=only
+    )
     if is_first_rank():
         click.echo(f"done in {_duration(summary.seconds)}: {folder / 'report.html'}, {folder / 'results.json'}")
 

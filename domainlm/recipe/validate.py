@@ -15,6 +15,13 @@ from domainlm.recipe.toml_source import Table
 
 S = TypeVar("S", bound=BaseModel)
 _NO_SWITCH = frozenset({"bool_type", "bool_parsing"})
+_NO_TABLE = frozenset({"model_type", "model_attributes_type", "dict_type"})
+_IN_TOML = {
+    **dict.fromkeys(_NO_TABLE, "a table of keys and values"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list, in square brackets"),
+    "string_type": "a text, in quotation marks",
+}
+"""What pydantic expects, in the words of a recipe."""
 _MAX_FURTHER = 5
 _CHOICE = re.compile(r"'([^']*)'")
 """One of the values that pydantic expects, in its words."""
@@ -67,8 +74,10 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callabl
     nearest = nearest_name(str(first["input"]), names)
     allowed: tuple[str, ...] | None
     if len(same) == 1:
-        message = _lower_first(first["msg"].removeprefix("Value error, "))
+        message = _complaint(first)
         allowed = ("true", "false") if first["type"] in _NO_SWITCH else None
+        if first["type"] in _NO_TABLE:
+            allowed = tuple(_keys_at(kind, first["loc"])) or None
     else:
         message = "this key has no such value"
         allowed = tuple(dict.fromkeys(each for entry in same for each in _allowed(entry)))
@@ -84,7 +93,14 @@ def _allowed(entry: Mapping[str, Any]) -> Sequence[str]:
     """What one kind of value would be, by its complaint."""
     if entry["type"] in _NO_SWITCH:
         return ("true", "false")
-    return _choices(entry) or [_lower_first(entry["msg"].removeprefix("Input should be "))]
+    return _choices(entry) or [_complaint(entry).removeprefix("input should be ")]
+
+
+def _complaint(entry: Mapping[str, Any]) -> str:
+    if entry["type"] in _IN_TOML:
+        return f"input should be {_IN_TOML[entry['type']]}"
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]
 
 
 def _place(kind: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -100,10 +116,6 @@ def _place(kind: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int 
             return location
         current = _settings_class(field.annotation)
     return location
-
-
-def _lower_first(message: str) -> str:
-    return message[:1].lower() + message[1:]
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

@@ -12,7 +12,7 @@ from domainlm.study.stages.language_model import PretrainStage
 
 def describe(planned: PlannedRun) -> str:
     """A line for each stage, then the sum of what is to be trained."""
-    stages = planned.graph.ordered()
+    stages = planned.stages()
     done = {stage.key for stage in stages if planned.store.find(stage.kind, stage.key) is not None}
     estimates = _estimates(planned)
     lines = []
@@ -20,7 +20,8 @@ def describe(planned: PlannedRun) -> str:
         state = "done" if stage.key in done else "to do"
         cost = f"  ({cost_text(estimates[stage.key])})" if stage.key in estimates and state == "to do" else ""
         lines.append(f"{number:4}  {state:6} {stage.kind:10} {stage.key[:12]}  {stage.label}{cost}")
-    left = [found for key, found in estimates.items() if key not in done]
+    to_make = {stage.key for stage in stages} - done
+    left = [found for key, found in estimates.items() if key in to_make]
     return "\n".join([*lines, f"to train: {_sum_text(left)}"])
 
 

@@ -15,21 +15,37 @@ from domainlm.recipe.resolved import Resolved
 from domainlm.study.files import FileHashes
 from domainlm.study.graph import Graph, build_graph
 from domainlm.study.hardware import hardware_identity
+from domainlm.study.only import stages_of
+from domainlm.study.stage import Stage
 from domainlm.study.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A recipe that is checked and turned into stages; nothing has run yet."""
+    """A recipe that is checked and turned into stages; nothing has run yet.
+
+    `wanted` are the keys of the stages to make; None: all.
+    """
 
     resolved: Resolved
     graph: Graph
     lock: Mapping[str, Any]
     store: Store
+    wanted: frozenset[str] | None = None
+
+    def stages(self) -> list[Stage]:
+        """The stages to make, inputs before what reads them."""
+        return [stage for stage in self.graph.ordered() if self.wanted is None or stage.key in self.wanted]
 
 
 def plan_run(
-    recipe: str | Path, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
+    recipe: str | Path,
+    *,
+    out: Path,
+    store: Path | None,
+    overrides: Sequence[str],
+    plugins: LoadedPlugins,
+    only: Sequence[str] = (),
 ) -> PlannedRun:
     """Load, check and resolve a recipe, and work out its stages.
 
@@ -39,6 +55,7 @@ def plan_run(
         store: where artifacts are kept; `out/artifacts` where None.
         overrides: `dotted.key=value` texts.
         plugins: the loaded plugins.
+        only: the part of the study to make, as of `stages_of`; all of it where empty.
 
     Raises:
         UserError: anything wrong with the recipe, its inputs or the folders.
@@ -49,7 +66,8 @@ def plan_run(
     hashes = FileHashes(folder.root / "input-hashes.json" if folder.root.is_dir() else None)
     graph = build_graph(resolved, hashes, hardware_identity)
     hardware = hardware_identity(resolved.loaded.recipe.runtime)
-    return PlannedRun(resolved, graph, lock_record(resolved, registry, hashes.of, hardware), folder)
+    lock = lock_record(resolved, registry, hashes.of, hardware)
+    return PlannedRun(resolved, graph, lock, folder, stages_of(only, graph, resolved) if only else None)
 
 
 def resolve_recipe(recipe: str | Path, overrides: Sequence[str], plugins: LoadedPlugins) -> Resolved:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,11 +35,17 @@ _RESULTS = "results.json"
 
 
 def describe_run(
-    recipe: str | Path, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
+    recipe: str | Path,
+    *,
+    out: Path,
+    store: Path | None,
+    overrides: Sequence[str],
+    plugins: LoadedPlugins,
+    only: Sequence[str] = (),
 ) -> str:
     """What `run_recipe` would do, stage by stage, and what of it is done already."""
-    planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
-    name, num_cells, stages = planned.resolved.loaded.recipe.name, planned.resolved.num_cells, planned.graph.ordered()
+    planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins, only=only)
+    name, num_cells, stages = planned.resolved.loaded.recipe.name, planned.resolved.num_cells, planned.stages()
     return f"{name}: {num_cells} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"
 
 
@@ -51,6 +57,7 @@ def run_recipe(
     overrides: Sequence[str],
     plugins: LoadedPlugins,
     workers: WorkersAsked = None,
+    only: Sequence[str] = (),
 ) -> RunSummary:
     """Run a recipe to the end, or go on with one that was stopped.
 
@@ -61,6 +68,7 @@ def run_recipe(
 
     Args: as for `plan_run`, and
         workers: how many stages may be made at once by processes of their own, or "slurm"; None: as the recipe says.
+        only: the part of the study to make. What was made of the rest before stands in the results as well.
 
     Raises:
         StudyError: some stages failed; the results hold the others.
@@ -70,13 +78,16 @@ def run_recipe(
     """
 
     def run() -> RunSummary:
-        return _run_study(recipe, out=out, store=store, overrides=overrides, plugins=plugins, workers=workers)
+        def plan() -> PlannedRun:
+            return plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins, only=only)
+
+        return _run_study(plan, out=out, store=store, overrides=overrides, plugins=plugins, workers=workers)
 
     return with_launched_ranks(lambda: resolve_recipe(recipe, overrides, plugins), run, out / _RESULTS)
 
 
 def _run_study(
-    recipe: str | Path,
+    plan: Callable[[], PlannedRun],
     *,
     out: Path,
     store: Path | None,
@@ -87,19 +98,19 @@ def _run_study(
     started = time.monotonic()
     Store(out).prepare()
     with _only_run_in(out):
-        planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
+        planned = plan()
         planned.store.prepare()
         _check_same_recipe(out, planned.resolved)
         remember_call(out, planned.resolved.loaded.path, store, overrides)
-        stages = planned.graph.ordered()
         info = RunInfo(
             name=planned.resolved.loaded.recipe.name,
             recipe_path=planned.resolved.loaded.path,
             out=out,
-            num_stages=len(stages),
+            num_stages=len(planned.stages()),
         )
         chosen = choose_workers(planned, workers, out=out, overrides=overrides)
-        runner = Runner(planned.store, info, plugins.observers, chosen, keeps_going=launched() is None)
+        keeps_going = launched() is None
+        runner = Runner(planned.store, info, plugins.observers, chosen, keeps_going, wanted=planned.wanted)
         plugins.observers.run_started(info)
         status = "failed"
         results: Path | None = None

@@ -42,6 +42,7 @@ class Runner:
         artifacts: by the key of their stage.
         early_stops: the pretrainings that may end early.
         cells: those that were made; others are scored steps that an early stop left out.
+        wanted: keys of the stages to make, others being taken where they are done; None: all.
     """
 
     store: Store
@@ -56,13 +57,15 @@ class Runner:
     error: Exception | None = None
     early_stops: EarlyStops = field(default_factory=EarlyStops)
     cells: list[CellStages] = field(default_factory=list)
+    wanted: frozenset[str] | None = None
     _titles: dict[str, str] = field(default_factory=dict)
 
     def run_all(self, graph: Graph) -> dict[str, Artifact]:
-        """Make every stage of `graph`, early stops aside; returns the artifacts by the key of their stage."""
+        """Make every stage of `graph` that is wanted, early stops aside; returns the artifacts by their stage's key."""
         stages = graph.ordered()
-        for number, stage in enumerate(stages, start=1):
-            self._titles[stage.key] = f"[{number}/{len(stages)}] {stage.kind}: {stage.label}"
+        to_make = [stage for stage in stages if self._wants(stage)]
+        for number, stage in enumerate(to_make, start=1):
+            self._titles[stage.key] = f"[{number}/{len(to_make)}] {stage.kind}: {stage.label}"
         may_stop = [cell for cell in graph.cells if self.early_stops.follows(cell)]
         later = {stage.key for cell in may_stop for stage in cell.ordered()}
         sure = {stage.key for cell in graph.cells if not self.early_stops.follows(cell) for stage in cell.ordered()}
@@ -79,13 +82,24 @@ class Runner:
 
     def _make_all(self, stages: Sequence[Stage]) -> None:
         settled = (*self.artifacts, *self.failed, *self.left_out)
-        waiting = [stage for stage in stages if stage.key not in settled]
+        waiting = [stage for stage in stages if stage.key not in settled and self._wants(stage)]
         if self.workers is not None:
             self._make_together(waiting, self.workers)
-            return
-        for stage in waiting:
-            if not self._is_blocked(stage) and not self._was_done(stage):
-                self._make_here(stage)
+        else:
+            for stage in waiting:
+                if not self._is_blocked(stage) and not self._was_done(stage):
+                    self._make_here(stage)
+        self._take_done([stage for stage in stages if stage.key not in settled and not self._wants(stage)])
+
+    def _wants(self, stage: Stage) -> bool:
+        return self.wanted is None or stage.key in self.wanted
+
+    def _take_done(self, stages: Sequence[Stage]) -> None:
+        """Take what was done before of stages that are not to be made."""
+        for stage in stages:
+            artifact = self.store.find(stage.kind, stage.key)
+            if artifact is not None and all(below.key in self.artifacts for below in stage.inputs.values()):
+                self.artifacts[stage.key] = artifact
 
     def _is_blocked(self, stage: Stage) -> bool:
         """Whether an input has failed; the stage is left out then."""

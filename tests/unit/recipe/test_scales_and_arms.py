@@ -149,7 +149,7 @@ def test_of_a_task_results_say_what_the_recipe_sets_and_not_what_its_spec_may_sa
         (["scale=laptop", "scales.laptop.name=x"], r"scales\.laptop: a scale cannot set this(.|\n)*name"),
         (["scale=laptop", "scales.laptop.study.arms.log={x=1}"], r"no such arm(.|\n)*logs, small"),
         (["scale=laptop", 'scales.laptop."model.sice"="core/tiny"'], r"scales\.laptop: model\.sice: unknown key"),
-        (["scale=3"], "scale: input should be a valid string"),
+        (["scale=3"], "scale: input should be a text, in quotation marks"),
         (['study.arms.0.set={"seeds"=[3]}'], r"arm 'logs, small': not something to vary(.|\n)*seeds"),
         (['study.arms.0.set={"study.axes"={}}'], "not something to vary"),
         (['study.arms.0.set={"model.sice"="core/tiny"}'], r"arm 'logs, small': model\.sice: unknown key"),

@@ -1,10 +1,11 @@
 """The real experiment: what continued pretraining adds to all-MiniLM-L6-v2 on four biomedical data sets.
 
-    python benchmarks/adapt.py --data DATA --model MODEL --out FOLDER [--minutes 43] [--set KEY=VALUE ...]
+    python benchmarks/adapt.py --data DATA --model MODEL --out FOLDER [--only KEY=VALUE ...] [--set KEY=VALUE ...]
 
-Runs recipes/real/adapt-minilm.toml (which says what DATA and MODEL must hold) with so many minutes of pretraining an
-arm, and writes its table with the recipe into benchmarks/results. What is finished in FOLDER is not done again, so that
-it may be stopped and called again. Minutes are those of this machine, which must be idle while an arm is pretrained.
+Runs recipes/real/adapt-minilm.toml (which says what DATA and MODEL must hold), or the part of it that --only names, and
+writes a table of all that is made, with the recipe, into benchmarks/results. What is finished in FOLDER is not done
+again, so that it may be stopped and called again. Two processes of one thread each do more in an hour than one of two:
+--set runtime.num_workers=2 --set runtime.num_threads=1.
 """
 
 from __future__ import annotations
@@ -40,14 +41,15 @@ def table(rows: Sequence[Row], protocol: str) -> Iterator[str]:
         and not row.get("type")
     ]
     names = list(dict.fromkeys(row["dataset"] for row in chosen))
-    yield from (f"## F1 on test: {protocol}", "", f"| arm | {' | '.join(names)} | mean | steps |")
-    yield f"|---|{'---:|' * (len(names) + 2)}"
+    yield from (f"## F1 on test: {protocol}", "", f"| arm | {' | '.join(names)} | mean | steps | seeds |")
+    yield f"|---|{'---:|' * (len(names) + 3)}"
     for arm in dict.fromkeys(row["arm"] for row in chosen):
         of_arm = [row for row in chosen if row["arm"] == arm]
         values = [[row["value"] for row in of_arm if row["dataset"] == name] for name in names]
         cells = [summary(each) if each else "" for each in values]
-        mean = statistics.fmean(statistics.fmean(each) for each in values if each)
-        yield f"| {arm} | {' | '.join(cells)} | {100 * mean:.1f} | {of_arm[0]['steps']:,} |"
+        mean = f"{100 * statistics.fmean(map(statistics.fmean, values)):.1f}" if all(values) else ""
+        seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in of_arm}))
+        yield f"| {arm} | {' | '.join(cells)} | {mean} | {of_arm[0]['steps']:,} | {seeds} |"
     yield ""
 
 
@@ -69,7 +71,31 @@ def language_model_table(rows: Sequence[Row]) -> Iterator[str]:
     yield ""
 
 
-def report(content: Mapping[str, Any], minutes: float) -> str:
+def compared(out: Path) -> dict[str, Any]:
+    """The means over data sets with their test, as the run's own report has them; empty for a single arm."""
+    from domainlm.study.report.load import load_results
+    from domainlm.study.report.sections import build_report
+
+    report = build_report(load_results(out))
+    tables = [
+        table for section in report.sections if section.title == "Mean over data sets" for table in section.tables
+    ]
+    if not tables:
+        return {}
+    rows = [[cell.text for cell in row] for row in tables[0].rows]
+    return {"caption": tables[0].caption, "head": list(tables[0].head), "rows": rows}
+
+
+def compared_table(means: Mapping[str, Any]) -> Iterator[str]:
+    """`compared` as Markdown."""
+    if means:
+        yield from ("## Mean over data sets", "", f"| {' | '.join(means['head'])} |")
+        yield f"|---|{'---:|' * (len(means['head']) - 1)}"
+        yield from (f"| {' | '.join(row)} |" for row in means["rows"])
+        yield from ("", means["caption"], "")
+
+
+def page(content: Mapping[str, Any]) -> str:
     """The tables and the recipe."""
     from domainlm.study.report.toml import dump_toml
 
@@ -77,11 +103,13 @@ def report(content: Mapping[str, Any], minutes: float) -> str:
     protocols = dict.fromkeys(
         row["protocol"] for row in rows if (row["stage"], row["metric"], row["split"]) == ("finetune", "f1", "test")
     )
+    part = f" A part of the recipe: {' '.join(content['only'])}." if content["only"] else ""
     lines = [
         "# Continued pretraining of all-MiniLM-L6-v2 on biomedical text",
         "",
-        f"`benchmarks/adapt.py` with {minutes:g} minutes of pretraining an arm; mean and deviation over seeds.",
+        f"`benchmarks/adapt.py`; mean and deviation over seeds of fine-tuning.{part}",
         "",
+        *compared_table(content["means"]),
         *(line for protocol in protocols for line in table(rows, protocol)),
         *language_model_table(rows),
         *("## Machine", "", *(f"- {key}: {value}" for key, value in content["machine"].items()), ""),
@@ -96,29 +124,26 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=43.0)
+    parser.add_argument("--store", type=Path)
+    parser.add_argument("--only", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
 
     import domainlm
 
-    values = [
-        f"variables.data={arguments.data.absolute()}",
-        f"variables.model={arguments.model.absolute()}",
-        f"pretraining.max_minutes={arguments.minutes}",
-        *arguments.set,
-    ]
-    ended = domainlm.run(RECIPE, out=arguments.out, set=values)
+    places = [f"variables.data={arguments.data.absolute()}", f"variables.model={arguments.model.absolute()}"]
+    ended = domainlm.run(
+        RECIPE, out=arguments.out, store=arguments.store, set=[*places, *arguments.set], only=arguments.only
+    )
     assert ended.results is not None
     results = json.loads(ended.results.read_bytes())
     content = {
         "machine": machine_facts(_PACKAGES),
-        "minutes": arguments.minutes,
-        "recipe": results["recipe"],
-        "lock": results["lock"],
-        "rows": results["rows"],
+        "only": arguments.only,
+        "means": compared(arguments.out),
+        **{key: results[key] for key in ("recipe", "lock", "rows")},
     }
-    print(write_results("adapt-minilm", content, report(content, arguments.minutes)))
+    print(write_results("adapt-minilm", content, page(content)))
 
 
 if __name__ == "__main__":

@@ -76,14 +76,12 @@ def compared(out: Path) -> dict[str, Any]:
     from domainlm.study.report.load import load_results
     from domainlm.study.report.sections import build_report
 
-    report = build_report(load_results(out))
-    tables = [
-        table for section in report.sections if section.title == "Mean over data sets" for table in section.tables
-    ]
-    if not tables:
+    sections = build_report(load_results(out)).sections
+    means = next((section.tables[0] for section in sections if section.title == "Mean over data sets"), None)
+    if means is None:
         return {}
-    rows = [[cell.text for cell in row] for row in tables[0].rows]
-    return {"caption": tables[0].caption, "head": list(tables[0].head), "rows": rows}
+    rows = [[cell.text for cell in row] for row in means.rows]
+    return {"caption": means.caption, "head": list(means.head), "rows": rows}
 
 
 def compared_table(means: Mapping[str, Any]) -> Iterator[str]:

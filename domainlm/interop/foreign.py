@@ -174,8 +174,16 @@ def check_encoder(missing: list[str], where: Path) -> None:
 
 
 def check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Refuse tensors of other shapes than the model's."""
+    """Refuse tensors of other shapes than the model's, and those that are no numbers with a fraction."""
     for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise ModelError(
+                f"{name} holds quantised weights",
+                where=where,
+                given=str(tensor.dtype).removeprefix("torch."),
+                allowed="float32, float16 or bfloat16",
+                remedy="export the model without quantisation",
+            )
         if tensor.shape != wanted[name].shape:
             raise ModelError(
                 f"{name} has another shape than config.json says",

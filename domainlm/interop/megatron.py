@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 
 from domainlm.errors import ModelError
 from domainlm.interop.foreign import ForeignModel
+from domainlm.interop.megatron_settings import check_settings, gelu_notes, number_setting, whole_setting
 from domainlm.interop.shards import Shards, read_shards
 from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
 
@@ -61,6 +63,7 @@ _OTHER_SPELLINGS = (
     (re.compile(r"^lm_head\.norm\b"), "lm_head.layernorm"),
 )
 _COPIES = ("word_embeddings_for_head.weight", "output_layer.weight")
+"""What the last pipeline stage holds of the word embedding, which is its decoder."""
 _ROWS = ("attention.query_key_value.", "feed_forward.inner.", "encoder.embeddings.word.", "masked_lm.bias")
 _COLUMNS = ("attention.output.weight", "feed_forward.output.weight")
 _LEGACY_VERSION, _LATEST_VERSION = 0.0, 3.0
@@ -83,32 +86,41 @@ def merge_shards(shards: Shards, *, heads: int | None = None) -> ForeignModel:
     """The same of what the ranks have saved."""
     first = shards.contents[0, 0]
     settings = _settings(first, shards)
-    num_heads = int(settings.get("num_attention_heads") or heads or 0)
+    num_heads = whole_setting(settings, "num_attention_heads") or heads or 0
     if not num_heads:
         raise ModelError(
             "the checkpoint does not say how many attention heads the model has",
             where=shards.where,
             remedy="give the number of heads: --heads of `domainlm model import`, model.size of a recipe",
         )
+    check_settings(settings, shards.where)
     version = _version(first, shards)
-    degree = max(tensor for tensor, _ in shards.contents) + 1
+    degree, num_stages = (max(rank[axis] for rank in shards.contents) + 1 for axis in (0, 1))
     merged: dict[str, torch.Tensor] = {}
     unexpected: list[str] = []
+    copies: list[tuple[int, torch.Tensor]] = []
     num_layers = 0
-    for stage in range(max(stage for _, stage in shards.contents) + 1):
-        ranks = [dict(_renamed(shards.contents[rank, stage], num_layers, unexpected)) for rank in range(degree)]
+    for chunk, stage in product(range(len(_chunks_of(first))), range(num_stages)):
+        ranks = []
+        for rank in range(degree):
+            tensors = dict(_renamed(_chunk(shards, rank, stage, chunk), num_layers, unexpected))
+            copies += [(rank, tensors.pop(name)) for name in _COPIES if name in tensors]
+            ranks.append(tensors)
         for name in ranks[0]:
             merged[name] = _merge(name, [_part(rank, name, shards) for rank in ranks], version, num_heads)
         num_layers = 1 + max((int(name.split(".")[2]) for name in merged if ".layers." in name), default=-1)
+    _check_whole(merged, num_layers, copies, degree, settings, shards.where)
     config = _config(merged, num_layers, num_heads, settings, shards.where)
     origins = {name: (name,) for name in merged}
-    return ForeignModel(shards.where, config, merged, origins, tuple(dict.fromkeys(unexpected)), _notes(settings))
+    return ForeignModel(shards.where, config, merged, origins, tuple(dict.fromkeys(unexpected)), gelu_notes(settings))
 
 
 def _settings(content: Any, shards: Shards) -> Mapping[str, Any]:  # noqa: ANN401 - whatever was saved
     """What the checkpoint says of the model's shape: Megatron-LM's arguments, or NeMo's model_config.yaml."""
     args = content.get("args") if isinstance(content, dict) else None
-    return shards.settings if args is None else vars(args)
+    if args is None:
+        return shards.settings
+    return args if isinstance(args, dict) else vars(args)
 
 
 def _version(content: Any, shards: Shards) -> float:  # noqa: ANN401
@@ -121,18 +133,29 @@ def _version(content: Any, shards: Shards) -> float:  # noqa: ANN401
     return float(version)
 
 
-def _model_of(content: Any) -> Mapping[Any, Any]:  # noqa: ANN401
-    return (content.get("model") or content.get("state_dict") or content) if isinstance(content, dict) else {}
+def _chunks_of(content: Any) -> list[Mapping[Any, Any]]:  # noqa: ANN401
+    """The model of one rank: whole, or the parts that an interleaved pipeline has given it, in their order."""
+    if not isinstance(content, dict):
+        return [{}]
+    parts = [content[name] for name in map("model{}".format, range(len(content))) if name in content]
+    return parts or [content.get("model") or content.get("state_dict") or content]
+
+
+def _chunk(shards: Shards, rank: int, stage: int, chunk: int) -> Mapping[Any, Any]:
+    chunks = _chunks_of(shards.contents[rank, stage])
+    if chunk >= len(chunks):
+        raise ModelError(f"rank {rank} of pipeline stage {stage} lacks model{chunk}", where=shards.where)
+    return chunks[chunk]
 
 
 def _is_core(content: Any) -> bool:  # noqa: ANN401
-    return any(_CORE_MARK.search(name) for name, _ in _flat(_model_of(content), ""))
+    return any(_CORE_MARK.search(name) for chunk in _chunks_of(content) for name, _ in _flat(chunk, ""))
 
 
-def _renamed(content: Any, first_layer: int, unexpected: list[str]) -> Iterator[tuple[str, torch.Tensor]]:  # noqa: ANN401
-    """The tensors of one rank under our names, its layers numbered from `first_layer`."""
-    is_core = _is_core(content)
-    for full_name, tensor in _flat(_model_of(content), ""):
+def _renamed(chunk: Mapping[Any, Any], first_layer: int, unexpected: list[str]) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors of a chunk under our names, its layers numbered from `first_layer`; `_COPIES` under those names."""
+    is_core = any(_CORE_MARK.search(name) for name, _ in _flat(chunk, ""))
+    for full_name, tensor in _flat(chunk, ""):
         root = _ROOT.search(full_name)
         name = full_name[root.end() :] if root else full_name
         for spelling, usual in _CORE_NAMES if is_core else ():
@@ -140,9 +163,10 @@ def _renamed(content: Any, first_layer: int, unexpected: list[str]) -> Iterator[
         for spelling, usual in _OTHER_SPELLINGS:
             name = spelling.sub(usual, name)
         ours = _our_name(name, first_layer)
-        if ours is not None:
-            yield ours, tensor
-        elif not name.endswith(_COPIES):
+        copied = next((each for each in _COPIES if name.endswith(each)), None)
+        if ours is not None or copied is not None:
+            yield ours or str(copied), tensor
+        else:
             unexpected.append(full_name)
 
 
@@ -199,6 +223,25 @@ def _by_head(joined: torch.Tensor, version: float, heads: int) -> torch.Tensor:
     return joined.reshape(3, heads, width, *rest).transpose(0, 1).reshape(joined.shape)
 
 
+def _check_whole(
+    merged: Mapping[str, torch.Tensor],
+    num_layers: int,
+    copies: list[tuple[int, torch.Tensor]],
+    degree: int,
+    settings: Mapping[str, Any],
+    where: Path,
+) -> None:
+    """Refuse a model of which layers are missing, or whose decoder is another than the word embedding."""
+    said = whole_setting(settings, "num_layers")
+    if said and said != num_layers:
+        raise ModelError("not all layers are in the checkpoint", where=where, given=num_layers, allowed=str(said))
+    words = merged.get("encoder.embeddings.word.weight", torch.empty(0))
+    for rank, copy in copies:
+        rows = len(words) // degree
+        if not torch.equal(copy, words[rank * rows : (rank + 1) * rows]):
+            raise ModelError("this model cannot be computed: the word embedding is the decoder here", where=where)
+
+
 def _config(
     merged: Mapping[str, torch.Tensor], layers: int, heads: int, settings: Mapping[str, Any], where: Path
 ) -> ModelConfig:
@@ -217,19 +260,8 @@ def _config(
         feed_forward=shape("encoder.layers.0.feed_forward.inner.weight")[0],
         max_positions=shape("encoder.embeddings.position.weight")[0],
         architecture="megatron",
-        dropout=float(settings.get("hidden_dropout", 0.1)),
+        dropout=number_setting(settings, "hidden_dropout", default=0.1),
         vocabulary_size=rows,
         padded_vocabulary_size=rows,
-        layer_norm_epsilon=float(settings.get("layernorm_epsilon", 1e-5)),
+        layer_norm_epsilon=number_setting(settings, "layernorm_epsilon", "norm_epsilon", default=1e-5),
     )
-
-
-def _notes(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    fused = [key for key in ("bias_gelu_fusion", "bias_activation_fusion", "openai_gelu") if _is_on(settings.get(key))]
-    if not fused:
-        return ()
-    return (f"GELU is computed exactly; {fused[0]} approximated it by tanh, which differs by less than 0.0005",)
-
-
-def _is_on(value: object) -> bool:
-    return value is True or str(value).lower() == "true"

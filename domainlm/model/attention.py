@@ -68,9 +68,10 @@ def _attend_within(
 
 def _prefers_plain_products(query: torch.Tensor, dropout: float) -> bool:
     kind, dtype, num_tokens = query.device.type, query.dtype, query.shape[2]
-    if torch.is_grad_enabled() and query.requires_grad:
+    # Activations that are not kept are computed without gradients first: with dropout it must be the same way then.
+    if dropout > 0.0 or (torch.is_grad_enabled() and query.requires_grad):
         return trains_by_plain_products(kind, dtype, num_tokens, dropout)
-    return dropout == 0.0 and predicts_by_plain_products(kind, dtype, num_tokens)
+    return predicts_by_plain_products(kind, dtype, num_tokens)
 
 
 def trains_by_plain_products(device_type: str, dtype: torch.dtype, num_tokens: int, dropout: float) -> bool:

@@ -31,6 +31,7 @@ _MUST_BE: Mapping[str, tuple[tuple[object, ...], str]] = {
     "type_vocab_size": ((NUM_TOKEN_TYPES,), "an encoder here has two segments"),
     "pruned_heads": (({}, None), "all layers here have the same number of heads"),
     "tie_word_embeddings": ((True,), "the word embedding is the decoder here"),
+    "quantization_config": ((None,), "weights are read as they were trained, not quantised"),
 }
 _DEFAULTS: Mapping[str, Any] = {
     "hidden_dropout_prob": 0.1,

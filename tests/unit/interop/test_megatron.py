@@ -7,6 +7,7 @@ import tarfile
 import zipfile
 from argparse import Namespace
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def megatron_model(
         return state[name].chunk(degree, 1)[rank]
 
     encoder: Tensors = {}
-    per_stage = LAYERS // num_stages
+    per_stage = len(model.bert.encoder.layer) // num_stages  # type: ignore[union-attr,arg-type]
     attention = "self_attention" if new_names else "attention"
     norm = "norm" if new_names else "layernorm"
     for local in range(per_stage):
@@ -151,7 +152,8 @@ def check_equal(
     _, taken = write_pretraining_model(foreign, Vocabulary.load(vocabulary_file), folder)
     assert taken.initialised == ()
     config = read_config(folder).model
-    assert (config.vocabulary_size, config.padded_vocabulary_size, config.layers) == (28, 32, LAYERS)
+    assert (config.vocabulary_size, config.padded_vocabulary_size) == (28, 32)
+    assert config.layers == len(theirs.bert.encoder.layer)  # type: ignore[union-attr,arg-type]
     model = PretrainingModel(config, sentence_order=True).eval()
     load_weights(model, folder)
     states = model.encoder(*rows.ours)
@@ -170,6 +172,80 @@ def test_every_layout_and_grid_gives_the_same_scores(
     source = write_folder(tmp_path / "checkpoint", theirs, degree, num_stages, version)
     assert kind_of(source) == "megatron"
     check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours", heads=None if version else HEADS)
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_the_chunks_of_an_interleaved_pipeline_are_put_in_order(
+    degree: int, make_source: MakeSource, rows: Rows, vocabulary_file: Path, tmp_path: Path
+) -> None:
+    """Two stages of two chunks: the first stage has layers 0 and 2, the second one 1 and 3."""
+    _, theirs = make_source("megatron", "ForPreTraining", rows=32, layer_norm_eps=1e-5, num_hidden_layers=4)
+    source = tmp_path / "interleaved"
+    for rank, stage in product(range(degree), range(2)):
+        content = checkpoint(theirs, rank, degree, stage, 4)
+        del content["model"]
+        for chunk in range(2):
+            content[f"model{chunk}"] = megatron_model(theirs, rank, degree, stage + 2 * chunk, 4, 3.0, new_names=True)
+        place = source / "iter_0001000" / f"mp_rank_{rank:02d}_{stage:03d}"
+        place.mkdir(parents=True)
+        (place / "model_optim_rng.pt").write_bytes(saved(content))
+    check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours")
+    content["args"].num_layers = 6
+    for file in source.rglob("*.pt"):
+        file.write_bytes(saved(torch.load(file, weights_only=False) | {"args": content["args"]}))
+    with pytest.raises(ModelError, match=r"not all layers are in the checkpoint(.|\n)*given:   4\n  allowed: 6"):
+        read_model(source)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("apply_residual_connection_post_layernorm", True, "normalises before its products"),
+        ("apply_layernorm_1p", True, "usual layer normalisation"),
+        ("normalization", "RMSNorm", "usual layer normalisation"),
+        ("squared_relu", True, "only GELU"),
+        ("position_embedding_type", "rope", "absolute positions"),
+        ("untie_embeddings_and_output_weights", True, "the word embedding is the decoder"),
+    ],
+)
+def test_what_would_be_computed_otherwise_is_refused(
+    key: str, value: object, said: str, theirs: nn.Module, tmp_path: Path
+) -> None:
+    content = checkpoint(theirs)
+    usual = {"normalization": "LayerNorm", "position_embedding_type": "learned_absolute", "num_experts": None}
+    content["args"] = Namespace(**vars(content["args"]), **usual)
+    (tmp_path / "usual.pt").write_bytes(saved(content))
+    assert read_model(tmp_path / "usual.pt").notes == ()
+    setattr(content["args"], key, value)
+    (tmp_path / "other.pt").write_bytes(saved(content | {"args": vars(content["args"])}))
+    with pytest.raises(ModelError, match=f"other.pt: {key}: this model cannot be computed: (.*){said}"):
+        read_model(tmp_path / "other.pt")
+
+
+def test_a_decoder_of_its_own_is_refused(theirs: nn.Module, tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "checkpoint", theirs, 2, 3, 3.0)
+    content = checkpoint(theirs, 1, 2, 2, 3)
+    content["model"]["word_embeddings_for_head"]["weight"] += 0.5
+    (source / "iter_0001000" / "mp_rank_01_002" / "model_optim_rng.pt").write_bytes(saved(content))
+    with pytest.raises(ModelError, match="the word embedding is the decoder here"):
+        read_model(source)
+
+
+@pytest.mark.parametrize(("key", "found"), [("layernorm_epsilon", 2e-6), ("norm_epsilon", 2e-6), ("other", 1e-5)])
+def test_the_epsilon_has_two_names(key: str, found: float, theirs: nn.Module, tmp_path: Path) -> None:
+    content = checkpoint(theirs) | {"args": {"num_attention_heads": HEADS, key: 2e-6, "hidden_dropout": "${dropout}"}}
+    (tmp_path / "model.pt").write_bytes(saved(content))
+    config = read_model(tmp_path / "model.pt").config
+    assert (config.epsilon, config.dropout) == (found, 0.1)
+
+
+def test_quantised_weights_are_refused(theirs: nn.Module, vocabulary_file: Path, tmp_path: Path) -> None:
+    content = checkpoint(theirs)
+    layers = content["model"]["language_model"]["encoder"]
+    layers["layers.0.self_attention.dense.weight"] = layers["layers.0.self_attention.dense.weight"].to(torch.int8)
+    (tmp_path / "model.pt").write_bytes(saved(content))
+    with pytest.raises(ModelError, match=r"attention\.output\.weight holds quantised weights(.|\n)*given:   int8"):
+        write_pretraining_model(read_model(tmp_path / "model.pt"), Vocabulary.load(vocabulary_file), tmp_path / "ours")
 
 
 def test_a_release_archive_is_read_in_place(

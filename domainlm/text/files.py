@@ -189,10 +189,14 @@ def _encoding_remedy(line: bytes, number: int) -> str:
 
 
 def expand_files(patterns: Sequence[str], base: Path, file_patterns: tuple[str, ...] = ("*",)) -> tuple[Path, ...]:
-    """Return the files that files, folders and glob patterns stand for, sorted, each once.
+    """Return the files that files, folders and glob patterns stand for, each once, in the order of their names.
+
+    The order is that of the files' own names, whatever folders they lie in: where later files revise earlier ones,
+    their names say so, and not those of the folders.
 
     Args:
         patterns: names of files or folders, or patterns with `*`, `?`, `[...]` or `**`; relative ones start at `base`.
+            What matches nothing stands for the same files gzipped (`NAME.gz`), or plain where it ends in `.gz`.
         base: folder that relative patterns start from.
         file_patterns: file-name patterns to take from a folder (searched with its sub-folders; hidden ones are not).
 
@@ -201,11 +205,11 @@ def expand_files(patterns: Sequence[str], base: Path, file_patterns: tuple[str, 
     """
     found: set[Path] = set()
     for pattern in patterns:
-        files = _expand(pattern, base, file_patterns)
+        files = _expand(pattern, base, file_patterns) or _expand_other_form(pattern, base)
         if not files:
             raise _no_match(pattern, base, file_patterns)
         found.update(files)
-    return tuple(sorted(found))
+    return tuple(sorted(found, key=lambda path: (path.name, path)))
 
 
 def files_named(folder: Path, name: str) -> tuple[Path, ...]:
@@ -222,16 +226,31 @@ def files_named(folder: Path, name: str) -> tuple[Path, ...]:
 
 
 def _expand(pattern: str, base: Path, file_patterns: tuple[str, ...]) -> set[Path]:
-    path = _absolute(pattern, base)
-    if path.exists():
-        matches: list[Path] = [path]
-    else:
-        folder, rest = _literal_part(path)
-        matches = list(folder.glob(rest)) if rest and folder.is_dir() else []
     files: set[Path] = set()
-    for match in matches:
+    for match in _matches(_absolute(pattern, base)):
         files.update(_files_below(match, file_patterns) if match.is_dir() else {match})
-    # The folder is resolved, not the file: a link's own name says how to read it (".gz").
+    return _with_own_names(files)
+
+
+def _expand_other_form(pattern: str, base: Path) -> set[Path]:
+    """The files that are there gzipped where plain ones are asked for, or the other way round."""
+    path = _absolute(pattern, base)
+    if path.exists() or path.name in {"", "**"}:
+        return set()
+    name = path.name.removesuffix(".gz")
+    other = path.with_name(f"{name}.gz" if name == path.name else name or path.name)
+    return _with_own_names({match for match in _matches(other) if match.is_file()})
+
+
+def _matches(path: Path) -> list[Path]:
+    if path.exists():
+        return [path]
+    folder, rest = _literal_part(path)
+    return list(folder.glob(rest)) if rest and folder.is_dir() else []
+
+
+def _with_own_names(files: set[Path]) -> set[Path]:
+    """The folder is resolved, not the file: a link's own name says how to read it (".gz")."""
     return {file.parent.resolve() / file.name for file in files}
 
 

@@ -153,10 +153,10 @@ def _names(paths: tuple[Path, ...], base: Path) -> list[str]:
     [
         (["b.txt"], ["b.txt"]),
         (["notes.md"], ["notes.md"]),
-        (["."], ["[odd]/e.txt", "a.txt.gz", "b.txt", "more/c.txt"]),
+        (["."], ["a.txt.gz", "b.txt", "more/c.txt", "[odd]/e.txt"]),
         (["more", "b.txt", "more/c.txt"], ["b.txt", "more/c.txt"]),
         (["*.txt"], ["b.txt"]),
-        (["**/*.txt"], [".git/d.txt", "[odd]/e.txt", "b.txt", "more/.hidden.txt", "more/c.txt"]),
+        (["**/*.txt"], ["more/.hidden.txt", "b.txt", "more/c.txt", ".git/d.txt", "[odd]/e.txt"]),
         (["m*"], ["more/c.txt"]),
         (["[odd]/e.txt"], ["[odd]/e.txt"]),
         (["more/../*.gz"], ["a.txt.gz"]),
@@ -166,6 +166,41 @@ def test_files_folders_and_patterns_become_sorted_files(
     library: Path, patterns: list[str], expected: list[str]
 ) -> None:
     assert _names(expand_files(patterns, library, ("*.txt", "*.txt.gz")), library) == expected
+
+
+def test_the_order_is_that_of_the_names_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    expected = ["nlm/log26n0001.xml", "nlm/log26n0002.xml.gz", "daily/log26n1335.xml", "other/log26n1335.xml"]
+    for name in expected:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert _names(expand_files(["."], tmp_path), tmp_path) == expected
+    assert _names(expand_files(["other", "daily", "nlm/*"], tmp_path), tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("a.txt", ["a.txt.gz"]),
+        ("b.txt.gz", ["b.txt"]),
+        ("a*.txt", ["a.txt.gz"]),
+        ("more/?.txt.gz", ["more/c.txt"]),
+    ],
+)
+def test_a_file_that_is_there_in_the_other_form_is_taken(library: Path, pattern: str, expected: list[str]) -> None:
+    assert _names(expand_files([pattern], library), library) == expected
+
+
+def test_the_form_that_is_asked_for_comes_first(library: Path) -> None:
+    (library / "b.txt.gz").write_bytes(gzip.compress(b"x"))
+    assert _names(expand_files(["b.txt"], library), library) == ["b.txt"]
+    assert _names(expand_files(["?.txt.gz"], library), library) == ["a.txt.gz", "b.txt.gz"]
+
+
+@pytest.mark.parametrize("pattern", ["more.gz", "more/**", "none/**", ".gz"])
+def test_a_folder_is_no_other_form_of_a_file(library: Path, pattern: str) -> None:
+    (library / "more" / "c.txt").unlink()
+    with pytest.raises(DataError):
+        expand_files([pattern], library, ("*.txt",))
 
 
 def test_absolute_names_need_no_base(library: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from domainlm.recipe.dotted import Keys, join_keys, leaves, split_key
 from domainlm.recipe.overrides import with_values
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.study_settings import ArmSettings
-from domainlm.recipe.toml_source import RecipeSource, Table
+from domainlm.recipe.toml_source import RecipeSource, Table, relate_paths
 
 ARM = "arm"
 """The key of the arm's name among the varied values of a cell."""
@@ -26,7 +26,7 @@ class Cell:
 
     Attributes:
         varied: what tells it from other cells: "arm" with its name where there are arms, and the dotted key and the
-            value of each axis; empty where nothing is varied.
+            value of each axis (a path relative to the recipe's folder, as results have it); empty where nothing varies.
         recipe: the settings with these values.
     """
 
@@ -76,16 +76,25 @@ def cell_tables(tables: Table, recipe: Recipe, source: RecipeSource) -> Iterator
     axes = {split_key(key): key for key in recipe.study.axes}
     for keys in axes:
         _check_varied(keys, f"{source.origin('study.axes')}: study.axes")
+    said = _said(recipe.study.axes, source)
     for arm in recipe.study.arms or (None,):
         settings = {} if arm is None else _settings(arm, axes, source)
         where = "study.arms" if arm is None else _place(arm, source)
         own = with_values(tables, settings, where)
         origins = {".".join(keys): where for keys in settings}
         named = {} if arm is None else {ARM: arm.name}
-        for values in itertools.product(*recipe.study.axes.values()):
-            chosen = dict(zip(axes.values(), values, strict=True))
+        combinations = itertools.product(*recipe.study.axes.values())
+        for values, words in zip(combinations, itertools.product(*said.values()), strict=True):
             varied = with_values(own, dict(zip(axes, values, strict=True)), "study.axes")
-            yield CellTables(named | chosen, varied, origins)
+            yield CellTables(named | dict(zip(said, words, strict=True)), varied, origins)
+
+
+def _said(axes: Mapping[str, Sequence[Any]], source: RecipeSource) -> dict[str, list[Any]]:
+    """The values of the axes as the portable recipe says them, so that rows of results match it on any machine."""
+    tables: Table = {"study": {"axes": {key: list(values) for key, values in axes.items()}}}
+    relate_paths(tables, source.files[0].parent)
+    said: dict[str, list[Any]] = tables["study"]["axes"]
+    return said
 
 
 def _settings(arm: ArmSettings, axes: Mapping[Keys, str], source: RecipeSource) -> dict[Keys, Any]:

@@ -12,10 +12,9 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
-from domainlm.recipe.dotted import map_study_paths
 from domainlm.recipe.resolved import MeasuredCell, Resolved, ResolvedCell
 from domainlm.recipe.schema import Recipe
-from domainlm.recipe.toml_source import map_all_paths
+from domainlm.recipe.toml_source import relate_paths, relative_path
 
 _PACKAGES = (
     "domainlm",
@@ -70,17 +69,12 @@ def with_defaults(recipe: Recipe) -> dict[str, Any]:
 def portable_recipe(resolved: Resolved) -> dict[str, Any]:
     """The recipe as it was run, as `with_defaults` says it; paths relative to the recipe's folder."""
     folder = resolved.loaded.path.absolute().parent
-
-    def relative(value: object) -> object:
-        return os.path.relpath(value, folder) if isinstance(value, str) and Path(value).is_absolute() else value
-
     tables = with_defaults(resolved.loaded.recipe)
     for key in ("num_workers", "slurm"):  # who works changes nothing of what comes out
         del tables["runtime"][key]
-    map_all_paths(tables, relative)
-    map_study_paths(tables, lambda nested: map_all_paths(nested, relative))
+    relate_paths(tables, folder)
     tables["scales"] = {name: table for name, table in tables["scales"].items() if name == tables["scale"]}
-    tables["variables"] = {name: relative(value) for name, value in tables["variables"].items()}
+    tables["variables"] = {name: relative_path(value, folder) for name, value in tables["variables"].items()}
     return tables
 
 

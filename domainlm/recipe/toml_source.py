@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -133,6 +134,22 @@ def anchor_paths(tables: Table, folder: Path) -> None:
 
     map_all_paths(tables, anchored)
     map_study_paths(tables, lambda nested: map_all_paths(nested, anchored))
+
+
+def relate_paths(tables: Table, folder: Path) -> None:
+    """Make the absolute paths among `tables` relative to `folder`, in place: they say the same on any machine."""
+
+    def related(value: object) -> object:
+        return relative_path(value, folder)
+
+    map_all_paths(tables, related)
+    map_study_paths(tables, lambda nested: map_all_paths(nested, related))
+
+
+def relative_path(value: object, folder: Path) -> object:
+    """A value relative to `folder` where it is an absolute path; any other as it is."""
+    is_absolute = isinstance(value, str) and Path(value).is_absolute()
+    return os.path.relpath(str(value), folder.absolute()) if is_absolute else value
 
 
 def map_all_paths(tables: Table, change: Callable[[Any], Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domainlm.recipe.dotted import join_keys, leaves
 from domainlm.recipe.scored_steps import SCORED_STEPS, steps_to_score
 from domainlm.study.report.labels import clean
 from domainlm.study.report.load import Scalar
@@ -47,7 +48,7 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
     """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said."""
     arms = _mappings(dig(recipe, "study", "arms"))
     cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")), arms)
-    set_by = {str(arm.get("name")): arm.get("set") for arm in arms}
+    set_by = {str(arm.get("name")): _flat(arm.get("set")) for arm in arms}
 
     def set_in(cell: Mapping[str, Scalar], key: str) -> object:
         by_arm = dig(set_by, str(cell.get(_ARM)), key)
@@ -88,6 +89,11 @@ def _names_tasks(varied: object) -> bool:
     """Whether tasks themselves are changed, not only how they are fine-tuned."""
     keys = varied if isinstance(varied, Mapping) else ()
     return any(str(key).split(".")[0] == "tasks" and ".finetuning" not in str(key) for key in keys)
+
+
+def _flat(settings: object) -> dict[str, object]:
+    """What an arm sets by dotted key, however it is written: tables in tables mean the same."""
+    return {join_keys(keys): value for keys, value in leaves(settings)} if isinstance(settings, Mapping) else {}
 
 
 def _compared(axes: object, selected: object) -> object:

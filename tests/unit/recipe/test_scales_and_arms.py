@@ -135,6 +135,26 @@ def test_results_say_the_scale_and_paths_without_the_machine(recipe: Path) -> No
     assert question.num_steps == (5, 7)
 
 
+def test_results_name_varied_paths_as_their_recipe_does(recipe: Path) -> None:
+    paths = '"start.path" = ["here/model", "${data}/model", "/models/bert"]'
+    recipe.write_text(BASE.replace('"vocabulary.size" = [100, 200]', paths), encoding="utf-8")
+    loaded = load_recipe(recipe, ["study.arms=[]"])
+    tables = portable_recipe(Resolved(loaded, ()))
+    assert read_question(tables).cells == tuple(dict(cell.varied) for cell in loaded.cells)
+    assert [cell.recipe.start.path for cell in loaded.cells] == [
+        *(str(recipe.parent / "here" / "model"), "/data/model", "/models/bert")
+    ]
+    assert loaded.cells[0].label == "path=here/model"
+    assert loaded.cells[1].varied["start.path"] == "${data}/model"
+
+
+def test_arms_may_be_written_as_tables_in_tables() -> None:
+    arms = [{"name": "none", "set": {"pretraining": {"num_steps": 0}, "tasks": {"0": {"name": "x"}}}}, {"name": "odd"}]
+    question = read_question({"pretraining": {"num_steps": 9}, "study": {"arms": arms}})
+    assert question.num_steps == (0, 9)
+    assert not question.has_one_set_of_tasks
+
+
 def test_of_a_task_results_say_what_the_recipe_sets_and_not_what_its_spec_may_say_otherwise(recipe: Path) -> None:
     task = '[{spec="core/conll",folder=".",finetuning={num_epochs=7}}]'
     tables = portable_recipe(Resolved(load_recipe(recipe, [f"tasks={task}"]), ()))

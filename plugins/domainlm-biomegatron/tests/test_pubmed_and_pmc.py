@@ -27,6 +27,22 @@ def test_each_file_is_read_as_what_it_is(tmp_path: Path) -> None:
     assert {path.parent.name for path in files} == {"pubmed", "pmc"}
 
 
+def test_an_article_without_a_pmc_id_does_not_replace_its_citation(write: Write, problems: ProblemLog) -> None:
+    citation = write(
+        "pubmed26n0001.xml",
+        "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>77</PMID><Article><Abstract><AbstractText>Short."
+        "</AbstractText></Abstract></Article></MedlineCitation></PubmedArticle></PubmedArticleSet>",
+    )
+    front = "<front><article-meta>{}<permissions><license><license-p>CC BY 4.0</license-p></license></permissions>"
+    article = f"<article>{front}</article-meta></front><body><p>Long.</p></body></article>"
+    ids = ['<article-id pub-id-type="pmid">77</article-id>', '<article-id pub-id-type="doi">10.1/x</article-id>']
+    texts = [ids[0] + ids[1], ids[1]]
+    files = [citation, *(write(f"{number}.nxml", article.format(text)) for number, text in enumerate(texts))]
+    documents = [document for file in files for document in read_pubmed_and_pmc(file, problems)]
+    assert [document.id for document in documents] == ["77", "pmid:77", "doi:10.1/x"]
+    assert all(document.paragraphs for document in documents)
+
+
 def test_damage_is_reported_by_the_reader(write: Write) -> None:
     with pytest.raises(DataError):
         list(read_pubmed_and_pmc(write("broken.xml.gz", gzip.compress(b"<article>" * 400)[:40]), ProblemLog()))

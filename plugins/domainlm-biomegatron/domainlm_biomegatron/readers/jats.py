@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,9 +55,10 @@ def read_jats(
 ) -> Iterator[Document]:
     """Stream the articles of one file or archive: title, abstract and body paragraphs in reading order.
 
-    The id is the PMC id ("PMC1865086"); where there is none the PMID, the DOI, or the file's name with a hash of the
-    text. The version is that of the PMC id. `meta` holds "pmid", "doi", "article_type", "language", "licence_class"
-    (see `Licence.name`), "licence" (its wording) and "licence_url", each where the article states it.
+    The id is the PMC id ("PMC1865086"); where there is none the PMID ("pmid:17456789"), the DOI ("doi:10.1000/182"), or
+    the file's name with a hash of the text. The version is that of the PMC id. `meta` holds "pmid", "doi",
+    "article_type", "language", "licence_class" (see `Licence.name`), "licence" (its wording) and "licence_url", each
+    where the article states it.
 
     Counted in `problems`: articles under other licences than those wanted (a kind for each class; they give a document
     without paragraphs, which removes an earlier version), without a body (kept, with their abstract), without a title
@@ -92,7 +93,7 @@ class _Article:
         self._problems = problems
         self._line = line_of(article)
         self._ids = _read_ids(self._front)
-        self._id = self._ids.get("pmc") or self._ids.get("pmid") or self._ids.get("doi") or ""
+        self._id = _id_of(self._ids)
 
     def document(self, licences: Collection[str] | None, *, with_captions: bool) -> Document | None:
         licence = read_licence(self._front)
@@ -159,6 +160,11 @@ def _read_ids(front: etree._Element | None) -> dict[str, str]:
         elif value:
             ids.setdefault(kind, value)
     return ids
+
+
+def _id_of(ids: Mapping[str, str]) -> str:
+    """The bare PMID is the id of the citation in PubMed, which is another document."""
+    return ids.get("pmc") or next((f"{kind}:{ids[kind]}" for kind in _META_IDS if kind in ids), "")
 
 
 def _read_title(front: etree._Element | None) -> str:

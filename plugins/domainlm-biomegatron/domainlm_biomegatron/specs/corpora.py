@@ -43,7 +43,7 @@ CORPORA = (
     ),
     CorpusSpec(
         name="biomegatron/pmc",
-        version=2,
+        version=3,
         description="PMC full text that permits commercial use, from JATS XML or tar archives of it: title, abstract "
         "and body paragraphs",
         read=read_commercial,
@@ -55,6 +55,7 @@ CORPORA = (
     ),
     CorpusSpec(
         name="biomegatron/pmc-captions",
+        version=2,
         description="as biomegatron/pmc, with the captions of figures and tables where they stand",
         read=read_commercial_with_captions,
         patterns=_PMC_PATTERNS,
@@ -65,6 +66,7 @@ CORPORA = (
     ),
     CorpusSpec(
         name="biomegatron/pmc-all",
+        version=2,
         description="as biomegatron/pmc, whatever the licence: it is in each document's meta",
         read=read_all,
         patterns=_PMC_PATTERNS,
@@ -76,6 +78,7 @@ CORPORA = (
     # that read less of them keep it by the weights of [mixture], with pubmed and pmc as two corpora.
     CorpusSpec(
         name="biomegatron/pubmed+pmc",
+        version=2,
         description="biomegatron/pubmed and biomegatron/pmc as one corpus: each file is read as what it is",
         read=read_pubmed_and_pmc,
         patterns=_PMC_PATTERNS,

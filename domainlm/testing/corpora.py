@@ -32,7 +32,8 @@ def check_corpus(spec: CorpusSpec, path: Path | None = None) -> CorpusCounts:
     """Check a corpus on its own sample, or on a file.
 
     The sample is the same for the same seed; documents are the same each time they are read, have unique ids and no
-    empty paragraph; a missing and an empty file are refused.
+    empty paragraph; a missing and an empty file are refused. Where the spec says `replaces`, an id may come again, and
+    a document without paragraphs is a removal.
 
     Args:
         spec: the corpus.
@@ -53,8 +54,9 @@ def check_corpus(spec: CorpusSpec, path: Path | None = None) -> CorpusCounts:
         documents = [document for file in files for document in read_twice(spec.read, file, problems, where)]
         check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
     for document in documents:
-        check_document(document, where)
-    _check_unique((document.id for document in documents), where)
+        check_document(document, where, may_remove=spec.replaces)
+    if not spec.replaces:
+        _check_unique((document.id for document in documents), where)
     return CorpusCounts(len(documents), sum(len(document.paragraphs) for document in documents), dict(problems.counts))
 
 
@@ -66,8 +68,13 @@ def _check_patterns(spec: CorpusSpec, files: Iterable[Path], where: str) -> None
             )
 
 
-def check_document(document: object, where: str) -> None:
+def check_document(document: object, where: str, *, may_remove: bool = False) -> None:
     """Check one document.
+
+    Args:
+        document: what a reader gives.
+        where: the spec, for errors.
+        may_remove: it may have no paragraphs, which removes an earlier one (`CorpusSpec.replaces`).
 
     Raises:
         CheckError: the first rule that is broken.
@@ -77,7 +84,7 @@ def check_document(document: object, where: str) -> None:
     place = f"{where}, document {document.id!r}"
     if not isinstance(document.id, str) or not document.id:
         raise CheckError("a document needs an id", where=place)
-    if not isinstance(document.paragraphs, tuple) or not document.paragraphs:
+    if not isinstance(document.paragraphs, tuple) or not (document.paragraphs or may_remove):
         raise CheckError("a document needs paragraphs, as a tuple", where=place, given=repr(document.paragraphs)[:200])
     for paragraph in document.paragraphs:
         if not isinstance(paragraph, str) or not paragraph.strip() or len(paragraph.splitlines()) > 1:
@@ -91,7 +98,6 @@ def _check_unique(ids: Iterable[str], where: str) -> None:
     seen: set[str] = set()
     for entry in ids:
         if entry in seen:
-            raise CheckError(
-                "two documents have one id", where=where, given=entry, remedy="make ids unique over all files"
-            )
+            remedy = "make ids unique over all files, or set replaces=True where the later one is to replace the other"
+            raise CheckError("two documents have one id", where=where, given=entry, remedy=remedy)
         seen.add(entry)

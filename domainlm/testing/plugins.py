@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,11 @@ from domainlm.api import (
     VocabularySpec,
 )
 from domainlm.plugin import LoadedPlugins, Provider, Registry, load_plugins
-from domainlm.plugin.discovery import Candidate
+from domainlm.plugin.discovery import Candidate, normalise
 from domainlm.plugin.marker import PROJECT
 from domainlm.testing.corpora import check_corpus
 from domainlm.testing.failure import CheckError
-from domainlm.testing.recipes import check_recipe
+from domainlm.testing.recipes import check_recipe, required_plugins
 from domainlm.testing.sizes import check_model_size
 from domainlm.testing.tasks import check_task
 from domainlm.testing.vocabularies import check_vocabulary
@@ -65,6 +66,9 @@ class PluginReport:
 def check_plugin(plugin: ModuleType | str) -> PluginReport:
     """Check all that a plugin gives, and that loading it is cheap.
 
+    Its recipes may use the core, the plugin itself and the installed plugins that they name under `requires.plugins`;
+    other installed plugins are left out.
+
     Args:
         plugin: what the entry point names, as it stands there ("my_plugin.hooks", "my_plugin:instance"), or the module
             itself. It must be importable, but need not be installed.
@@ -74,7 +78,7 @@ def check_plugin(plugin: ModuleType | str) -> PluginReport:
         UserError: the plugin cannot be loaded (`PluginError`), or something it gives cannot be used.
     """
     name = _entry_value(plugin)
-    loaded = _load(plugin)
+    loaded = _load_with_required(plugin)
     _check_cheap(name)
     own = next(entry for entry in loaded.loaded if entry.provider.distribution == name)
     checked: list[str] = []
@@ -112,6 +116,30 @@ def loaded_heavy(entry_value: str) -> list[str]:
 
 def _load(*plugins: ModuleType | str) -> LoadedPlugins:
     return load_plugins(candidates=[_candidate(plugin) for plugin in plugins])
+
+
+def _load_with_required(plugin: ModuleType | str) -> LoadedPlugins:
+    """The plugin, and the installed ones that its recipes require, and those that the recipes they extend require."""
+    name = _entry_value(plugin)
+    loaded = _load(plugin)
+    required: set[str] = set()
+    while True:
+        own = next(entry for entry in loaded.loaded if entry.provider.distribution == name)
+        recipes = [spec for spec in own.specs if isinstance(spec, RecipeSpec)]
+        wanted = {normalise(each) for spec in recipes for each in required_plugins(spec, loaded.registry)}
+        if wanted <= required:
+            return loaded
+        required |= wanted
+        loaded = load_plugins(candidates=[_candidate(plugin), *_installed(required, name)])
+
+
+def _installed(distributions: Collection[str], name: str) -> list[Candidate]:
+    """The plugins of these distributions, without the one under test, which may be installed, too."""
+    return [
+        Candidate(Provider(entry.dist.name, entry.dist.version, entry.name), entry.load)
+        for entry in entry_points(group=PROJECT)
+        if entry.dist is not None and normalise(entry.dist.name) in distributions and entry.value != name
+    ]
 
 
 def _candidate(plugin: ModuleType | str) -> Candidate:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domainlm.api import RecipeSpec
+from domainlm.errors import UserError
 from domainlm.plugin import Registry
 from domainlm.testing.failure import CheckError
 
@@ -51,6 +52,25 @@ def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
     for cell in cells:
         _check_names(cell.recipe, registry, where)
     return len(cells)
+
+
+def required_plugins(spec: RecipeSpec, registry: Registry) -> set[str]:
+    """The distributions that a recipe says it requires, by itself or by what it extends; none where it cannot be read.
+
+    Args:
+        spec: the recipe.
+        registry: the plugins loaded so far; where it extends a recipe of another one, what that requires is left out.
+    """
+    from domainlm.recipe.toml_source import read_source, read_toml
+
+    try:
+        tables = read_source(spec.path, lambda name: registry.recipe(name).path).tables
+    except UserError:
+        try:
+            tables = read_toml(spec.path)
+        except UserError:
+            return set()  # `check_recipe` says what is wrong with it
+    return set(_table(_table(tables, "requires"), "plugins"))
 
 
 def _table(tables: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -205,7 +205,7 @@ def _count(counts: SurvivalCounts, outcome: _Outcome) -> None:
 def _check_records(records: Sequence[Any], spec: TaskSpec | CorpusSpec, where: str) -> None:
     if isinstance(spec, CorpusSpec):
         for record in records:
-            check_document(record, where)
+            check_document(record, where, may_remove=spec.replaces)
     else:
         check_examples(records, replace(spec, types=()), where)  # damage may make another type, as a misprint does
 

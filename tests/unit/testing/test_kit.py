@@ -110,6 +110,16 @@ def test_bad_documents_are_found(documents: tuple[object, ...], problem: str) ->
         check_corpus(_corpus(read=_reads(*documents)))
 
 
+def test_where_documents_are_replaced_ids_may_come_again_and_removals_have_no_paragraphs() -> None:
+    read = _reads(_ONE, Document("a", ("Stir well.",)), Document("b", ()))
+
+    counts = check_corpus(_corpus(read=read, replaces=True))
+
+    assert (counts.num_documents, counts.num_paragraphs) == (3, 2)
+    with pytest.raises(CheckError, match="needs paragraphs, as a tuple"):
+        check_corpus(_corpus(read=_reads(Document("a", [])), replaces=True))  # type: ignore[arg-type]
+
+
 def test_a_reader_that_gives_other_documents_each_time_is_found() -> None:
     calls = iter(range(100))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from domainlm.errors import PluginError
+from domainlm.errors import PluginError, UserError
 from domainlm.testing import CheckError, check_plugin, plugin_registry
 
 _PLUGIN = """
@@ -30,9 +33,11 @@ def domainlm_commands():
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("cook_")]:
+        del sys.modules[name]
 
 
 def test_a_sound_plugin_is_reported_on(folder: Path) -> None:
@@ -92,3 +97,48 @@ def test_the_registry_for_tests_holds_the_core_and_the_given_plugins(folder: Pat
     assert registry.model_size("cook/pan").hidden == 32
     assert "core/tiny" in registry.model_sizes
     assert "cook/pan" not in plugin_registry().model_sizes
+
+
+def _install(folder: Path, name: str, module: str) -> None:
+    information = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+    (information / "entry_points.txt").write_text(f"[domainlm]\nplugin = {module}\n", encoding="utf-8")
+    importlib.invalidate_caches()
+
+
+def _write_recipe_plugin(folder: Path, requires: str) -> None:
+    (folder / "base.toml").write_text(
+        'name = "first"\ncorpus = { spec = "core/text", files = ["none.txt"] }\nvocabulary.size = 100\n'
+        f'model.size = "cook/pan"\npretraining.num_steps = 1\n{requires}',
+        encoding="utf-8",
+    )
+    (folder / "first.toml").write_text('extends = "base.toml"\n', encoding="utf-8")
+    code = f"""
+from pathlib import Path
+from domainlm import hookimpl
+from domainlm.api import RecipeSpec
+
+@hookimpl
+def domainlm_recipes():
+    return [RecipeSpec(name="guest/first", description="x", path=Path({str(folder / "first.toml")!r}))]
+"""
+    (folder / "cook_guest.py").write_text(code, encoding="utf-8")
+
+
+def test_the_installed_plugins_that_a_recipe_requires_are_loaded_with_it(folder: Path) -> None:
+    (folder / "cook_pans.py").write_text(_PLUGIN.format(imports=""), encoding="utf-8")
+    _install(folder, "cook-pans", "cook_pans")
+    _install(folder, "cook-guest", "cook_guest")
+    _write_recipe_plugin(folder, "requires = { plugins = { cook_pans = '>=1', cook-guest = '' } }\n")
+
+    assert check_plugin("cook_guest").checked == ("guest/first@1",)
+
+
+def test_a_recipe_may_not_use_a_plugin_that_it_does_not_require(folder: Path) -> None:
+    (folder / "cook_pans.py").write_text(_PLUGIN.format(imports=""), encoding="utf-8")
+    _install(folder, "cook-pans", "cook_pans")
+    _write_recipe_plugin(folder, "")
+
+    with pytest.raises(UserError, match="cook/pan"):
+        check_plugin("cook_guest")

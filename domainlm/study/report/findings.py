@@ -12,7 +12,7 @@ from domainlm.study.report.fields import field_text, field_value, leading_rows, 
 from domainlm.study.report.load import Results, Row
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
-from domainlm.study.report.significance import LEVEL, Outcome, compare, holm, sign_flip
+from domainlm.study.report.significance import LEVEL, Outcome, compare, holm, shared_seeds, sign_flip
 
 State = Literal["held", "chance", "untested", "tie", "opposite_chance", "opposite"]
 
@@ -26,7 +26,7 @@ class Comparison:
     Attributes:
         claim: what is claimed.
         place: values of the fields that the claim is made for each of.
-        first: mean of the first side, as results.json has it.
+        first: mean of the first side, in the unit of results.json, over the seeds that all sides have.
         second: of the second side; a number is in the same unit.
         difference: first less second; where the claim is that one difference exceeds another, by how much it does.
         agrees: whether the numbers are as claimed, chance or not.
@@ -133,13 +133,13 @@ def _by_place(
 
 
 def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
-    first = pools[0].mean
+    first, *others = _means(pools)
     is_exact = all(row.stage == MEASURE_STAGE for pool in pools for row in pool.rows) or claim.relation == "equal"
     if not isinstance(claim.second, Mapping):
         second = claim.second / 100 if metric_facts(claim.metric).unit == "percent" else float(claim.second)
         outcome = Outcome(first - second, _p_value_of_number(pools[0], second), "seeds")
     elif claim.exceeds is None:
-        second = pools[1].mean
+        second = others[0]
         can_test = pools[0].is_one_model and pools[1].is_one_model and not is_exact
         outcome = (
             compare(pools[0].sample, pools[1].sample, claim.metric)
@@ -147,7 +147,7 @@ def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
             else Outcome(first - second, None, "untested")
         )
     else:
-        second = pools[1].mean
+        second = others[0]
         outcome = _excess(claim, pools)
     agrees = _agrees(claim, outcome.difference, second)
     p_value = None if is_exact else outcome.p_value
@@ -165,15 +165,21 @@ def _agrees(claim: Claim, difference: float, second: float) -> bool:
 def _excess(claim: Claim, pools: Sequence[Pool]) -> Outcome:
     """By how much the first difference exceeds the second, both in the direction of the claim."""
     sign = 1.0 if claim.relation == "higher" else -1.0
-    means = [pool.mean for pool in pools]
+    means = _means(pools)
     excess = sign * (means[0] - means[1] - (means[2] - means[3]))
     if not all(pool.is_one_model for pool in pools):
         return Outcome(excess, None, "untested")
-    by_seed = [pool.sample.by_seed for pool in pools]
-    shared = sorted(set.intersection(*(set(seeds) for seeds in by_seed)))
-    one, other, third, fourth = by_seed
+    shared = shared_seeds([pool.sample for pool in pools])
+    one, other, third, fourth = (pool.sample.by_seed for pool in pools)
     p_value = sign_flip([one[seed] - other[seed] - (third[seed] - fourth[seed]) for seed in shared])
     return Outcome(excess, p_value, "seeds" if p_value is not None else "untested", num_pairs=len(shared))
+
+
+def _means(pools: Sequence[Pool]) -> list[float]:
+    """The means of all sides, over the seeds that all of them have, or over all seeds where they share none."""
+    samples = [pool.sample for pool in pools]
+    shared = shared_seeds(samples) if all(pool.is_one_model for pool in pools) else []
+    return [sample.of_seeds(shared).mean for sample in samples] if shared else [pool.mean for pool in pools]
 
 
 def _p_value_of_number(pool: Pool, number: float) -> float | None:

@@ -26,16 +26,18 @@ class Marked:
         is_best: whether it prints as the best does.
         outcome: of the test against the best; None for the best itself.
         p_value: of this test, adjusted over the table; None where nothing could be tested.
+        is_worse: whether it is worse than the best on the seeds that were tested. The best may have others, too.
     """
 
     is_best: bool
     outcome: Outcome | None = None
     p_value: float | None = None
+    is_worse: bool = False
 
     @property
     def is_below(self) -> bool:
         """Whether it is worse than the best by more than chance."""
-        return self.p_value is not None and self.p_value < LEVEL
+        return self.is_worse and self.p_value is not None and self.p_value < LEVEL
 
 
 def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entry, Marked]:
@@ -44,7 +46,7 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
     Columns whose scores have different signatures are not compared, nor those without a better direction.
     """
     marked: dict[_Entry, Marked] = {}
-    tests: list[tuple[_Entry, bool, Outcome]] = []
+    tests: list[tuple[_Entry, bool, bool, Outcome]] = []
     for column in columns.values():
         metric = next(iter(column.values())).rows[0].metric
         facts = metric_facts(metric)
@@ -59,10 +61,11 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
             if entry == best or pool.rows[0].stage == MEASURE_STAGE:
                 marked[entry] = Marked(is_best)
             else:
-                tests.append((entry, is_best, compare(pool.sample, column[best].sample, metric)))
-    adjusted = holm([outcome.p_value for _, _, outcome in tests])
-    for (entry, is_best, outcome), p_value in zip(tests, adjusted, strict=True):
-        marked[entry] = Marked(is_best, outcome, p_value)
+                outcome = compare(pool.sample, column[best].sample, metric)
+                tests.append((entry, is_best, sign * outcome.difference < 0, outcome))
+    adjusted = holm([outcome.p_value for *_, outcome in tests])
+    for (entry, is_best, is_worse, outcome), p_value in zip(tests, adjusted, strict=True):
+        marked[entry] = Marked(is_best, outcome, p_value, is_worse)
     return marked
 
 

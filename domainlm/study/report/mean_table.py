@@ -46,7 +46,10 @@ def mean_sentence(means: Means) -> str:
     what = f"Averaged over the {len(means.columns)} data sets, {split} scores"
     if best is first or best.outcome is None:
         return f"{what} are highest with {first.arm.label}: {format_summary(first.summary, metric)}."
-    ahead = f"{metric_facts(metric).format(best.outcome.difference)} points above {first.arm.label}"
+    points = metric_facts(metric).format(abs(best.outcome.difference))
+    # Where the arms share no seed, the highest mean may be below the first arm's on the seeds that these two share.
+    side = "above" if best.outcome.difference >= 0 else "on the seeds of both below"
+    ahead = f"{points} points {side} {first.arm.label}"
     return f"{what} are highest with {best.arm.label}: {format_summary(best.summary, metric)}, {ahead}{_chance(best)}."
 
 
@@ -81,7 +84,13 @@ def _caption(means: Means) -> str:
     split = means.columns[0].group.split
     sentences = [
         f"Mean over data sets, each weighing the same{f', {split} split' if split else ''}: {join_words(scored)}.",
-        "Mean ± sample standard deviation over the seeds that all data sets have (n).",
+        "Mean ± sample standard deviation over the seeds that all data sets and models have (n)."
+        if means.shares_seeds
+        else "Mean ± sample standard deviation over the model's own seeds (n): no seed is common to all models. "
+        "Differences are over the seeds that both have, where there are any.",
+        f"Seeds left out, since a data set or a model lacks them: {', '.join(map(str, means.seeds_left_out))}."
+        if means.seeds_left_out
+        else "",
         f"Differences are in points. p: two-sided, adjusted for the comparisons of this table (Holm), by "
         f"{'; or '.join(_HOW[how] for how in hows if how != 'untested')}."
         if set(hows) - {"untested"}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from domainlm.study.report.aggregate import Group, Scores, Summary, summarise
 from domainlm.study.report.arms import Arm
+from domainlm.study.report.load import Row
 from domainlm.study.report.marks import is_comparable
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
@@ -29,7 +30,8 @@ class ArmMean:
 
     Attributes:
         arm: the arm.
-        summary: its mean over data sets, and over the seeds that all of them have.
+        summary: its mean over data sets, and over the seeds that all arms have on all of them; over its own where the
+            arms share none.
         outcome: of the test against the first arm; None for that arm.
         p_value: of this test, adjusted over all arms (Holm); None where nothing could be tested.
     """
@@ -48,11 +50,15 @@ class Means:
         columns: the data sets.
         entries: the arms, the first being the one that others are compared with.
         left_out: arms that lack scores.
+        seeds_left_out: seeds that some data set or arm of `entries` lacks.
+        shares_seeds: whether all arms of `entries` have a seed in common.
     """
 
     columns: tuple[Column, ...]
     entries: tuple[ArmMean, ...]
     left_out: tuple[Arm, ...]
+    seeds_left_out: tuple[int, ...] = ()
+    shares_seeds: bool = True
 
     @property
     def best(self) -> ArmMean:
@@ -75,13 +81,25 @@ def find_means(scores: Scores) -> Means | None:
     whole = {arm: found for arm, found in pools.items() if len(found) == len(columns)}
     if len(whole) < 2 or not all(is_comparable([found[column] for found in whole.values()]) for column in columns):
         return None
-    baseline, *others = whole
-    outcomes = [_compare(whole[arm], whole[baseline]) for arm in others]
+    everywhere = set.intersection(*({row.seed for row in found[columns[0]].rows} for found in whole.values()))
+    compared = {arm: _of_seeds(found, everywhere) for arm, found in whole.items()} if everywhere else whole
+    anywhere = {row.seed for arm in whole for column in columns for row in _rows(scores, column, arm)}
+    return Means(
+        columns,
+        tuple(_entries(compared)),
+        left_out=tuple(arm for arm in arms if arm not in whole),
+        seeds_left_out=tuple(sorted(anywhere - everywhere)) if everywhere else (),
+        shares_seeds=bool(everywhere),
+    )
+
+
+def _entries(pools: Mapping[Arm, Mapping[Column, Pool]]) -> Iterator[ArmMean]:
+    baseline, *others = pools
+    outcomes = [_compare(pools[arm], pools[baseline]) for arm in others]
+    yield ArmMean(baseline, _mean(pools[baseline]))
     adjusted = holm([outcome.p_value for outcome in outcomes])
-    entries = [ArmMean(baseline, _mean(whole[baseline]))]
     for arm, outcome, p_value in zip(others, outcomes, adjusted, strict=True):
-        entries.append(ArmMean(arm, _mean(whole[arm]), outcome, p_value))
-    return Means(columns, tuple(entries), tuple(arm for arm in arms if arm not in whole))
+        yield ArmMean(arm, _mean(pools[arm]), outcome, p_value)
 
 
 def _columns(scores: Scores) -> list[Column]:
@@ -95,10 +113,20 @@ def _columns(scores: Scores) -> list[Column]:
 
 def _pools(scores: Scores, columns: tuple[Column, ...], arm: Arm) -> dict[Column, Pool]:
     """The scores of an arm on each data set, of the seeds that all data sets have; empty where one is missing."""
-    rows = {column: scores.rows(column.group, arm, column.dataset, column.metric) for column in columns}
-    seeds = set.intersection(*({row.seed for row in found} for found in rows.values()))
-    shared = {column: tuple(row for row in found if row.seed in seeds) for column, found in rows.items()}
-    return {column: Pool(found, scores.units) for column, found in shared.items() if found}
+    pools = {column: Pool(_rows(scores, column, arm), scores.units) for column in columns}
+    seeds = set.intersection(*({row.seed for row in pool.rows} for pool in pools.values()))
+    return {column: pool for column, pool in _of_seeds(pools, seeds).items() if pool.rows}
+
+
+def _rows(scores: Scores, column: Column, arm: Arm) -> tuple[Row, ...]:
+    return scores.rows(column.group, arm, column.dataset, column.metric)
+
+
+def _of_seeds(pools: Mapping[Column, Pool], seeds: Collection[int]) -> dict[Column, Pool]:
+    return {
+        column: replace(pool, rows=tuple(row for row in pool.rows if row.seed in seeds))
+        for column, pool in pools.items()
+    }
 
 
 def _mean(pools: Mapping[Column, Pool]) -> Summary:

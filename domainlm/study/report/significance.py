@@ -4,13 +4,15 @@ Documents: paired approximate randomisation over the documents (or questions) of
 have pooled (Noreen 1989; Yeh 2000). It tells models apart on other texts, not on other seeds. Seeds: an exact paired
 sign-flip test (Fisher 1935) on the differences of the seeds that both have. Of n seeds no p-value is below 2 / 2^n, so
 it takes six to get below 0.05; fewer are not tested. Families of tests are adjusted by Holm's method (1979).
+
+Difference, interval and p-value are of the same seeds: those that both models have.
 """
 
 from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -39,13 +41,21 @@ class Sample:
         """Arithmetic mean over seeds."""
         return statistics.fmean(self.by_seed.values())
 
+    def of_seeds(self, seeds: Collection[int]) -> Sample:
+        """The part of it that these seeds gave."""
+        return Sample(
+            {seed: value for seed, value in self.by_seed.items() if seed in seeds},
+            {seed: units for seed, units in self.units.items() if seed in seeds},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The outcome of a test of first against second.
 
     Attributes:
-        difference: mean of the first less that of the second.
+        difference: mean of the first less that of the second, over the seeds that both have; over all where they share
+            none.
         p_value: two-sided and not yet adjusted; None where nothing could be tested.
         how: what was paired.
         interval: 95 % bootstrap interval of the difference over documents; None for other tests.
@@ -72,17 +82,25 @@ def compare_over(first: Mapping[str, Sample], second: Mapping[str, Sample], metr
         second: the same data sets of the second model.
         metrics: the metric of each data set.
     """
-    difference = statistics.fmean(first[name].mean - second[name].mean for name in metrics)
-    pairs = [_unit_pair(first[name], second[name], metric) for name, metric in metrics.items()]
+    sides = [first[name] for name in metrics], [second[name] for name in metrics]
+    shared = shared_seeds([*sides[0], *sides[1]])
+    if not shared:
+        return Outcome(statistics.fmean(_ahead(*sides)), None, "untested")
+    one, other = ([sample.of_seeds(shared) for sample in side] for side in sides)
+    difference = statistics.fmean(_ahead(one, other))
+    pairs = [_unit_pair(*samples, shared) for samples in zip(one, other, metrics.values(), strict=True)]
     known = [pair for pair in pairs if pair is not None]
     if len(known) == len(pairs):
         found = compare_means(known, num_rounds=NUM_ROUNDS)
         return Outcome(difference, found.p_value, "documents", found.interval, found.num_units)
-    seeds = [sample.by_seed.keys() for samples in (first, second) for sample in samples.values()]
-    shared = sorted(set.intersection(*map(set, seeds)))
-    ahead = [[first[name].by_seed[seed] - second[name].by_seed[seed] for name in metrics] for seed in shared]
-    p_value = sign_flip([statistics.fmean(differences) for differences in ahead])
+    by_seed = [[[sample.of_seeds([seed]) for sample in side] for side in (one, other)] for seed in shared]
+    p_value = sign_flip([statistics.fmean(_ahead(*of_seed)) for of_seed in by_seed])
     return Outcome(difference, p_value, "untested" if p_value is None else "seeds", num_pairs=len(shared))
+
+
+def shared_seeds(samples: Sequence[Sample]) -> list[int]:
+    """The seeds that all of these have."""
+    return sorted(set.intersection(*(set(sample.by_seed) for sample in samples)))
 
 
 def sign_flip(differences: Sequence[float]) -> float | None:
@@ -109,12 +127,18 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _unit_pair(first: Sample, second: Sample, metric: str) -> UnitPair | None:
-    """The sums of both, pooled over the seeds that both have; None where they are unknown, or not of the same data."""
-    shared = sorted(first.units.keys() & second.units.keys())
-    chosen = [[sample.units[seed] for seed in shared] for sample in (first, second)]
+def _ahead(first: Sequence[Sample], second: Sequence[Sample]) -> list[float]:
+    """By how much the first is ahead on each data set."""
+    return [one.mean - other.mean for one, other in zip(first, second, strict=True)]
+
+
+def _unit_pair(first: Sample, second: Sample, metric: str, seeds: Sequence[int]) -> UnitPair | None:
+    """The sums of both, pooled over these seeds; None where they are unknown, or not of the same data."""
+    if any(seed not in sample.units for sample in (first, second) for seed in seeds):
+        return None
+    chosen = [[sample.units[seed] for seed in seeds] for sample in (first, second)]
     every = [units for side in chosen for units in side]
-    if not shared or len({units.data for units in every}) > 1 or any(metric not in units.sums for units in every):
+    if len({units.data for units in every}) > 1 or any(metric not in units.sums for units in every):
         return None
     one, other = (np.sum([units.sums[metric][0] for units in side], axis=0) for side in chosen)
     return UnitPair(one, other, every[0].sums[metric][1]) if one.shape == other.shape else None

@@ -76,9 +76,41 @@ def test_an_arm_without_all_scores_is_left_out(results: Json, write_run: WriteRu
     assert "Left out for lack of scores: num_steps=1500." in table.caption
 
 
-def test_seeds_that_not_all_data_sets_have_do_not_count(results: Json, write_run: WriteRun) -> None:
+def test_seeds_that_not_all_data_sets_and_models_have_do_not_count(results: Json, write_run: WriteRun) -> None:
     rows = [row for row in results["rows"] if (row["dataset"], row["steps"], row["seed"]) != ("cargoes", 1500, 1)]
-    assert _cells(write_run(results | {"rows": rows}))[1] == ["num_steps=1500", "61.9", "+3.4", "–", "–", "1"]
+    out = write_run(results | {"rows": rows})
+    assert _cells(out) == [
+        ["num_steps=0", "57.3", "–", "–", "–", "1"],
+        ["num_steps=1500", "61.9", "+4.6", "–", "–", "1"],
+    ]
+    table = _table(out)
+    assert table is not None
+    assert "Seeds left out, since a data set or a model lacks them: 1." in table.caption
+
+
+def test_a_difference_is_of_the_seeds_that_its_test_looked_at(results: Json, write_run: WriteRun) -> None:
+    """Seed 1 of the first model is far ahead, and the other model was not trained with it."""
+    rows = [row for row in results["rows"] if (row["steps"], row["seed"]) != (1500, 1)]
+    for row in rows:
+        row["value"] = 0.99 if row["seed"] == 1 else row["value"]
+    changed = results | {"rows": rows}
+    out = write_run(changed)
+    _add_units(changed, out)
+    _, (_, mean, difference, interval, p_value, _) = _cells(out)
+    assert (mean, difference, interval, p_value) == ("61.9", "+4.6", "+10.0 to +10.0", "<0.001")
+    sentence = "Averaged over the 2 data sets, test scores are highest with num_steps=1500: 61.9, 4.6 points above"
+    assert build_report(load_results(out)).answer[0].startswith(sentence)
+    (section,) = (each for each in build_report(load_results(out)).sections if each.title == "Task scores")
+    assert not any(cell.mark for table in section.tables for row in table.rows for cell in row)
+
+
+def test_models_without_a_common_seed_keep_their_own(results: Json, write_run: WriteRun) -> None:
+    out = write_run(results | {"rows": [row for row in results["rows"] if row["seed"] == (row["steps"] > 0)]})
+    # The halves of 64.6 + 50.0 and of 71.6 + 55.0.
+    assert [row[1:] for row in _cells(out)] == [["57.3", "–", "–", "–", "1"], ["63.3", "+6.0", "–", "–", "1"]]
+    table = _table(out)
+    assert table is not None
+    assert "no seed is common to all models" in table.caption
 
 
 @pytest.mark.parametrize(

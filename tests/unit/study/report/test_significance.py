@@ -74,9 +74,29 @@ def test_documents_of_other_data_are_not_paired(other: Units) -> None:
     assert (found.how, found.p_value) == ("untested", None)
 
 
+def test_the_difference_is_of_the_seeds_that_are_tested() -> None:
+    few, many = units([[10, 10, 5]] * 40), units([[10, 10, 9]] * 40)
+    found = compare(Sample({0: 0.5, 1: 0.9}, {0: few, 1: many}), Sample({0: 0.6}, {0: units([[10, 10, 6]] * 40)}), "f1")
+    assert found.difference == pytest.approx(-0.1)
+    assert found.interval == (pytest.approx(-0.1), pytest.approx(-0.1))
+
+
+def test_documents_that_not_every_shared_seed_has_are_not_paired() -> None:
+    same = units([[10, 10, 9]] * 40)
+    found = compare(Sample({0: 0.9, 1: 0.9}, {0: same}), Sample({0: 0.9, 1: 0.1}, {0: same, 1: same}), "f1")
+    assert (found.how, found.difference) == ("untested", pytest.approx(0.4))
+
+
+def test_without_a_shared_seed_the_difference_is_of_all() -> None:
+    found = compare(Sample({0: 0.5, 1: 0.7}), Sample({2: 0.4}), "f1")
+    assert (found.how, found.num_pairs) == ("untested", 0)
+    assert found.difference == pytest.approx(0.2)
+
+
 def test_only_seeds_that_both_have_are_paired() -> None:
     first = Sample({seed: 0.8 + seed / 1000 for seed in range(8)})
     second = Sample(dict.fromkeys(range(2, 10), 0.7))
     found = compare(first, second, "f1")
     assert (found.how, found.num_pairs) == ("seeds", 6)
     assert found.p_value == pytest.approx(2 / 64)
+    assert found.difference == pytest.approx(0.1045)  # seeds 2 to 7

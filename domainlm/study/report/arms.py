@@ -43,7 +43,7 @@ class Arms:
             key = _key(record.model, record.cell)
             labels[key] = labels.get(key) or record.model
             cells.setdefault(key, record.cell)
-        short = {key: label or _short_label(cells[key]) for key, label in labels.items()}
+        short = {key: label or short_label(cells[key]) for key, label in labels.items()}
         uses = Counter(short.values())
         self._by_key = {
             key: Arm(place, key, label if uses[label] == 1 else _full_label(label, cells[key]))
@@ -69,7 +69,8 @@ def _key(model: str, cell: Mapping[str, Scalar]) -> str:
     return json.dumps(dict(cell), sort_keys=True) if cell else model
 
 
-def _short_label(cell: Mapping[str, Scalar]) -> str:
+def short_label(cell: Mapping[str, Scalar]) -> str:
+    """What a cell is called by its varied values."""
     parts = [str(value) if key == "arm" else f"{key.rpartition('.')[2]}={_shown(value)}" for key, value in cell.items()]
     return clean(", ".join(parts)) or "the model"
 

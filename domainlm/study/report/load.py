@@ -132,6 +132,24 @@ class CandidateRecord(_Record):
     chosen: bool
 
 
+class DevScore(_Record):
+    """A scored step of a pretraining that may end early."""
+
+    step: int
+    value: float
+
+
+class EarlyStopRecord(_Record):
+    """A pretraining that ends where a task's dev score stops rising; `steps_not_made` are empty where it has not."""
+
+    cell: Cell
+    task: Label
+    metric: Label
+    dev_scores: tuple[DevScore, ...]
+    best_step: int
+    steps_not_made: tuple[int, ...] = ()
+
+
 class _ResultsFile(_Record):
     recipe: Mapping[str, Any]
     lock: Mapping[str, Any] = Field(default_factory=dict)
@@ -140,6 +158,7 @@ class _ResultsFile(_Record):
     problems: tuple[ProblemRecord, ...] = ()
     failures: tuple[FailureRecord, ...] = ()
     candidates: tuple[CandidateRecord, ...] = ()
+    early_stops: tuple[EarlyStopRecord, ...] = ()
     reference: ReferenceTable | None = None
 
 
@@ -165,6 +184,7 @@ class Results:
         failures: stages that failed.
         notes: what this reader noted about the logs.
         candidates: settings that were chosen among on dev.
+        early_stops: pretrainings that may end early, with those that did.
         reference: figures of a publication to stand beside.
         units: what scores were counted from, by the file that rows name.
         out: the output folder.
@@ -178,6 +198,7 @@ class Results:
     failures: tuple[FailureRecord, ...] = ()
     notes: tuple[str, ...] = field(default=())
     candidates: tuple[CandidateRecord, ...] = ()
+    early_stops: tuple[EarlyStopRecord, ...] = ()
     reference: ReferenceTable | None = None
     units: Mapping[str, Units] = field(default_factory=dict)
     out: Path | None = None
@@ -207,6 +228,7 @@ def load_results(out: Path) -> Results:
         failures=parsed.failures,
         notes=tuple(dict.fromkeys(notes)),
         candidates=parsed.candidates,
+        early_stops=parsed.early_stops,
         reference=parsed.reference,
         out=out,
         units=_read_all_units(parsed.rows, out, path),

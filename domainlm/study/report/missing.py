@@ -16,11 +16,13 @@ def find_missing(results: Results, question: Question, arms: Arms) -> tuple[str,
     failed = [_failure_line(failure, arms) for failure in results.failures]
     if not results.rows:
         return (*failed, "No scores yet: nothing has been measured.")
-    if all(row.stage == MEASURE_STAGE for row in results.rows):
-        return tuple(failed)  # nothing was to be trained
-    asked = [arms.of_cell(cell) for cell in question.cells]
+    not_measured = tuple(_missing_measures(results, question, arms))
+    if all(question.is_measured):
+        return (*failed, *not_measured)
+    asked = [arms.of_cell(cell) for cell in question.cells_that(measure=False)]
     expected = [arm for arm in asked if arm is not None] or list(arms)
-    return (*failed, *_missing_scores(results, question, arms, expected), *_missing_lm(results, question, arms))
+    scores, language_models = _missing_scores(results, question, arms, expected), _missing_lm(results, question, arms)
+    return (*failed, *scores, *language_models, *not_measured)
 
 
 def _failure_line(failure: FailureRecord, arms: Arms) -> str:
@@ -44,13 +46,22 @@ def _missing_scores(results: Results, question: Question, arms: Arms, expected: 
             yield f"With {arm.label}: no scores on {'; '.join(gaps)}."
 
 
+def _missing_measures(results: Results, question: Question, arms: Arms) -> Iterator[str]:
+    there = {arms.of(row) for row in results.rows if row.stage == MEASURE_STAGE}
+    for arm in (arms.of_cell(cell) for cell in question.cells_that(measure=True)):
+        if arm is not None and arm not in there:
+            yield f"With {arm.label}: nothing was measured."
+
+
 def _seeds(seeds: list[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {join_words([str(seed) for seed in seeds])}"
 
 
 def _missing_lm(results: Results, question: Question, arms: Arms) -> Iterator[str]:
     there = {arms.of(row) for row in results.rows if row.stage == LM_STAGE}
-    for cell, num_steps in zip(question.cells, question.num_steps, strict=True):
+    for cell, num_steps, is_measured in zip(question.cells, question.num_steps, question.is_measured, strict=True):
+        if is_measured:
+            continue
         arm = arms.of_cell(cell)
         is_missing = arm not in there if arm is not None else not there
         if is_missing and num_steps != 0:

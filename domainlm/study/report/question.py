@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from domainlm.study.report.load import Scalar
 
 _DEFAULT_CHOICE = "best_dev"
 _NUM_STEPS = "pretraining.num_steps"
+_MEASURES = tuple(f"measure.{name}" for name in ("break_up_rate", "task_facts", "corpus_facts"))
 _ARM = "arm"
 """Key of the arm's name in the cells of results."""
 
@@ -27,6 +28,7 @@ class Question:
         title: the recipe's name.
         paragraphs: its description; empty where it has none.
         cells: every combination of the varied values, in the order of the recipe; one empty cell where nothing varies.
+        is_measured: by position in `cells`, whether data and vocabularies are measured and nothing is trained.
         seeds: one fine-tuning for each.
         datasets: names of the data sets, as rows name them.
         choices: by data set, which epoch's weights are scored: "best_dev" or "last"; empty where that is varied.
@@ -37,24 +39,36 @@ class Question:
     title: str
     paragraphs: tuple[str, ...] = ()
     cells: tuple[Mapping[str, Scalar], ...] = ({},)
+    is_measured: tuple[bool, ...] = (False,)
     seeds: tuple[int, ...] = ()
     datasets: tuple[str, ...] = ()
     choices: Mapping[str, str] = field(default_factory=dict)
     num_steps: tuple[object, ...] = (None,)
     has_one_set_of_tasks: bool = True
 
+    def cells_that(self, *, measure: bool) -> tuple[Mapping[str, Scalar], ...]:
+        """The cells that only measure, or those that train."""
+        return tuple(
+            cell for cell, is_measured in zip(self.cells, self.is_measured, strict=True) if is_measured == measure
+        )
 
-def read_question(recipe: Mapping[str, Any]) -> Question:
-    """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said."""
+
+def read_question(recipe: Mapping[str, Any], not_made: Collection[Mapping[str, Scalar]] = ()) -> Question:
+    """Pick out of a resolved recipe what the report needs; what is absent or of another shape counts as not said.
+
+    Args:
+        recipe: as results have it.
+        not_made: cells that no answer takes, since an early stop left them out.
+    """
     arms = _mappings(dig(recipe, "study", "arms"))
-    cells = _cells(_compared(dig(recipe, "study", "axes"), dig(recipe, "study", "select")), arms)
+    cells = _cells(_compared(dig(recipe, "study", "axes"), chosen_on_dev(recipe)), arms)
     set_by = {str(arm.get("name")): _flat(arm.get("set")) for arm in arms}
 
     def set_in(cell: Mapping[str, Scalar], key: str) -> object:
         by_arm = dig(set_by, str(cell.get(_ARM)), key)
         return cell.get(key, dig(recipe, *key.split(".")) if by_arm is None else by_arm)
 
-    cells = tuple(_scored(cells, set_in))
+    cells = tuple(cell for cell in _scored(cells, set_in) if cell not in not_made)
     seeds = dig(recipe, "seeds")
     default_choice = dig(recipe, "finetuning", "choose") or _DEFAULT_CHOICE
     choices: dict[str, str] = {}
@@ -68,6 +82,7 @@ def read_question(recipe: Mapping[str, Any]) -> Question:
         title=clean(str(recipe.get("name") or "")) or "Results",
         paragraphs=_paragraphs(recipe.get("description")),
         cells=cells,
+        is_measured=tuple(any(set_in(cell, key) for key in _MEASURES) for cell in cells),
         seeds=tuple(seed for seed in seeds if isinstance(seed, int)) if isinstance(seeds, list) else (),
         datasets=tuple(choices),
         choices={} if is_choice_varied else choices,
@@ -96,9 +111,15 @@ def _flat(settings: object) -> dict[str, object]:
     return {join_keys(keys): value for keys, value in leaves(settings)} if isinstance(settings, Mapping) else {}
 
 
-def _compared(axes: object, selected: object) -> object:
-    """The axes whose values are compared; among those of the others dev has chosen."""
-    if not isinstance(axes, Mapping) or not isinstance(selected, list):
+def chosen_on_dev(recipe: Mapping[str, Any]) -> Collection[str]:
+    """The axes among whose values dev has chosen."""
+    selected = dig(recipe, "study", "select")
+    return selected if isinstance(selected, list) else ()
+
+
+def _compared(axes: object, selected: Collection[str]) -> object:
+    """The axes whose values are compared."""
+    if not isinstance(axes, Mapping):
         return axes
     return {key: values for key, values in axes.items() if key not in selected}
 

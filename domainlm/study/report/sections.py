@@ -10,6 +10,7 @@ from domainlm.study.report.arms import Arms
 from domainlm.study.report.content import Report, Section
 from domainlm.study.report.cost import Cost, cost_sentences, cost_table, read_cost
 from domainlm.study.report.curves import bits_panel, loss_panels
+from domainlm.study.report.early_stops import cells_not_made, early_stop_sentences
 from domainlm.study.report.figure_sections import loss_section, score_plot_section, trend_section
 from domainlm.study.report.finding_tables import finding_section
 from domainlm.study.report.load import Results
@@ -32,7 +33,7 @@ def build_report(results: Results) -> Report:
     Raises:
         DataError: two rows give one score.
     """
-    question = read_question(results.recipe)
+    question = read_question(results.recipe, cells_not_made(results))
     arms = Arms(results, question)
     scores = Scores(results.rows, arms, question, results.units)
     means = find_means(scores)
@@ -89,7 +90,9 @@ def _run_section(results: Results, question: Question, arms: Arms) -> Section:
     hashes = "Hashes are shortened here; results.json has them whole." if results.lock else ""
     return Section(
         "What was run",
-        paragraphs=tuple(filter(None, (sentence, seeds, *cost_sentences(cost), hashes))),
+        paragraphs=tuple(
+            filter(None, (sentence, seeds, *early_stop_sentences(results), *cost_sentences(cost), hashes))
+        ),
         tables=(*([differences] if differences else []), *([costs] if costs.rows else []), *lock_tables(results.lock)),
         code=dump_toml(results.recipe) if results.recipe else "",
     )

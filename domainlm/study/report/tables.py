@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from domainlm.study.report.aggregate import Group, Scores, Summary, best_means, format_summary, summarise
+from domainlm.study.report.aggregate import MEASURE_STAGE, Group, Scores, Summary, best_means, format_summary, summarise
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.curves import PRETRAINING, Panel
@@ -77,7 +77,8 @@ def loss_table(panels: Sequence[Panel]) -> Table:
 
 def _score_table(scores: Scores, group: Group, question: Question, arms: Arms) -> Table:
     main = scores.metrics(group)[0]
-    asked = {arm for cell in question.cells if (arm := arms.of_cell(cell)) is not None}
+    of_this_kind = question.cells_that(measure=group.stage == MEASURE_STAGE)
+    asked = {arm for cell in of_this_kind if (arm := arms.of_cell(cell)) is not None}
     shown = sorted({*scores.arms(group), *asked})
     found = {name: [scores.summary(group, arm, name, main) for arm in shown] for name in scores.datasets(group)}
     columns = {name: column for name, column in found.items() if any(column)}

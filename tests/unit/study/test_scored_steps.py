@@ -152,6 +152,11 @@ def test_pretraining_ends_where_a_dev_score_no_longer_rises(
     assert (stop["best_step"], stop["steps_not_made"]) == (4, [10, 12])
     assert {row["steps"] for row in results["rows"]} == {2, 4, 6, 8}
     assert sorted(pretrained(tmp_path / "store").values()) == [2, 4, 6, 8]
+    report = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert "This run is not complete" not in report
+    assert "F1 of ships on dev was best after step 4 (50.0) and no better after steps 6 and 8" in report
+    assert "so there is no model of steps 10 and 12." in report
+    assert "scored_steps=10" not in report
 
 
 def test_the_dev_score_is_that_of_the_first_protocol(scored: tuple[Path, Path, dict[str, Any]]) -> None:

@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from domainlm.study.report.aggregate import Scores
 from domainlm.study.report.arms import Arms
+from domainlm.study.report.early_stops import cells_not_made, early_stop_sentences
 from domainlm.study.report.load import load_results
 from domainlm.study.report.missing import find_missing
 from domainlm.study.report.question import read_question
+from domainlm.study.report.tables import score_tables
 
 Json = dict[str, Any]
 WriteRun = Callable[[Json], Path]
@@ -16,7 +19,7 @@ WriteRun = Callable[[Json], Path]
 
 def missing_from(results: Json, write_run: WriteRun) -> tuple[str, ...]:
     loaded = load_results(write_run(results))
-    question = read_question(loaded.recipe)
+    question = read_question(loaded.recipe, cells_not_made(loaded))
     return find_missing(loaded, question, Arms(loaded, question))
 
 
@@ -97,3 +100,69 @@ def test_without_axes_the_only_arm_is_asked(results: Json, write_run: WriteRun) 
         if row["steps"] == 1500 and row["stage"] == "finetune" and row["dataset"] == "cargoes"
     ]
     assert missing_from(results, write_run) == ("With mini: no scores on harbours.", "No language-model scores.")
+
+
+STEPS = "pretraining.scored_steps"
+
+
+def early_stopped(results: Json, left_out: dict[float, Json]) -> Json:
+    """The study with its two models as steps 500 and 1500 of one pretraining, of which more were asked for."""
+    axes = {"pretraining.num_steps": [4000], "finetuning.optimizer.learning_rate": [0.1, 0.2]}
+    study = {"axes": axes, "select": ["finetuning.optimizer.learning_rate"]}
+    results["recipe"] |= {"study": study, "pretraining": {"num_steps": 4000, "scored_steps": [500, 1500, 3000]}}
+    for row in results["rows"]:
+        row["cell"] = {"pretraining.num_steps": 4000, STEPS: 1500 if row["steps"] else 500}
+    scores = [{"step": 500, "value": 0.5}, {"step": 1500, "value": 0.4}]
+    common = {"task": "harbours", "metric": "f1", "dev_scores": scores, "best_step": 500}
+    results["early_stops"] = [
+        {"cell": {"pretraining.num_steps": 4000, "finetuning.optimizer.learning_rate": rate}, **common, **stop}
+        for rate, stop in left_out.items()
+    ]
+    results["curves"] = []
+    return results
+
+
+def test_steps_that_an_early_stop_left_out_are_no_gap(results: Json, write_run: WriteRun) -> None:
+    stops: dict[float, Json] = {0.1: {"steps_not_made": [3000, 4000]}, 0.2: {"steps_not_made": [1500, 3000, 4000]}}
+    loaded = load_results(write_run(early_stopped(results, stops)))
+    question = read_question(loaded.recipe, cells_not_made(loaded))
+    arms = Arms(loaded, question)
+    assert find_missing(loaded, question, arms) == ()
+    assert [arm.label for arm in arms] == ["num_steps=0", "num_steps=1500"]
+    first, second = early_stop_sentences(loaded)
+    assert first == (
+        "Pretraining of num_steps=4000, learning_rate=0.1 was ended early: F1 of harbours on dev was best after step "
+        "500 (50.0) and no better after step 1500, so there is no model of steps 3000 and 4000."
+    )
+    assert "learning_rate=0.2 was ended" in second
+
+
+def test_a_pretraining_that_may_still_end_early_lacks_its_steps(results: Json, write_run: WriteRun) -> None:
+    loaded = load_results(write_run(early_stopped(results, {0.1: {}})))
+    assert list(early_stop_sentences(loaded)) == []
+    assert len(missing_from(results, write_run)) == 4
+
+
+def test_an_arm_that_measures_is_not_asked_for_scores(results: Json, write_run: WriteRun) -> None:
+    arms = [
+        {"name": "short", "set": {"pretraining.num_steps": 0}},
+        {"name": "long", "set": {}},
+        {"name": "rates", "set": {"measure": {"break_up_rate": True}}},
+    ]
+    results["recipe"]["study"] = {"arms": arms}
+    results["curves"] = []
+    for row in results["rows"]:
+        row["cell"] = {"arm": "long" if row["steps"] else "short"}
+        row["model"] = row["cell"]["arm"]
+    assert missing_from(results, write_run) == ("With rates: nothing was measured.",)
+    rate = {"stage": "measure", "metric": "break_up_rate", "value": 1.5, "seed": 0, "dataset": "harbours"}
+    results["rows"].append({**rate, "split": "train", "protocol": "counted", "cell": {"arm": "rates"}})
+    assert missing_from(results, write_run) == ()
+    loaded = load_results(write_run(results))
+    question = read_question(loaded.recipe)
+    found = Arms(loaded, question)
+    tables = score_tables(Scores(loaded.rows, found, question), question, found)
+    shown = [[row[0].text for row in table.rows] for table in tables]
+    assert shown == [["short", "long"], ["short", "long"], ["rates"]]
+    results["rows"] = results["rows"][-1:]
+    assert len(missing_from(results, write_run)) == 3

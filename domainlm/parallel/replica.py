@@ -78,8 +78,9 @@ class Replica:
         narrow = torch.bfloat16 if device.precision == "bf16_weights" else torch.float32
         self.masters = MasterWeights(held.module, narrow)
         self.loss_scale = LossScale() if device.precision == "fp16" else None
-        fork_in_attention(held.module, self.world)
         compiles = options.compiles and self.world.grid.tensor_degree == 1
+        if not compiles:  # where there is one tensor rank, its stream may as well be the common one
+            fork_in_attention(held.module, self.world)
         self._compiled = CompiledLayers(held.inner_layers() if compiles else (), device)
         seeds = Seeds(seed, self.world.grid.data_rank)
         every = options.num_layers_per_recomputed

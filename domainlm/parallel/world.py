@@ -208,7 +208,18 @@ def joined_world(degrees: Grid, **how: Any) -> Iterator[World]:  # noqa: ANN401 
 def _choose_device(device: Literal["cpu", "cuda"], rank: int) -> torch.device:
     if device == "cpu":
         return torch.device("cpu")
-    local = int(os.environ.get("LOCAL_RANK", rank % max(1, torch.cuda.device_count())))
+    seen = torch.cuda.device_count()
+    local = int(os.environ.get("LOCAL_RANK", rank % max(1, seen)))
+    if seen == 1:
+        local = 0  # the launcher shows each process a GPU of its own
+    elif local >= seen:
+        raise MachineError(
+            "there are more ranks on this machine than GPUs",
+            where="LOCAL_RANK",
+            given=local,
+            allowed=f"below {seen}",
+            remedy="launch one process for each GPU",
+        )
     torch.cuda.set_device(local)
     return torch.device("cuda", local)
 

@@ -49,6 +49,8 @@ def grid_identity(ranks: Ranks, parallel: ParallelSettings) -> dict[str, Any]:
         "tensor": ranks.degrees.tensor_degree,
         "activation_checkpointing": parallel.activation_checkpointing != "off",
     }
+    if parallel.activation_checkpointing != "off":
+        facts["dropout"] = 2  # before, attention drew anew when it was computed again
     if ranks.degrees.pipeline_degree > 1:
         facts |= parallel.model_dump(include={"engine", "schedule", "num_stages_per_rank"})
         if parallel.divide_vocabulary:

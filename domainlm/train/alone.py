@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from torch import nn
 
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.compiling import CompiledLayers
@@ -12,6 +14,7 @@ from domainlm.parallel.device import Device
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.train.continuing import carried_moments
 from domainlm.train.freezing import embeddings_first
+from domainlm.train.milestones import Milestone
 from domainlm.train.minutes import fitted_steps
 from domainlm.train.objective import BatchSource
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
@@ -52,8 +55,19 @@ class Alone:
             worker.load_optimizer(carried_moments(moments, (each for each in worker.weights() if each.name in learns)))
         return worker, source
 
-    def within_minutes(self, settings: PretrainingSettings, work: Path) -> PretrainingSettings:
-        """The settings with the steps that fit into `max_minutes`, where that is given."""
+    def within_minutes(
+        self,
+        settings: PretrainingSettings,
+        work: Path,
+        milestones: Callable[[nn.Module], Sequence[Milestone]] = lambda _: (),
+    ) -> PretrainingSettings:
+        """The settings with the steps that fit into `max_minutes`, where that is given.
+
+        Args:
+            settings: the settings.
+            work: folder of the run.
+            milestones: what is done every `settings.num_steps_per_score` steps, given the model.
+        """
         if settings.max_minutes is None:
             return settings
         fitted = fitted_steps(
@@ -62,5 +76,6 @@ class Alone:
             settings.num_steps,
             lambda: self.prepared(settings),
             first_step=settings.num_embedding_steps,
+            milestones=lambda model: [(each, settings.num_steps_per_score or 1) for each in milestones(model)],
         )
         return settings.model_copy(update={"num_steps": fitted.num_steps})

@@ -31,7 +31,7 @@ from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.alone import Alone
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints.runs import remove_checkpoints
-from domainlm.train.continuing import carried_moments
+from domainlm.train.continuing import MODEL, carried_moments
 from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, pretraining_source
 from domainlm.train.freezing import embeddings_first, freeze
 from domainlm.train.grid import build_grid_worker, needs_grid_worker, save_grid_model
@@ -44,7 +44,6 @@ from domainlm.train.runtime import compiled_where_it_pays, open_device
 from domainlm.vocab.vocabulary import Vocabulary
 
 _TOKENIZER = "tokenizer.json"
-_MODEL = "model"
 _RUN = "run"
 
 
@@ -107,7 +106,7 @@ def pretrain(
     """
     mixture = mixture or Mixture([EncodedCorpus("corpus", tokens)])
     run, world = _run_identity(settings, mixture), current_world()
-    if not world.broadcast(_is_finished(work / _MODEL, run)):
+    if not world.broadcast(_is_finished(work / MODEL, run)):
         device, entries = open_device(runtime, pretrains=True), Vocabulary.load(vocabulary)
         config, sentence_order = _check_start(start, settings, entries)
         device = compiled_where_it_pays(device, runtime, settings, config)
@@ -116,7 +115,8 @@ def pretrain(
         objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
         build = partial(_build_resting, config, sentence_order, start, settings)
         alone = Alone(build, objective, source, device)
-        loop_settings = _loop_settings(alone.within_minutes(settings, work))
+        scoring = partial(held_out_losses, texts=held_out or {}, settings=settings, vocabulary=entries, device=device)
+        loop_settings = _loop_settings(alone.within_minutes(settings, work, scoring))
         follow = partial(
             train,
             objective=objective,
@@ -126,15 +126,14 @@ def pretrain(
             observer=observer,
         )
         if world.is_first:
-            _copy_tokenizer(vocabulary, work / _MODEL)
+            _copy_tokenizer(vocabulary, work / MODEL)
         if needs_grid_worker(device, divided):
             how = _Divided(config, settings, divided, runtime, device, moments)
-            _train_divided(build, objective, how, source, follow, work / _MODEL, facts)
+            _train_divided(build, objective, how, source, follow, work / MODEL, facts)
         else:
             worker, resting = alone.prepared(settings, moments)
-            milestones = held_out_losses(worker.module, held_out or {}, settings, entries, device)
-            follow(worker.module, source=resting, worker=worker, milestones=milestones)
-            save_model(work / _MODEL, worker.module, config, facts)
+            follow(worker.module, source=resting, worker=worker, milestones=scoring(worker.module))
+            save_model(work / MODEL, worker.module, config, facts)
     if world.is_first:
         pause = settings.last_step if settings.last_step < settings.num_steps else None
         remove_checkpoints(work, settings.num_steps_per_kept_checkpoint, last_step=pause)

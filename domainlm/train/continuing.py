@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from domainlm.model.files import CONFIG
 from domainlm.parallel.shards import Shard
 from domainlm.train.checkpoints.runs import CHECKPOINTS
 
-METRICS = "metrics.jsonl"
+METRICS, MODEL = "metrics.jsonl", "model"
+"""What a training leaves in its folder, beside its checkpoints."""
 
 
 def take_over_run(earlier: Path, work: Path) -> None:
@@ -20,10 +22,11 @@ def take_over_run(earlier: Path, work: Path) -> None:
 
     Args:
         earlier: its folder.
-        work: the folder to go on in; left alone where it holds checkpoints of its own.
+        work: the folder to go on in; left alone where it holds checkpoints of its own, or the finished model.
     """
     target = work / CHECKPOINTS
-    if target.is_dir() or not (earlier / CHECKPOINTS).is_dir():
+    is_finished = (work / MODEL / CONFIG).is_file()
+    if target.is_dir() or is_finished or not (earlier / CHECKPOINTS).is_dir():
         return
     work.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(earlier / METRICS, work / METRICS)

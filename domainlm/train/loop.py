@@ -231,7 +231,8 @@ class _Run(Generic[BatchT]):
         """Begin a checkpoint where one is due; where any rank has received a signal, save, and stop all of them."""
         number = self._saving.agree(signals.number)
         is_last = step == self._settings.end or self.stops_early
-        if number or is_last or step % self._settings.num_steps_per_checkpoint == 0:
+        intervals = (self._settings.num_steps_per_checkpoint, self._settings.num_steps_per_kept_checkpoint)
+        if number or is_last or any(each and step % each == 0 for each in intervals):
             self._saving.save(step, log)
         if number:
             self._saving.finish()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import nn
 
 from domainlm.parallel.liveness import slow_work
+from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource
 from domainlm.train.worker import Worker
 
@@ -45,6 +47,7 @@ def fitted_steps(
     max_steps: int,
     prepare: Callable[[], tuple[Worker[BatchT], BatchSource[BatchT]]],
     first_step: int = 0,
+    milestones: Callable[[nn.Module], Sequence[tuple[Milestone, int]]] = lambda _: (),
 ) -> FittedSteps:
     """How many steps fit into so many minutes: measured once, and read from `work/budget.json` ever after.
 
@@ -54,6 +57,7 @@ def fitted_steps(
         max_steps: the most there may be.
         prepare: gives a model to be thrown away, as its worker, and the batches.
         first_step: measure from this step on, where those before it are cheaper than the rest.
+        milestones: of that model, each with the number of steps from one time to the next.
     """
     file = work / BUDGET_FILE
     if file.is_file():
@@ -62,6 +66,7 @@ def fitted_steps(
     with slow_work(), torch.random.fork_rng():
         worker, source = prepare()
         seconds, num_timed = _measure(worker, source, first_step, 60.0 * max_minutes * _MEASURED_SHARE)
+        seconds += sum(_seconds_of(milestone) / every for milestone, every in milestones(worker.module))
     left = 60.0 * max_minutes - (time.perf_counter() - started)
     found = FittedSteps(min(max_steps, max(1, int(left / seconds))), seconds, num_timed)
     work.mkdir(parents=True, exist_ok=True)
@@ -82,6 +87,12 @@ def _measure(worker: Worker[BatchT], source: BatchSource[BatchT], first_step: in
         num_timed += 1
         _do_step(worker, source, first_step + num_timed)
     return (time.perf_counter() - started) / num_timed, num_timed
+
+
+def _seconds_of(milestone: Milestone) -> float:
+    started = time.perf_counter()
+    milestone.run(0)
+    return time.perf_counter() - started
 
 
 def _do_step(worker: Worker[BatchT], source: BatchSource[BatchT], step: int) -> None:

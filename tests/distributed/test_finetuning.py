@@ -72,6 +72,16 @@ def test_every_grid_gives_the_same_model_and_scores(
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.parametrize("degrees", [(1, 2, 1), (1, 1, 2)], ids=lambda degrees: "x".join(map(str, degrees)))
+def test_questions_are_answered_on_a_grid(degrees: tuple[int, int, int], inputs: Path, tmp_path: Path) -> None:
+    data, pipeline, tensor = degrees
+    grid = Grid(data_degree=data, pipeline_degree=pipeline, tensor_degree=tensor)
+    expected = run_on_ranks(f"{TUNING}:answer_alone", 1, str(inputs), str(tmp_path / "alone"), {})
+    results = run_on_ranks(f"{TUNING}:answer", grid, str(inputs), str(tmp_path / "grid"), {})
+    assert results == expected * 2
+    assert losses(tmp_path / "grid" / "work") == pytest.approx(losses(tmp_path / "alone" / "work"), rel=1e-4)
+
+
 def test_a_process_by_itself_may_recompute(inputs: Path, reference: Path, tmp_path: Path) -> None:
     run_on_ranks(f"{TUNING}:tune_alone", 1, str(inputs), str(tmp_path), {"activation_checkpointing": 2})
     assert losses(tmp_path) == pytest.approx(losses(reference), rel=1e-5)

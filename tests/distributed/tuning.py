@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainlm.api import Split, TaskSpec
 from domainlm.builtin.formats.conll import read_conll
+from domainlm.builtin.formats.squad import read_squad
 from domainlm.model.config import ModelConfig
 from domainlm.parallel.world import leave_world
 from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
@@ -88,6 +90,47 @@ def tune(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[li
         parallel=ParallelSettings(**parallel),
     )
     return [[score.split, score.metric, score.type, score.value] for score in scores]
+
+
+def answer(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:
+    """Fine-tune on questions into `out`; returns the scores."""
+    folder = Path(text)
+    questions = [
+        {"id": f"{day}", "question": f"{ship} {WORDS[day % 4]}", "answers": [{"text": ship, "answer_start": 4}]}
+        for day, ship in enumerate(SHIPS)
+    ]
+    articles = [
+        {"paragraphs": [{"context": f"the {ship} left again", "qas": [question]}]}
+        for ship, question in zip(SHIPS, questions, strict=True)
+    ]
+    file = Path(out) / f"questions-{world.rank}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"version": "1.1", "data": articles}))
+    scores = finetune(
+        task=TaskSpec(name="test/asked", description="ships", kind="span", read=read_squad),
+        files={"train": (file,), "dev": (file,), "test": (file,)},
+        settings=FinetuningSettings(
+            num_epochs=3,
+            num_sequences_per_step=4,
+            num_sequences_per_micro_batch=2,
+            max_tokens=24,
+            optimizer=FinetuningOptimizerSettings(learning_rate=3e-3, epsilon=1e-6),
+            head=HeadSettings(dropout=0.0),
+        ),
+        runtime=RuntimeSettings(device="cpu"),
+        seed=1,
+        start=folder / "start",
+        work=Path(out) / "work",
+        observer=NullObserver(),
+        parallel=ParallelSettings(**parallel),
+    )
+    return [[score.split, score.metric, score.value] for score in scores]
+
+
+def answer_alone(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:
+    """The same by a process that left its world."""
+    leave_world()
+    return answer(world, text, out, parallel)
 
 
 def tune_stopped(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[bool]:

@@ -140,9 +140,10 @@ class Answerer(LoadedModel):
     def _predict_group(self, group: str, members: Sequence[Record]) -> dict[str, Json]:
         pairs = [_question_of(each) for each in members]
         question = pairs[0][0]
-        ranked = self.rank(question, [context for _, context in pairs])
-        answers: list[Json] = [_as_json(each) for each in ranked]
-        return {"id": group, "question": question, "is_answered": bool(ranked), "answers": answers}
+        found = self._find([(question, context) for _, context in pairs])
+        answers: list[Json] = [_as_json(each) for each in merge_contexts(found)]
+        is_answered = any(map(self._is_answered, found))
+        return {"id": group, "question": question, "is_answered": is_answered, "answers": answers}
 
     def _answer_group(self, group: Sequence[tuple[str, str]]) -> Iterator[AnsweredQuestion]:
         for (question, context), found in zip(group, self._find(group), strict=True):

@@ -21,6 +21,12 @@ class SpanModel(nn.Module):
         self.encoder = Encoder(config)
         self.head = Head(config.hidden, 2, head)
 
+    def forward(
+        self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, candidates: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`scores` of rows [batch, tokens] with their real lengths [batch]."""
+        return self.scores(self.encoder(tokens, token_types, lengths), candidates)
+
     def scores(self, states: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores (logits, fp32) of beginning and end, minus infinity where there can be none.
 

@@ -17,7 +17,6 @@ from domainlm.tasks.batches import row_groups
 from domainlm.tasks.span.alignment import TokenSpan
 from domainlm.tasks.span.batches import collate
 from domainlm.tasks.span.features import NO_ANSWER_SLOT, SpanFeatures, rows_of_examples
-from domainlm.tasks.span.head import SpanModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def find_answers(
     The caller puts the model into evaluation mode.
 
     Args:
-        model: a `SpanModel`.
+        model: takes and gives what a `SpanModel` does, on whatever ranks it is.
         examples: the questions.
         features: of the same examples.
         device: where to compute.
@@ -95,16 +94,14 @@ def find_answers(
         allows_none: whether "no answer" shares the probability.
         shows_progress: on a terminal.
     """
-    assert isinstance(model, SpanModel)
     found: list[_RowAnswers | None] = [None] * features.num_rows
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
     bar = tqdm(total=features.num_rows, desc="answering", unit=" rows", leave=False, disable=is_silent)
     with bar, device.autocast():  # around all groups: each weight is cast once
         for numbers in row_groups(features.row_lengths, device.torch_device):
             batch = collate(features, numbers).to(device.torch_device)
-            states = model.encoder(batch.tokens, batch.token_types, batch.lengths)
-            scores = model.scores(states, batch.candidates)
-            for number, answers in zip(numbers.tolist(), _best_of_rows(*scores, settings), strict=True):
+            starts, ends = model(batch.tokens, batch.token_types, batch.lengths, batch.candidates)
+            for number, answers in zip(numbers.tolist(), _best_of_rows(starts, ends, settings), strict=True):
                 offset = features.offset(features.rows[number])
                 spans = [(TokenSpan(span.first - offset, span.last - offset), each) for span, each in answers.spans]
                 found[number] = _RowAnswers(spans, answers.no_answer_score)

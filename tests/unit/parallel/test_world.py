@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from domainlm.errors import MachineError
 from domainlm.parallel.grid import Grid
-from domainlm.parallel.world import current_world, is_launched, join_world, joined_world, leave_world
+from domainlm.parallel.world import _choose_device, current_world, is_launched, join_world, joined_world, leave_world
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +50,21 @@ def test_a_world_of_one_may_be_joined_once_and_left(tmp_path: Path) -> None:
         with pytest.raises(MachineError, match="joined a world already"):
             join_world(Grid(), rank=0, store=tmp_path / "other")
     assert not current_world().is_joined
+
+
+@pytest.mark.parametrize(("num_seen", "chosen"), [(1, 0), (8, 3)])
+def test_each_rank_takes_its_gpu_or_the_only_one_it_is_shown(
+    num_seen: int, chosen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: num_seen)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    assert (_choose_device("cuda", 3), taken) == (torch.device("cuda", chosen), [chosen])
+
+
+def test_more_ranks_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(MachineError, match=r"LOCAL_RANK: there are more ranks(.|\n)*given:   2\n  allowed: below 2"):
+        _choose_device("cuda", 2)

@@ -236,6 +236,13 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     ]
 
 
+def test_checkpoints_to_keep_need_not_fall_on_those_to_go_on_from(bench: Bench, tmp_path: Path) -> None:
+    bench.run(tmp_path, num_steps_per_checkpoint=4, num_steps_per_kept_checkpoint=5, num_checkpoints_kept=1)
+    remove_checkpoints(tmp_path, 5)
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert kept == ["step-00000005", "step-00000010"]
+
+
 def test_other_settings_do_not_go_on_from_a_checkpoint(bench: Bench, tmp_path: Path) -> None:
     bench.run(tmp_path)
     bench.run(tmp_path, num_steps_per_checkpoint=7)  # decides no byte of the model

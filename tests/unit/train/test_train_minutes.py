@@ -15,7 +15,9 @@ from domainlm.train.minutes import BUDGET_FILE, fitted_steps
 
 
 class Clock:
-    """Every step of the worker takes two seconds, the first one ten."""
+    """Every step of the worker takes two seconds, the first one ten, and every milestone forty."""
+
+    module = None
 
     def __init__(self) -> None:
         self.now, self.steps = 100.0, list[int]()
@@ -34,6 +36,11 @@ class Clock:
     def update(self, rate: float) -> None:
         assert rate < 1e-9
 
+    def run(self, step: int) -> dict[str, float]:
+        assert step == 0
+        self.now += 40.0
+        return {}
+
 
 def test_the_time_that_is_left_is_divided_by_that_of_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
@@ -49,6 +56,15 @@ def test_the_time_that_is_left_is_divided_by_that_of_a_step(tmp_path: Path, monk
     assert json.loads((tmp_path / BUDGET_FILE).read_text("utf-8"))["num_steps"] == 289
     again = fitted_steps(tmp_path, 10.0, 1_000_000, lambda: pytest.fail("it was measured"))
     assert again == found
+
+
+def test_what_is_scored_on_the_way_takes_its_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(minutes, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    scored: list[tuple[Any, int]] = [(clock, 10), (clock, 20)]
+    found = fitted_steps(tmp_path, 10.0, 1_000_000, lambda: (clock, clock), milestones=lambda _: scored)  # type: ignore[arg-type,return-value]
+    # A step with its shares of both takes 2 + 4 + 2 seconds; 600 - 10 - 12 - 80 are left.
+    assert (found.num_steps, found.seconds_per_step) == (498 // 8, 8.0)
 
 
 @pytest.mark.parametrize(("max_steps", "expected"), [(3, 3), (1_000, 1)])

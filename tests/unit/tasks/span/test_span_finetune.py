@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from safetensors.torch import load_file
@@ -16,6 +16,7 @@ from domainlm.recipe.loss_settings import LossSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings, HeadSettings
 from domainlm.tasks.finetune import finetune
+from domainlm.tasks.models import Record
 from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.span.answerer import Answerer
 from domainlm.tasks.span.squad import match_v1, match_v2
@@ -205,9 +206,35 @@ def test_other_losses_and_data_without_answers_are_refused(
         _finetune(task, squad_files, span_settings, span_start, tmp_path / "nothing")
 
 
+def test_a_group_of_one_is_answered_as_the_record_by_itself(v2: tuple[Path, list[TaskScore]]) -> None:
+    """By the threshold of a model that was trained to give no answer."""
+    answerer = Answerer.load(v2[0] / "model", choose_device("cpu", "fp32"))
+    fields = [
+        {"question": question, "context": context}
+        for question in ("which ship ?", "which cargo ?")
+        for context in ("the Vega left Oslo with salt .", "the Vega left Oslo .")
+    ]
+    alone = [each["is_answered"] for each in answerer.predict(Record(str(n), each) for n, each in enumerate(fields))]
+    grouped = answerer.predict(Record(str(n), each | {"group": f"g{n}"}) for n, each in enumerate(fields))
+    assert alone == [each["is_answered"] for each in grouped] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("precision", ["bf16_weights", "fp16"])
+def test_answers_are_found_by_the_model_that_grids_train(
+    precision: Literal["bf16_weights", "fp16"], squad_task: TaskSpec, squad_files: Files,
+    span_settings: FinetuningSettings, span_start: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    runtime = RUNTIME.model_copy(update={"precision": precision})
+    scores = finetune(
+        task=squad_task, files=squad_files, settings=span_settings.model_copy(update={"num_epochs": 2}),
+        runtime=runtime, seed=0, start=span_start, work=tmp_path, observer=NullObserver(),
+    )  # fmt: skip
+    assert {(each.split, each.counts["questions"]) for each in scores} == {("dev", 36), ("test", 36)}
+    assert len(_predictions(tmp_path, "test")) == 36
+
+
 def test_records_are_answered_alone_or_as_groups(v1: tuple[Path, list[TaskScore]]) -> None:
     from domainlm.tasks.load import load
-    from domainlm.tasks.models import Record
 
     model = load(v1[0] / "model", RUNTIME)
     texts = ["the Vega left Oslo .", "the Argo left Porto .", "the Vega left Dover ."]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import html
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from domainlm.text.sentences import split_sentences
 
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]+")
 """Control characters, byte-order marks and lone surrogates: no text, and the last cannot be written as UTF-8."""
+
+_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
 def is_held_out(document_id: str, held_out_share: float) -> bool:
@@ -28,6 +33,22 @@ def normalise_sentence(sentence: str) -> str:
     if not sentence.isascii():
         sentence = unicodedata.normalize("NFC", sentence)
     return " ".join(_UNWANTED.sub("", sentence).split())
+
+
+def holds_normal_text(path: Path) -> bool:
+    """Whether normalising changes no character of a file's text but its white space, as far as its bytes can tell.
+
+    Characters that JSON or XML write as an escape are read as what they stand for. False where it is not plain or
+    gzipped UTF-8.
+    """
+    content = path.read_bytes()
+    try:
+        text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        return False
+    text = html.unescape(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # joins JSON's surrogate pairs
+    return unicodedata.is_normalized("NFC", text) and not _UNWANTED.search(text)
 
 
 def document_sentences(document: Document) -> list[str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from domainlm.text.corpus import normalise_sentence
 from domainlm.text.preparation.hashing import Hashes, Places, count_runs, hash_sequences, hash_words
 from domainlm.text.writing import whole_file
 
@@ -98,12 +99,15 @@ class LeakGuard:
 
     @classmethod
     def of(cls, texts: Iterable[GuardedText], settings: LeakSettings) -> LeakGuard:
-        """Guard some texts. Examples of one document that follow one another are read as one text."""
+        """Guard some texts. Examples of one document that follow one another are read as one text.
+
+        They are normalised as the corpus's own sentences are, since a letter with an accent may be written in two ways.
+        """
         examples: list[tuple[str, str]] = []
         hashes: list[Hashes] = []
         owners: list[Places] = []
         for parts in _documents(texts):
-            words, places = hash_words([part.text for part in parts])
+            words, places = hash_words([normalise_sentence(part.text) for part in parts])
             for run_hashes, run_starts in _guarded_runs(words, places, settings.num_words):
                 hashes.append(run_hashes)
                 owners.append(np.searchsorted(places, run_starts, side="right") - 1 + len(examples))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 from pathlib import Path
 
@@ -9,7 +10,14 @@ from hypothesis import strategies as st
 
 from domainlm.api import Document
 from domainlm.errors import DataError
-from domainlm.text.corpus import check_sides, document_sentences, is_held_out, normalise_sentence, read_sentences
+from domainlm.text.corpus import (
+    check_sides,
+    document_sentences,
+    holds_normal_text,
+    is_held_out,
+    normalise_sentence,
+    read_sentences,
+)
 from domainlm.text.sentences import split_sentences
 
 
@@ -68,3 +76,24 @@ def test_sentences_are_read_without_the_blank_lines(tmp_path: Path) -> None:
 )
 def test_sentences_are_normalised(given: str, expected: str) -> None:
     assert normalise_sentence(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("caf\u00e9\ttext\r\n".encode(), True),
+        ("\ufeffcaf\u00e9".encode(), True),
+        (b'{"text": "caf\\u00e9 \\ud83d\\ude00"}', True),
+        (b"<p>caf&#xe9; &amp;</p>", True),
+        ("cafe\u0301".encode(), False),
+        (b'{"text": "cafe\\u0301"}', False),
+        (b"<p>cafe&#x301;</p>", False),
+        (b"ca\x07fe", False),
+        (b"caf\xe9", False),
+    ],
+)
+def test_whether_a_file_holds_text_that_normalising_changes(tmp_path: Path, content: bytes, expected: bool) -> None:
+    (tmp_path / "plain.txt").write_bytes(content)
+    (tmp_path / "packed.txt.gz").write_bytes(gzip.compress(content))
+    assert holds_normal_text(tmp_path / "plain.txt") is expected
+    assert holds_normal_text(tmp_path / "packed.txt.gz") is expected

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domainlm.api import Document
+from domainlm.text.corpus import document_sentences
 from domainlm.text.preparation.hashing import hash_words
 from domainlm.text.preparation.leaks import GuardedText, Leak, LeakGuard, LeakSettings
 
@@ -34,6 +37,13 @@ def test_thirteen_words_in_a_row_are_four_runs_of_ten_and_leak() -> None:
 def test_capitals_and_punctuation_do_not_count() -> None:
     tokenised = "Melt ( the ) butter in a pan , and stir in the FLOUR until it is golden ; then add the milk ."
     assert list(_check(_guard(_TEXT), [tokenised])) == [0]
+
+
+def test_accents_may_be_written_in_two_ways_and_control_characters_do_not_count() -> None:
+    text = "Glac\u00e9 cherries, cr\u00e8me fra\u00eeche and p\u00e2t\u00e9 on a souffl\u00e9 of caf\u00e9 cr\u00eape."
+    guarded = unicodedata.normalize("NFD", text).replace("cherries", "cher\u0007ries")
+    (sentence,) = document_sentences(Document("a", (text,)))
+    assert list(_check(_guard(guarded), [sentence])) == [0]
 
 
 def test_a_run_that_comes_again_and_again_is_one_run() -> None:

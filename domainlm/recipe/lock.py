@@ -12,7 +12,7 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import Spec
 from domainlm.plugin.registry import Registry
-from domainlm.recipe.resolved import MeasuredCell, Resolved, ResolvedCell
+from domainlm.recipe.resolved import MeasuredCell, Resolved, ResolvedCell, ResolvedTask
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.toml_source import relate_paths, relative_path
 
@@ -125,10 +125,15 @@ def _files(resolved: Resolved) -> Iterator[Path]:
         if cell.start is not None:
             yield from (*cell.start.files, cell.start.vocabulary)
         for task in cell.tasks:
-            for files in task.files.values():
-                yield from files
+            yield from _task_files(task)
     for measured in resolved.measured:
         yield from (file for corpus in measured.corpora for file in corpus.files)
         if measured.found_vocabulary is not None and measured.vocabulary.file is not None:
             yield measured.vocabulary.file
-        yield from (file for task in measured.tasks for files in task.files.values() for file in files)
+        yield from (file for task in measured.tasks for file in _task_files(task))
+
+
+def _task_files(task: ResolvedTask) -> Iterator[Path]:
+    for files in task.files.values():
+        yield from files
+    yield from task.companions()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from domainlm.api import CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
+from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.recipe.cells import Cell
 from domainlm.recipe.corpus_settings import CorpusSettings, SampleSettings
@@ -58,6 +58,11 @@ class ResolvedTask:
     sample: SampleSettings | None
     finetuning: FinetuningSettings
     after: str | None = None
+
+    def companions(self, *splits: Split) -> tuple[Path, ...]:
+        """The further files that the reader opens beside those of these splits, or of all of them; each once."""
+        paths = [path for split, files in self.files.items() if split in (splits or SPLITS) for path in files]
+        return tuple(dict.fromkeys(each for path in paths for each in self.spec.with_companions(path)[1:]))
 
 
 def training_phases(

@@ -44,7 +44,8 @@ def corpus_stage(
         if task.sample is not None:
             role = f"sample of {task.name}"
             inputs[role] = sample_stage(task.spec, task.sample)
-        guarded.append(GuardedTask(spec=task.spec, name=task.name, files=files, sample=role))
+        beside = InputFile.all_of(task.companions(*GUARDED_SPLITS), hashes)
+        guarded.append(GuardedTask(spec=task.spec, name=task.name, files=files, sample=role, companions=beside))
     return CorpusStage(
         label=corpus.name,
         inputs=inputs,
@@ -64,6 +65,7 @@ def _task_text(cell: CellData, hashes: FileHashes) -> TaskTextStage:
             task.name,
             InputFile.all_of(task.files.get("train", ()), hashes),
             f"sample of {task.name}" if task.sample else None,
+            InputFile.all_of(task.companions("train"), hashes),
         )
         for task in cell.tasks
     )

@@ -64,6 +64,7 @@ def _break_up_rates(cell: MeasuredCell, vocabulary: Stage, hashes: FileHashes) -
                 spec=task.spec,
                 name=task.name,
                 files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+                companions=InputFile.all_of(task.companions(), hashes),
                 splits=cell.cell.recipe.measure.splits,
             )
 
@@ -76,6 +77,7 @@ def _task_facts(cell: MeasuredCell, hashes: FileHashes) -> Iterator[TaskFactsSta
             spec=task.spec,
             name=task.name,
             files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+            companions=InputFile.all_of(task.companions(), hashes),
             splits=cell.cell.recipe.measure.splits,
         )
 

@@ -45,7 +45,7 @@ def _finetune(
         spec=task.spec,
         name=task.name,
         files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
-        companions=_companions(task, hashes),
+        companions=InputFile.all_of(task.companions(), hashes),
         settings=task.finetuning,
         runtime=cell.cell.recipe.runtime,
         seed=seed,
@@ -54,9 +54,3 @@ def _finetune(
         ranks=ranks_of(cell),
         parallel=cell.cell.recipe.parallel,
     )
-
-
-def _companions(task: ResolvedTask, hashes: FileHashes) -> tuple[InputFile, ...]:
-    """The further files that the task's reader opens."""
-    beside = [each for paths in task.files.values() for path in paths for each in task.spec.with_companions(path)[1:]]
-    return InputFile.all_of(dict.fromkeys(beside), hashes)

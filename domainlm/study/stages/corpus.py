@@ -13,7 +13,7 @@ from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.preparation import GuardedFiles, corpus_preparation, deduplication_identity, num_workers
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import InputFile, sample_files
+from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
 from domainlm.text.preparation.prepare import REMOVED_FILE, finish, prepare_parts
 
 
@@ -26,17 +26,20 @@ class GuardedTask:
         name: what the recipe calls the data set.
         files: by split; none where a sample is written.
         sample: the role of the sample among the stage's inputs, where one is written.
+        companions: what the reader opens beside the files.
     """
 
     spec: TaskSpec
     name: str
     files: Mapping[Split, tuple[InputFile, ...]]
     sample: str | None = None
+    companions: tuple[InputFile, ...] = ()
 
     def identity(self) -> Mapping[str, Any]:
         """The reader and the bytes it reads."""
         files = {split: [file.sha256 for file in files] for split, files in sorted(self.files.items())}
-        return {"spec": self.spec.reference, "name": self.name, "files": files, "sample": self.sample}
+        named = {"spec": self.spec.reference, "name": self.name}
+        return {**named, "files": files, "sample": self.sample, **companion_identity(self.companions)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.study.files import read_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import InputFile, sample_files
+from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
 from domainlm.tasks.finetune import finetune
 from domainlm.train.ranks import Ranks, on_ranks
 
@@ -46,11 +46,10 @@ class FinetuneStage(Stage):
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""
         files = {split: [file.sha256 for file in files] for split, files in self.files.items()}
-        beside = {"companions": [file.sha256 for file in self.companions]} if self.companions else {}
         return {
             "spec": self.spec.reference,
             "files": files,
-            **beside,
+            **companion_identity(self.companions),
             "settings": self.settings.model_dump(),
             "seed": self.seed,
             "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel),

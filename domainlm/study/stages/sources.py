@@ -29,6 +29,12 @@ class InputFile:
         return tuple(InputFile(path, hashes.of(path)) for path in paths)
 
 
+def companion_identity(companions: Iterable[InputFile]) -> dict[str, Any]:
+    """What companions of a task's files add to an identity: nothing where there are none."""
+    hashes = [file.sha256 for file in companions]
+    return {"companions": hashes} if hashes else {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class SampleStage(Stage):
     """Writes the synthetic sample of a corpus or task."""

@@ -12,7 +12,7 @@ from domainlm.errors import DataError
 from domainlm.recipe.corpus_settings import TASK_TEXT
 from domainlm.study.files import write_json
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import InputFile, empty_folder, sample_files
+from domainlm.study.stages.sources import InputFile, companion_identity, empty_folder, sample_files
 from domainlm.text.writing import whole_file
 
 _FIELDS = ("text", "second_text", "context")
@@ -30,12 +30,19 @@ class TrainingText:
         name: what the recipe calls the data set.
         files: of its training split; none where a sample is written.
         sample: the role of the sample among the stage's inputs, where one is written.
+        companions: what the reader opens beside the files.
     """
 
     spec: TaskSpec
     name: str
     files: tuple[InputFile, ...]
     sample: str | None = None
+    companions: tuple[InputFile, ...] = ()
+
+    def identity(self) -> list[Any]:
+        """The reader and the bytes it reads."""
+        beside = companion_identity(self.companions)
+        return [self.spec.reference, self.name, [file.sha256 for file in self.files], *([beside] if beside else [])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +55,7 @@ class TaskTextStage(Stage):
 
     def identity(self) -> Mapping[str, Any]:
         """The readers and the bytes they read."""
-        return {
-            "tasks": [[task.spec.reference, task.name, [file.sha256 for file in task.files]] for task in self.tasks]
-        }
+        return {"tasks": [task.identity() for task in self.tasks]}
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Write a file for each task; nothing of dev and test splits is read."""

@@ -136,27 +136,6 @@ def huggingface_config(model: ModelConfig, architecture: str, *, num_rows: int, 
     }
 
 
-def tokenizer_case(folder: Path) -> bool | None:
-    """Whether a vocab.txt beside a tokenizer_config.json is cased; None where it is not said.
-
-    Raises:
-        ModelError: the tokeniser is one that a vocab.txt alone does not describe.
-    """
-    path = folder / TOKENIZER_SETTINGS_FILE
-    if not path.is_file():
-        return None
-    settings = read_json_table(path)
-    lower = settings.get("do_lower_case")
-    strips = settings.get("strip_accents")
-    if (strips is not None and strips != lower) or settings.get("tokenize_chinese_chars") is False:
-        raise ModelError(
-            "this tokeniser strips accents or parts ideographs otherwise than BERT, which a vocab.txt does not say",
-            where=path,
-            remedy="save the tokeniser as tokenizer.json beside it",
-        )
-    return None if lower is None else not lower
-
-
 def read_json_table(path: Path) -> dict[str, Any]:
     """The JSON object in a file; raises `ModelError`."""
     try:

@@ -10,11 +10,14 @@ from domainlm.api import ModelSizeSpec
 from domainlm.errors import ModelError, RecipeError
 from domainlm.fetch.hub import hub_folder
 from domainlm.model.config import ModelConfig
-from domainlm.model.huggingface import CONFIG_FILE, read_huggingface_config, tokenizer_case
+from domainlm.model.huggingface import CONFIG_FILE, read_huggingface_config
+from domainlm.model.huggingface_tokenizer import added_tokens, check_tokenizer_settings, tokenizer_case
 from domainlm.model.weight_files import SAFETENSORS, weight_files
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.schema import ModelSettings, StartSettings, VocabularySettings
+from domainlm.vocab.added import with_added_tokens
 from domainlm.vocab.files import TOKENIZER_FILE, find_vocabulary
+from domainlm.vocab.vocabulary import Vocabulary
 
 START_VOCABULARY = "core/start"
 _CHECKPOINTS, _MANIFEST = "checkpoints", "manifest.json"
@@ -156,9 +159,38 @@ def _read(settings: StartSettings, folder: Path, label: str) -> ResolvedStart:
     else:
         config = read_huggingface_config(folder).model
         files = (folder / CONFIG_FILE, *weight_files(folder))
-        cased = None if vocabulary.name == TOKENIZER_FILE else tokenizer_case(vocabulary.parent)
+        cased = _case_of(vocabulary, folder)
     carries = settings.optimizer == "carried"
     return ResolvedStart(settings.kind, folder, files, vocabulary, cased, config, label, carries_optimizer=carries)
+
+
+def _case_of(vocabulary: Path, model: Path) -> bool | None:
+    """Whether a Hugging Face folder's vocabulary is cased, where its file does not say it and another does."""
+    folder = vocabulary.parent
+    if vocabulary.name == TOKENIZER_FILE:
+        check_tokenizer_settings(folder)
+        return None
+    cased = tokenizer_case(folder)
+    _check_nothing_added(vocabulary, cased, model)
+    return cased
+
+
+def _check_nothing_added(file: Path, cased: bool | None, model: Path) -> None:
+    """Refuse tokens that were added to a vocab.txt: a run reads, and knows its stages by, that file alone."""
+    added = added_tokens(file.parent)
+    if not added:
+        return
+    listed = Vocabulary.load(file, cased=bool(cased))
+    with_added_tokens(listed, added, file.parent)  # raises where they do not fit
+    found = [token["content"] for token in added if token["id"] >= listed.size or not token["special"]]
+    if found:
+        raise ModelError(
+            "tokens were added to this vocab.txt, and only the files beside it name them",
+            where=file,
+            given=", ".join(found),
+            remedy=f"make a model folder, which holds them: domainlm model import {model} FOLDER --encoder-only; "
+            'then start from it: kind = "model", path = "FOLDER"',
+        )
 
 
 def is_training_checkpoint(folder: Path) -> bool:

@@ -7,6 +7,7 @@ section 2), or drawn at random.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from domainlm.vocab.vocabulary import Vocabulary
 Origin = Literal["special", "copied", "averaged", "mixed", "random"]
 _ROLES = ("pad_id", "unk_id", "cls_id", "sep_id", "mask_id")
 _BROKEN_BYTE = "\\x"
+_UNIT = re.compile(r"\\x[89a-f][0-9a-f]|.", re.DOTALL)
+"""A character, or a byte that is none, which is written as four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,9 @@ def compose(
     copies_shared: bool = True,
     mixtures: Mapping[int, Part] | None = None,
 ) -> Composition:
-    """Say for each entry of a new vocabulary what its vector starts from. Special tokens keep their own by their role.
+    """Say for each entry of a new vocabulary what its vector starts from.
+
+    BERT's five special tokens keep their own by their role, further ones by their text.
 
     Args:
         old: the vocabulary that the model has.
@@ -96,7 +101,7 @@ def compose(
         copies_shared: whether entries of both are copied; otherwise they start as those that the old one lacks.
         mixtures: for "similarity", by new id; entries without one are averaged.
     """
-    special = {getattr(new, role): getattr(old, role) for role in _ROLES}
+    special = _special(old, new)
     shared = shared_entries(old, new)
     means = _means(old, new) if start != "random" else {}
     parts: list[Part | None] = []
@@ -128,6 +133,13 @@ def shared_entries(old: Vocabulary, new: Vocabulary) -> dict[int, int]:
     }
 
 
+def _special(old: Vocabulary, new: Vocabulary) -> dict[int, int]:
+    """Old id by new id of the special tokens that both have."""
+    of_old = {old.pieces[number]: number for number in old.special_ids}
+    further = {number: of_old[new.pieces[number]] for number in new.special_ids if new.pieces[number] in of_old}
+    return further | {getattr(new, role): getattr(old, role) for role in _ROLES}
+
+
 def _alone(number: int) -> Part:
     return Part((number,), (1.0,))
 
@@ -138,7 +150,7 @@ def _ids_by_piece(vocabulary: Vocabulary) -> dict[Piece, int]:
 
 
 def _means(old: Vocabulary, new: Vocabulary) -> dict[int, Part]:
-    """The old sub-tokens that each new entry is cut into; entries with unknown characters are left out.
+    """The old sub-tokens that each new entry is cut into; entries with unknown characters or bytes are left out.
 
     What begins a word is cut as a word. What goes on with one is cut into the longest old entries that go on; and what
     cannot be cut so, into the longest ones of either sort.
@@ -164,14 +176,15 @@ def _means(old: Vocabulary, new: Vocabulary) -> dict[int, Part]:
 
 
 def _longest_first(text: str, entries: Mapping[str, int], longest: int) -> list[int]:
-    """Ids of the longest entries that fit, from the left; none where some character is in no entry."""
+    """Ids of the longest entries that fit, from the left; none where some character or byte is in no entry."""
+    units = _UNIT.findall(text)
     ids: list[int] = []
     start = 0
-    while start < len(text):
-        ends = range(min(len(text), start + longest), start, -1)
-        end = next((end for end in ends if text[start:end] in entries), None)
+    while start < len(units):
+        ends = range(min(len(units), start + longest), start, -1)
+        end = next((end for end in ends if "".join(units[start:end]) in entries), None)
         if end is None:
             return []
-        ids.append(entries[text[start:end]])
+        ids.append(entries["".join(units[start:end])])
         start = end
     return ids

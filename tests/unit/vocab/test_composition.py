@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from domainlm.errors import VocabularyError
+from domainlm.vocab.added import with_added_tokens
 from domainlm.vocab.composition import Part, compose, shared_entries
 from domainlm.vocab.grow import best_words, grow
 from domainlm.vocab.measure import count_runs, measure_text
@@ -73,6 +76,35 @@ def test_capitals_are_read_as_the_old_vocabulary_reads_them(make: MakeVocabulary
     assert shared_entries(old, new) == {}
     made = compose(old, new, start="mean")
     assert [part.ids if part else None for part in made.parts[5:]] == [(5,), (5, 6), (6,)]
+
+
+@pytest.mark.parametrize("start", ["mean", "random"])
+def test_further_special_tokens_of_both_keep_their_rows(start: Literal["mean", "random"], make: MakeVocabulary) -> None:
+    def special(name: str, number: int) -> dict[str, object]:
+        flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+        return {"content": name, "id": number, **flags}
+
+    names = ["[DRUG]", "[OLD]"]
+    old = with_added_tokens(make(OLD), [special(name, len(OLD) + n) for n, name in enumerate(names)], "test")
+    names = ["[NEW]", "[DRUG]"]
+    new = with_added_tokens(make(NEW), [special(name, len(NEW) + n) for n, name in enumerate(names)], "test")
+    made = compose(old, new, start=start)
+    assert made.parts[-2:] == (None, Part((len(OLD),), (1.0,)))
+    assert made.origins[-2:] == ("random", "special")
+    assert made.counts["num_special"] == 6
+    assert shared_entries(old, new).keys() == {6, 8}  # ordinary entries alone
+
+
+def test_a_byte_is_made_of_bytes_alone(make: MakeVocabulary, learned: Callable[[str], Vocabulary]) -> None:
+    """Byte 0xa1 is written as four characters, each of which WordPiece has as an entry."""
+    new = learned("bpe")
+    numbers = [number for number, piece in enumerate(new.pieces) if re.fullmatch(r"\\x[0-9a-f]{2}", piece.text)]
+    assert len(numbers) >= 120
+    old = make([*OLD[:5], "\\", "x", "##x", *(f"##{digit}" for digit in "0123456789abcdef")], cased=True)
+    made = compose(old, new, start="mean")
+    assert {made.parts[number] for number in numbers} == {None}
+    made = compose(new, new, start="mean", copies_shared=False)
+    assert all(made.parts[number] == Part((number,), (1.0,)) for number in numbers if new.is_continuation[number])
 
 
 def test_random_entries_have_the_moments_of_the_old_ones(make: MakeVocabulary) -> None:

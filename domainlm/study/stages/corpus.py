@@ -5,15 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
 from domainlm.api import CorpusSpec, Split, TaskSpec
 from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.schema import RuntimeSettings
-from domainlm.study.preparation import GuardedFiles, corpus_preparation, deduplication_identity, num_workers
+from domainlm.study.preparation import (
+    GUARDED_SPLITS,
+    GuardedFiles,
+    corpus_preparation,
+    deduplication_identity,
+    num_workers,
+)
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
+from domainlm.text.corpus import holds_normal_text
 from domainlm.text.preparation.prepare import REMOVED_FILE, finish, prepare_parts
 
 
@@ -36,10 +44,15 @@ class GuardedTask:
     companions: tuple[InputFile, ...] = ()
 
     def identity(self) -> Mapping[str, Any]:
-        """The reader and the bytes it reads."""
+        """The reader and the bytes it reads; and that their text is normalised, where that changes anything."""
         files = {split: [file.sha256 for file in files] for split, files in sorted(self.files.items())}
         named = {"spec": self.spec.reference, "name": self.name}
-        return {**named, "files": files, "sample": self.sample, **companion_identity(self.companions)}
+        facts = {**named, "files": files, "sample": self.sample, **companion_identity(self.companions)}
+        return facts if self._holds_normal_text() else facts | {"normalised": True}
+
+    def _holds_normal_text(self) -> bool:
+        guarded = [file for split in GUARDED_SPLITS for file in self.files.get(split, ())]
+        return all(_holds_normal_text(file.path, file.sha256) for file in [*guarded, *self.companions])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +103,11 @@ class CorpusStage(Stage):
         context.problems.extend(prepared.problems.as_dict())
         shutil.rmtree(work)
         return prepared.as_dict()
+
+
+@cache
+def _holds_normal_text(path: Path, _sha256: str) -> bool:
+    return holds_normal_text(path)
 
 
 def _files(task: GuardedTask, context: StageContext) -> Mapping[Any, tuple[Path, ...]]:

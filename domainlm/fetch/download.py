@@ -71,11 +71,9 @@ class Downloader:
             return Outcome(file.name, "left out", reason=described.reason)
         path = self._folder / file.name
         kind: Literal["fetched", "there"] = "there"
-        if not self._adopt(described, path):
+        if not (self._adopt(described, path) and self._unpack_adopted(described, path)):
             self._bring(described, path, meter)
             kind = "fetched"
-        if described.members:
-            unpack(path, described.members, self._folder)
         return Outcome(file.name, kind, num_bytes(path))
 
     def _settled(self, file: RemoteFile) -> Outcome | None:
@@ -126,21 +124,35 @@ class Downloader:
         self._journal.write(done)
         return True
 
+    def _unpack_adopted(self, file: RemoteFile, path: Path) -> bool:
+        """Unpack what lies there; False where it is to be fetched anew, since nobody but us calls it whole."""
+        try:
+            unpack(path, file.members, self._folder)
+        except FetchError as error:
+            if file.md5 or file.sha256:
+                raise
+            _LOG.warning("%s is there, but %s: it is fetched again", path, error.problem)
+            return False
+        return True
+
     def _bring(self, file: RemoteFile, path: Path, meter: Meter) -> None:
         """Try one address after the other."""
-        last: Fault | None = None
+        last: FetchError | None = None
         for place, relative in enumerate(file.urls):
             url = self._reader.absolute(relative)
             try:
                 self._bring_from(url, file, path, meter)
             except Fault as fault:
-                last = fault
-                if place + 1 < len(file.urls):
-                    _LOG.warning("%s: %s; its next address is tried", url, fault.problem)
-                continue
-            return
+                last = fault.as_error(url)
+                last.__cause__ = fault
+            except FetchError as error:
+                last = error
+            else:
+                return
+            if place + 1 < len(file.urls):
+                _LOG.warning("%s: %s; its next address is tried", url, last.problem)
         assert last is not None
-        raise last.as_error(self._reader.absolute(file.urls[-1])) from last
+        raise last
 
     def _bring_from(self, url: str, file: RemoteFile, path: Path, meter: Meter) -> None:
         part = part_path(path)
@@ -163,6 +175,23 @@ class Downloader:
         assert begun is not None
         with part.open("rb") as stream:
             os.fsync(stream.fileno())
+        self._unpack_part(url, file, part, meter)
         # In this order: after a break between the two, the part is found whole, and gets its name without a request.
         self._journal.write(replace(begun, state="done", size=num_bytes(part), md5=found.md5, sha256=found.sha256))
         part.replace(path)
+
+    def _unpack_part(self, url: str, file: RemoteFile, part: Path, meter: Meter) -> None:
+        """Before the file counts as fetched: a server's error page may come in place of an archive."""
+        try:
+            unpack(part, file.members, self._folder)
+        except FetchError as error:
+            part.unlink()
+            meter.reached(0, None, new=False)
+            raise FetchError(
+                error.problem,
+                where=url,
+                given=error.given,
+                allowed=error.allowed,
+                nearest=error.nearest,
+                remedy=error.remedy,
+            ) from error

@@ -19,15 +19,20 @@ _BLOCK_BYTES = 2**20
 _MAX_RATIO = 1_000
 """No honest file grows more than this when it is unpacked: deflate's own limit is 1,032."""
 _CHANGED = "it has changed at its source: use an edition of the plugin that knows the new one"
+_TRY_LATER = "run the same command again later: it is fetched anew"
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 def unpack(archive: Path, members: tuple[ArchiveMember, ...], folder: Path) -> None:
     """Write the members below `folder`, each whole or not at all; those that are there already are written anew.
 
+    Where there are none to write, `archive` may be any file.
+
     Raises:
         FetchError: a member is missing, damaged, not the stated one or absurdly large.
     """
+    if not members:
+        return
     limit = max(archive.stat().st_size, _BLOCK_BYTES) * _MAX_RATIO
     try:
         if zipfile.is_zipfile(archive):
@@ -41,11 +46,9 @@ def unpack(archive: Path, members: tuple[ArchiveMember, ...], folder: Path) -> N
                     with _tar_member(opened_tar, member, archive) as stream:
                         _write(stream, folder / member.target, member, archive, limit)
         else:
-            raise FetchError("neither a .zip nor a .tar archive", where=archive)
+            raise FetchError("neither a .zip nor a .tar archive", where=archive, remedy=_TRY_LATER)
     except _BROKEN as error:
-        raise FetchError(
-            f"the archive is damaged: {error}", where=archive, remedy="remove it and fetch it again"
-        ) from error
+        raise FetchError(f"the archive is damaged: {error}", where=archive, remedy=_TRY_LATER) from error
 
 
 @contextmanager

@@ -116,3 +116,55 @@ def test_a_fetched_archive_is_unpacked_once(web: Web, fetch: Callable[..., Repor
     fetch(file)  # unpacked again, not fetched again
     assert (out / "train.txt").read_bytes() == FILES["data/train.txt"]
     assert len(web.asked) == 1
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> bytes:
+    _zip(tmp_path / "logs.zip")
+    return (tmp_path / "logs.zip").read_bytes()
+
+
+def test_where_a_page_comes_in_place_of_an_archive_the_next_address_is_tried(
+    web: Web, fetch: Callable[..., Report], tmp_path: Path, packed: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.files |= {"/mirror/logs.zip": b"<html>We are back soon.</html>", "/logs.zip": packed}
+    fetch(RemoteFile(name="logs.zip", urls=("mirror/logs.zip", "logs.zip"), members=MEMBERS))
+    assert (tmp_path / "out" / "train.txt").read_bytes() == FILES["data/train.txt"]
+    assert (tmp_path / "out" / "logs.zip").read_bytes() == packed
+    assert "mirror/logs.zip: neither a .zip nor a .tar archive; its next address is tried" in caplog.text
+
+
+def test_a_page_in_place_of_an_archive_is_not_kept(
+    web: Web, fetch: Callable[..., Report], tmp_path: Path, packed: bytes
+) -> None:
+    web.files["/logs.zip"] = b"<html>We are back soon.</html>"
+    file = RemoteFile(name="logs.zip", urls=("logs.zip",), members=MEMBERS)
+    with pytest.raises(FetchError, match=r"(?s)logs\.zip: neither a \.zip.*run the same command again later"):
+        fetch(file)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".fetch"]
+    web.files["/logs.zip"] = packed
+    assert fetch(file).num_fetched == 1
+    assert (tmp_path / "out" / "train.txt").is_file()
+
+
+def test_a_page_that_was_once_taken_for_an_archive_is_fetched_anew(
+    web: Web, fetch: Callable[..., Report], tmp_path: Path, packed: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.files["/logs.zip"] = b"<html>We are back soon.</html>"
+    fetch(RemoteFile(name="logs.zip", urls=("logs.zip",)))
+    web.files["/logs.zip"] = packed
+    assert fetch(RemoteFile(name="logs.zip", urls=("logs.zip",), members=MEMBERS)).num_fetched == 1
+    assert (tmp_path / "out" / "train.txt").is_file()
+    assert "logs.zip is there, but neither a .zip nor a .tar archive: it is fetched again" in caplog.text
+
+
+def test_an_archive_with_the_stated_checksum_is_not_fetched_anew(
+    web: Web, fetch: Callable[..., Report], packed: bytes
+) -> None:
+    web.files["/logs.zip"] = packed
+    stated = hashlib.sha256(packed).hexdigest()
+    fetch(RemoteFile(name="logs.zip", urls=("logs.zip",), sha256=stated))
+    wrong = (ArchiveMember(path="data/none.txt"),)
+    with pytest.raises(FetchError, match="not in the archive"):
+        fetch(RemoteFile(name="logs.zip", urls=("logs.zip",), sha256=stated, members=wrong))
+    assert len(web.asked) == 1

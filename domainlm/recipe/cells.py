@@ -41,8 +41,13 @@ class Cell:
     @property
     def label(self) -> str:
         """Short name: the arm, and the last part of each axis with its value; the recipe's name where none is."""
-        axes = (f"{key.rsplit('.', 1)[-1]}={value}" for key, value in self.varied.items() if key != ARM)
-        return ", ".join([*filter(None, [self.arm]), *axes]) or self.recipe.name
+        return cell_label(self.varied, self.recipe.name)
+
+
+def cell_label(varied: Mapping[str, Any], name: str) -> str:
+    """What a cell of the recipe `name` is called by its varied values, which come in the order of the recipe."""
+    axes = (f"{key.rsplit('.', 1)[-1]}={value}" for key, value in varied.items() if key != ARM)
+    return ", ".join([*filter(None, [str(varied.get(ARM, ""))]), *axes]) or name
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 from domainlm.errors import DataError
 from domainlm.interop.export import loading_lines
 from domainlm.model.files import read_config
-from domainlm.study.models import LANGUAGE_MODEL, folder_name
+from domainlm.recipe.cells import ARM, cell_label
+from domainlm.study.models import LANGUAGE_MODEL, cell_identity, possible_names
 from domainlm.study.report.toml import dump_toml
 
 _RESULTS = "results.json"
@@ -39,7 +41,7 @@ def model_card(folder: Path, results: Path | None, name: str) -> str:
         lines += [recipe["description"], ""]
     lines += [*loading_lines(folder, name), ""]
     if content:
-        lines += [*_scores(_rows_of(folder, content["rows"])), *_data(content["lock"]), *_making(content)]
+        lines += [*_scores(_rows_of(folder, content)), *_data(content["lock"]), *_making(content)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -61,17 +63,43 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rows_of(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _rows_of(folder: Path, content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The rows about this model; of a language model also those of what was fine-tuned from it."""
-    cell = folder.absolute().parent.name
-    of_cell = [row for row in rows if folder_name(str(row["model"])) == cell] or list(rows)
-    if folder.name == LANGUAGE_MODEL:
-        return of_cell
-    own = [row for row in of_cell if f"{folder_name(str(row['dataset']))}-seed-{row['seed']}" == folder.name]
-    return own or of_cell
+    cell, model = folder.absolute().parent.name, folder.absolute().name
+    recipe = content["recipe"]
+    if model == LANGUAGE_MODEL:
+        return [row for row in content["rows"] if any(cell in names for names in _cells_with_its_model(row, recipe))]
+    own = [
+        row
+        for row in content["rows"]
+        if cell in _folder_names({**row.get("cell", {}), **row.get("settings", {})}, recipe)
+    ]
+    return [row for row in own if model in {f"{name}-seed-{row['seed']}" for name in _dataset_names(row["dataset"])}]
+
+
+def _cells_with_its_model(row: Mapping[str, Any], recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The folders of the cells that share the row's language model: they differ in settings chosen on dev alone."""
+    study = recipe.get("study", {})
+    axes = {key: study.get("axes", {}).get(key, ()) for key in study.get("select", ())}
+    for values in itertools.product(*axes.values()):
+        yield _folder_names({**row.get("cell", {}), **dict(zip(axes, values, strict=True))}, recipe)
+
+
+def _folder_names(varied: Mapping[str, Any], recipe: Mapping[str, Any]) -> tuple[str, str]:
+    """What the folder of a cell may be called; its label has the values in the order of the recipe."""
+    order = [ARM, *recipe.get("study", {}).get("axes", {})]
+    ordered = {key: varied[key] for key in [*order, *varied] if key in varied}
+    return possible_names(cell_label(ordered, recipe.get("name", "")), cell_identity(varied))
+
+
+def _dataset_names(dataset: str) -> tuple[str, str]:
+    return possible_names(dataset, dataset)
 
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if all(row.get("type") for row in rows):
+        yield from ("## Scores", "", f"{_RESULTS} of the run has no scores of this model.", "")
+        return
     yield from ("## Scores", "", "| data | split | metric | protocol | seed | value |", "|---|---|---|---|---|---|")
     for row in rows:
         if not row.get("type"):

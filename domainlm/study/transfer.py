@@ -25,7 +25,7 @@ from domainlm.recipe.overrides import with_values
 from domainlm.recipe.toml_source import anchor_paths
 from domainlm.study.card import model_card
 from domainlm.study.files import read_json, write_atomically
-from domainlm.study.models import LANGUAGE_MODEL, folder_name
+from domainlm.study.models import LANGUAGE_MODEL, copied_models, folder_name
 from domainlm.study.report.toml import dump_toml
 from domainlm.study.results import score_of
 from domainlm.study.run import run_recipe
@@ -133,8 +133,7 @@ class TransferResult:
         return export_huggingface(models[model], out, card=card, force=force)
 
     def _models(self) -> dict[str, Path]:
-        cells = [cell for cell in (self._finished() / "models").iterdir() if cell.is_dir()]
-        return {folder.name: folder for cell in sorted(cells) for folder in sorted(cell.iterdir())}
+        return {folder.name: folder for folder in copied_models(self._finished() / "models")}
 
     def _finished(self) -> Path:
         if self.status != "complete":

@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.normalizers import BertNormalizer, Normalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, PreTokenizer
 
 from domainlm.vocab.bert import bert_normalizer
 
@@ -23,6 +24,40 @@ _ASCII_WORD = re.compile("[0-9A-Za-z]+|[^0-9A-Za-z]")
 _WORDS_PER_LINE = 1000
 
 
+class WordCutter:
+    """Cuts runs between white space into words: each different run once, which is much faster than all the text.
+
+    Args:
+        normalizer: what is done to a run first; nothing where None.
+        pre_tokenizer: what cuts it then; nothing where None.
+    """
+
+    def __init__(self, normalizer: Normalizer | None, pre_tokenizer: PreTokenizer | None) -> None:
+        self._normalizer = normalizer
+        self._pre_tokenizer = pre_tokenizer
+        self._is_bert = isinstance(normalizer, BertNormalizer) and isinstance(pre_tokenizer, BertPreTokenizer)
+        self._lowers = isinstance(normalizer, BertNormalizer) and bool(normalizer.lowercase)
+
+    @classmethod
+    def of_bert(cls, *, cased: bool) -> WordCutter:
+        """BERT's words, with or without capitals and accents."""
+        return cls(bert_normalizer(cased=cased), BertPreTokenizer())
+
+    def add(self, runs: Mapping[str, int], words: Counter[str]) -> None:
+        """Add the words of the runs, which are as often as these are counted."""
+        for run, count in runs.items():
+            for word in self._cut(run):
+                words[word] += count
+
+    def _cut(self, run: str) -> list[str]:
+        if self._is_bert and run.isascii() and run.isprintable():  # most runs, without the library's cost for each call
+            return _ASCII_WORD.findall(run.lower() if self._lowers else run)
+        text = run if self._normalizer is None else self._normalizer.normalize_str(run)
+        if self._pre_tokenizer is None:
+            return [text] if text else []
+        return [word for word, _ in self._pre_tokenizer.pre_tokenize_str(text)]
+
+
 def count_words(
     sentences: Iterable[str], *, cased: bool, max_word_characters: int | None = None, max_runs: int = _MAX_RUNS
 ) -> dict[str, int]:
@@ -36,7 +71,14 @@ def count_words(
         max_word_characters: leave out longer words.
         max_runs: a bound of the memory used besides the words; the result does not depend on it.
     """
-    cutter = _WordCutter(cased=cased)
+    words = count_cut_words(sentences, WordCutter.of_bert(cased=cased), max_runs)
+    return {
+        word: count for word, count in words.items() if max_word_characters is None or len(word) <= max_word_characters
+    }
+
+
+def count_cut_words(sentences: Iterable[str], cutter: WordCutter, max_runs: int = _MAX_RUNS) -> dict[str, int]:
+    """How often each word occurs that a cutter makes of a text; sorted."""
     runs: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for sentence in sentences:
@@ -45,30 +87,7 @@ def count_words(
             cutter.add(runs, words)
             runs.clear()
     cutter.add(runs, words)
-    return {
-        word: words[word] for word in sorted(words) if max_word_characters is None or len(word) <= max_word_characters
-    }
-
-
-class _WordCutter:
-    """Cuts runs between white space into words: each different run once, which is much faster than all the text."""
-
-    def __init__(self, *, cased: bool) -> None:
-        self._cased = cased
-        self._normalizer = bert_normalizer(cased=cased)
-        self._pre_tokenizer = BertPreTokenizer()
-
-    def add(self, runs: Mapping[str, int], words: Counter[str]) -> None:
-        """Add the words of the runs, which are as often as these are counted."""
-        for run, count in runs.items():
-            for word in self._cut(run):
-                words[word] += count
-
-    def _cut(self, run: str) -> list[str]:
-        if run.isascii() and run.isprintable():  # most runs, and the same without the library's cost for each call
-            return _ASCII_WORD.findall(run if self._cased else run.lower())
-        cut = self._pre_tokenizer.pre_tokenize_str(self._normalizer.normalize_str(run))
-        return [word for word, _ in cut]
+    return {word: words[word] for word in sorted(words)}
 
 
 def frequent_characters(words: Mapping[str, int], min_frequency: int, max_characters: int) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tokenizers import Tokenizer
 
 from domainlm.errors import VocabularyError
 from domainlm.vocab.added import with_added_tokens
@@ -194,6 +196,38 @@ def test_the_words_that_save_most_are_added(make: MakeVocabulary) -> None:
     assert made.parts[12] == Part((7, 8, 6), (1 / 3,) * 3)
 
 
+def test_a_vocabulary_with_added_tokens_grows(make: MakeVocabulary) -> None:
+    """Words with an added token in them are cut at it before entries are looked up: "covidship" gains nothing."""
+    flags = {"single_word": False, "lstrip": False, "rstrip": False}
+    added = [
+        {"content": "[DRUG]", "id": 12, "normalized": False, "special": True, **flags},
+        {"content": "COVID", "id": 13, "normalized": True, "special": False, **flags},
+    ]
+    old = with_added_tokens(make(OLD), added, "test")
+    text = ["covidship covidship covidship", "Covid ships ships as"]
+    assert best_words(old, text, 2, 1) == ["ships", "as"]
+    grown = grow(old, ["ships", "as"])
+    assert grown.tokens(range(grown.size)) == [*OLD, "[DRUG]", "COVID", "ships", "as"]
+    assert grown.special_ids == old.special_ids == (0, 1, 2, 3, 4, 12)
+    before, after = (each.encode_batch(text) for each in (old, grown))
+    assert before == [[13, 5] * 3, [13, 5, 6, 5, 6, 9, 6]]
+    assert after == [[13, 5] * 3, [13, 14, 14, 15]]
+
+
+@pytest.mark.parametrize(("lower", "strip", "words"), [(True, False, ["f\u00fcr"]), (False, True, ["Fur"])])
+def test_words_are_those_that_the_vocabulary_reads(
+    lower: bool, strip: bool, words: list[str], make: MakeVocabulary
+) -> None:
+    """Accents go or stay as its normaliser has it, not as its capitals do."""
+    description = make([*OLD[:5], "F", "f", "##\u00fc", "##u", "##r"]).description
+    description["normalizer"] |= {"lowercase": lower, "strip_accents": strip}
+    old = Vocabulary(Tokenizer.from_str(json.dumps(description)), where="test")
+    text = ["F\u00fcr F\u00fcr"]
+    assert best_words(old, text, 1, 1) == words
+    assert grow(old, words).encode_batch(text) == [[10, 10]]
+
+
 def test_only_wordpiece_grows(learned: Callable[[str], Vocabulary]) -> None:
-    with pytest.raises(VocabularyError, match="only a WordPiece"):
-        grow(learned("bpe"), ["harbourmaster"])
+    for grows in (lambda old: grow(old, ["harbourmaster"]), lambda old: best_words(old, ["harbourmaster"], 1, 1)):
+        with pytest.raises(VocabularyError, match="only a WordPiece"):
+            grows(learned("bpe"))

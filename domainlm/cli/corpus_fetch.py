@@ -32,6 +32,7 @@ def fetch(
     connections: int | None,
     attempts: int,
     timeout: float,
+    max_failures: int,
 ) -> None:
     """Fetch the real data of a corpus.
 
@@ -49,6 +50,7 @@ def fetch(
         connections=connections,
         attempts=attempts,
         timeout=timeout,
+        max_failures=max_failures,
     )
     source = order.source  # first, since a spec without one, or with a registration, needs no options at all
     if only_list:

@@ -44,6 +44,7 @@ class Order:
     connections: int | None
     attempts: int
     timeout: float
+    max_failures: int
 
     @property
     def source(self) -> FetchSource:
@@ -74,6 +75,13 @@ def fetch_options(function: _Function) -> _Function:
             default=_DEFAULTS.read_timeout_seconds,
             show_default=True,
             help="Seconds to wait for a silent server.",
+        ),
+        click.option(
+            "--max-failures",
+            type=click.IntRange(1),
+            default=_DEFAULTS.max_failures,
+            show_default=True,
+            help="Files that may fail one after the other before the rest is given up.",
         ),
     )
     for option in reversed(options):
@@ -128,6 +136,7 @@ def _policy(order: Order) -> Policy:
     return Policy(
         connections=connections,
         attempts=order.attempts,
+        max_failures=order.max_failures,
         read_timeout_seconds=order.timeout,
         connect_timeout_seconds=min(order.timeout, _DEFAULTS.connect_timeout_seconds),
         user_agent=f"domainlm/{domainlm.__version__}",

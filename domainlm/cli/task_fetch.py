@@ -28,6 +28,7 @@ def fetch(
     connections: int | None,
     attempts: int,
     timeout: float,
+    max_failures: int,
 ) -> None:
     """Fetch the real data of a task.
 
@@ -44,5 +45,6 @@ def fetch(
         connections=connections,
         attempts=attempts,
         timeout=timeout,
+        max_failures=max_failures,
     )
     fetch_order(order, out)

@@ -31,12 +31,14 @@ class Outcome:
         kind: "fetched"; "there" before; or "left out".
         num_bytes: its size.
         reason: why it was left out.
+        is_news: the server was asked for it, and had it.
     """
 
     name: str
     kind: Literal["fetched", "there", "left out"]
     num_bytes: int = 0
     reason: str = ""
+    is_news: bool = False
 
 
 class Downloader:
@@ -68,13 +70,13 @@ class Downloader:
         described = self._describe(file)
         if isinstance(described, LeftOut):
             self._journal.write(Entry(name=file.name, state="left out", reason=described.reason))
-            return Outcome(file.name, "left out", reason=described.reason)
+            return Outcome(file.name, "left out", reason=described.reason, is_news=True)
         path = self._folder / file.name
         kind: Literal["fetched", "there"] = "there"
         if not (self._adopt(described, path) and self._unpack_adopted(described, path)):
             self._bring(described, path, meter)
             kind = "fetched"
-        return Outcome(file.name, kind, num_bytes(path))
+        return Outcome(file.name, kind, num_bytes(path), is_news=kind == "fetched")
 
     def _settled(self, file: RemoteFile) -> Outcome | None:
         """What an earlier call has settled, without asking the server."""
@@ -177,7 +179,8 @@ class Downloader:
             os.fsync(stream.fileno())
         self._unpack_part(url, file, part, meter)
         # In this order: after a break between the two, the part is found whole, and gets its name without a request.
-        self._journal.write(replace(begun, state="done", size=num_bytes(part), md5=found.md5, sha256=found.sha256))
+        done = replace(begun, state="done", size=num_bytes(part), md5=found.md5, sha256=found.sha256, failed=False)
+        self._journal.write(done)
         part.replace(path)
 
     def _unpack_part(self, url: str, file: RemoteFile, part: Path, meter: Meter) -> None:

@@ -36,7 +36,7 @@ class Report:
         left_out: how many were not wanted, by reason.
         num_bytes: size of those fetched and those there.
         failures: why files could not be had, by name.
-        gave_up: so many failed that the others were not tried.
+        gave_up: so many failed one after the other that the rest was not tried.
     """
 
     num_fetched: int = 0
@@ -68,7 +68,8 @@ def fetch_files(
     """Fetch files, several at once.
 
     Whatever breaks it off (Ctrl-C, SIGKILL, a full disk), every file under its own name is whole and verified, and the
-    next call goes on with the first bytes of the others. A file that fails does not keep the others from coming.
+    next call goes on with the first bytes of the others. A file that fails does not keep the others from coming: those
+    that failed in an earlier call are tried last.
 
     Args:
         files: what to fetch; looked at as threads become free, so it may be longer than memory is large.
@@ -85,19 +86,41 @@ def fetch_files(
         OSError: the folder cannot be written.
     """
     with Progress(num_files, shown=show_progress) as progress:
-        crew = _Crew(files, Downloader(client, journal, base_url, folder), client, progress)
+        downloader = Downloader(client, journal, base_url, folder)
+        crew = _Crew(_failed_last(files, journal), downloader, client, progress, journal)
         crew.work()
     _raise_failures(crew.report, folder)
     return crew.report
 
 
+def _failed_last(files: Iterable[RemoteFile], journal: Journal) -> Iterator[RemoteFile]:
+    """The files in their order, those after all others that could not be had the last time."""
+    put_off = []
+    for file in files:
+        entry = journal.get(file.name)
+        if entry is not None and entry.failed:
+            put_off.append(file)
+        else:
+            yield file
+    yield from put_off
+
+
 class _Crew:
     """The threads at work on one list of files."""
 
-    def __init__(self, files: Iterable[RemoteFile], downloader: Downloader, client: Client, progress: Progress) -> None:
+    def __init__(
+        self,
+        files: Iterator[RemoteFile],
+        downloader: Downloader,
+        client: Client,
+        progress: Progress,
+        journal: Journal,
+    ) -> None:
         self.report = Report()
-        self._files: Iterator[RemoteFile] = iter(files)
+        self._files = files
         self._downloader = downloader
+        self._journal = journal
+        self._failed_in_a_row = 0
         self._policy: Policy = client.policy
         self._stop = client.stop
         self._progress = progress
@@ -150,15 +173,20 @@ class _Crew:
             return
         with self._guard:
             self.report.add(outcome)
+            if outcome.is_news:
+                self._failed_in_a_row = 0
         self._progress.ended(counts=outcome.kind == "fetched")
         _LOG.debug("%s: %s", outcome.name, outcome.reason or outcome.kind)
 
     def _failed(self, file: RemoteFile, error: FetchError) -> None:
         with self._guard:
             self.report.failures[file.name] = error
-            self.report.gave_up = len(self.report.failures) >= self._policy.max_failures
+            self._failed_in_a_row += 1
+            gave_up = self._failed_in_a_row >= self._policy.max_failures
+            self.report.gave_up |= gave_up
+        self._journal.write_failure(file.name)
         _LOG.debug("%s: %s", file.name, error)
-        if self.report.gave_up:
+        if gave_up:
             self._stop.set()
 
     def _end(self, error: BaseException) -> None:
@@ -180,9 +208,12 @@ def _raise_failures(report: Report, folder: Path) -> None:
         lines.append(f"and {len(failures) - _MAX_SHOWN} more")
     there = report.num_fetched + report.num_there
     given_up = ", the rest was given up" if report.gave_up else ""
+    remedy = failures[0][1].remedy or "run the same command again: only what is missing is fetched"
+    if report.gave_up:
+        remedy += "\n           run the same command again: it goes on with the others, and tries these last"
     raise FetchError(
         f"{len(failures)} file(s) could not be fetched, {there} are there{given_up}",
         where=folder,
         given="\n           ".join(lines),
-        remedy=failures[0][1].remedy or "run the same command again: only what is missing is fetched",
+        remedy=remedy,
     ) from failures[0][1]

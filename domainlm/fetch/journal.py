@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -34,6 +34,7 @@ class Entry:
         md5: when done.
         sha256: when done.
         reason: why it was left out.
+        failed: it could not be had the last time, so that others are tried first.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     md5: str = ""
     sha256: str = ""
     reason: str = ""
+    failed: bool = False
 
 
 class Journal:
@@ -69,11 +71,17 @@ class Journal:
 
     def write(self, entry: Entry) -> None:
         """Keep what is known now."""
-        line = json.dumps({key: value for key, value in asdict(entry).items() if value not in ("", None)})
+        line = json.dumps({key: value for key, value in asdict(entry).items() if _is_known(value)})
         with self._guard:
             self._entries[entry.name] = entry
             self._stream.write(f"{line}\n")
             self._stream.flush()
+
+    def write_failure(self, name: str) -> None:
+        """Keep that a file could not be had, beside what is known of it."""
+        known = self.get(name) or Entry(name=name, state="begun")
+        if not known.failed:
+            self.write(replace(known, failed=True))
 
     def _end_last_line(self) -> None:
         """After a break in the middle of a line, begin a new one."""
@@ -102,6 +110,10 @@ def open_journal(folder: Path) -> Iterator[Journal]:
             yield journal
     finally:
         lock.release()
+
+
+def _is_known(value: object) -> bool:
+    return value is not None and value is not False and value != ""
 
 
 def _read(path: Path) -> Iterator[Entry]:

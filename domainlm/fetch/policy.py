@@ -25,7 +25,8 @@ class Policy:
         max_delay_seconds: longest wait before any attempt, also where the server asks for more.
         connect_timeout_seconds: for a connection to be made.
         read_timeout_seconds: for the next bytes to come.
-        max_failures: files that may fail for good before the rest is given up.
+        max_failures: files that may fail for good one after the other before the rest is given up. One that comes in
+            between shows that the server has others.
         user_agent: what requests say they come from.
         jitter: draws from 0 to 1; keeps many clients that failed together from coming back together.
     """

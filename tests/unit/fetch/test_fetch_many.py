@@ -116,6 +116,29 @@ def test_after_too_many_failures_the_rest_is_given_up(web: Web, logs: list[Remot
     assert len(web.asked) == 3
 
 
+def test_failures_count_in_a_row(web: Web, logs: list[RemoteFile], fetch: Fetch, tmp_path: Path) -> None:
+    missing = [RemoteFile(name=f"no{n}.gz", urls=(f"no{n}.gz",)) for n in range(6)]
+    mixed = [missing[0], missing[1], logs[0], missing[2], missing[3], logs[1], missing[4], missing[5], logs[2]]
+    with pytest.raises(FetchError, match=r"6 file\(s\) could not be fetched, 3 are there\n"):
+        fetch(*mixed, connections=1, max_failures=3)
+    assert len(list((tmp_path / "out").glob("*.gz"))) == 3
+
+
+def test_files_that_failed_are_tried_last_when_the_command_is_run_again(
+    web: Web, logs: list[RemoteFile], fetch: Fetch, tmp_path: Path
+) -> None:
+    missing = [RemoteFile(name=f"no{n}.gz", urls=(f"no{n}.gz",)) for n in range(3)]
+    with pytest.raises(FetchError, match=r"(?s)3 file\(s\).* 0 are there, the rest was given up.*tries these last"):
+        fetch(*missing, *logs, connections=1, max_failures=3)
+    web.asked.clear()
+    with pytest.raises(FetchError, match=r"3 file\(s\) could not be fetched, 12 are there"):
+        fetch(*missing, *logs, connections=1, max_failures=3)
+    assert [asked.path for asked in web.asked[-3:]] == ["/no0.gz", "/no1.gz", "/no2.gz"]
+    web.files |= {f"/{file.name}": b"found again" for file in missing}
+    assert fetch(*missing, *logs).num_fetched == 3
+    assert "failed" not in (tmp_path / "out" / ".fetch" / "journal.jsonl").read_text().splitlines()[-1]
+
+
 def test_details_complete_a_file_or_leave_it_out(web: Web, fetch: Fetch, tmp_path: Path) -> None:
     def read(file: RemoteFile, content: bytes) -> RemoteFile | LeftOut:
         terms, _, md5 = content.decode().partition(" ")

@@ -134,3 +134,18 @@ def test_what_cannot_be_measured_is_refused(folder: Path, changes: tuple[str, ..
 def test_there_is_nothing_to_plan(folder: Path) -> None:
     registry = load_plugins(candidates=[]).registry
     assert list(plan_recipe(load_recipe(folder / "harbour.toml"), registry, Target())) == []
+
+
+def test_two_vocabularies_are_two_models(folder: Path) -> None:
+    """Rows, recipe and report name a varied file alike, without the place where it lies on this machine."""
+    (folder / "few.txt").write_text("\n".join(VOCABULARY[:-2]), encoding="utf-8")
+    recipe = (folder / "harbour.toml").read_text("utf-8")
+    axes = '[study.axes]\n"vocabulary.file" = ["vocab.txt", "few.txt"]\n'
+    (folder / "harbour.toml").write_text(recipe + axes, encoding="utf-8")
+    rows = measure(folder, "harbour")
+    assert {row["model"]: row["cell"] for row in rows} == {
+        f"file={name}": {"vocabulary.file": name} for name in ("vocab.txt", "few.txt")
+    }
+    assert str(folder) not in (folder / "out-harbour" / "results.json").read_text("utf-8")
+    report = (folder / "out-harbour" / "report.md").read_text("utf-8")
+    assert "This run is not complete" not in report

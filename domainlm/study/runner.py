@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from domainlm.api import RunInfo, StageInfo
-from domainlm.errors import UserError
+from domainlm.errors import StudyError, UserError
 from domainlm.plugin.observers import Observers
 from domainlm.study.attempts import failure_of, forget_failure, is_of_the_machine, message_of, note_failure
 from domainlm.study.early_stop import EarlyStops
 from domainlm.study.graph import CellStages, Graph
+from domainlm.study.graph_parts.measures import MeasuredStages
 from domainlm.study.making import make_stage
 from domainlm.study.stage import Stage
 from domainlm.study.store import Artifact, Store
@@ -67,9 +68,10 @@ class Runner:
         for number, stage in enumerate(to_make, start=1):
             self._titles[stage.key] = f"[{number}/{len(to_make)}] {stage.kind}: {stage.label}"
         may_stop = [cell for cell in graph.cells if self.early_stops.follows(cell)]
-        later = {stage.key for cell in may_stop for stage in cell.ordered()}
-        sure = {stage.key for cell in graph.cells if not self.early_stops.follows(cell) for stage in cell.ordered()}
-        self._make_all([stage for stage in stages if stage.key not in later or stage.key in sure])
+        whole: list[CellStages | MeasuredStages] = [*graph.measured]
+        whole += [cell for cell in graph.cells if not self.early_stops.follows(cell)]
+        sure = {stage.key for cell in whole for stage in cell.ordered()}
+        self._make_all([stage for stage in stages if stage.key in sure])
         left_out = []
         for cell in may_stop:
             if self.early_stops.wants(cell):
@@ -122,6 +124,7 @@ class Runner:
         started = time.monotonic()
         _log.info("%s", self._titles[stage.key])
         try:
+            self._check_inputs(stage, coming=())
             artifact = make_stage(stage, self.store, self.run, self.observers)
         except Exception as error:
             if not self.keeps_going or is_of_the_machine(error):
@@ -134,23 +137,41 @@ class Runner:
         else:
             self._ended(stage, artifact, time.monotonic() - started)
 
-    def _is_ready(self, stage: Stage) -> bool:
-        """Whether its inputs are there, and its hints if they ever will be."""
-        settled = (*self.artifacts, *self.failed, *self.left_out)
+    def _check_inputs(self, stage: Stage, coming: Collection[str]) -> None:
+        """Refuse a stage with an input that is neither there nor among those that are yet to come.
+
+        Cells hold all that their stages need, so this is a mistake of ours; unseen, it would have workers waited for
+        without an end.
+        """
+        lacking = [below for below in stage.inputs.values() if below.key not in self.artifacts]
+        never = [f"{below.kind}: {below.label}" for below in lacking if below.key not in coming]
+        if never:
+            raise StudyError(
+                "needs a stage that this run does not make",
+                where=self._titles[stage.key],
+                given=", ".join(never),
+                remedy="this may be a bug of domainlm; running the same command again keeps what is done",
+            )
+
+    def _is_ready(self, stage: Stage, coming: Collection[str]) -> bool:
+        """Whether its inputs are there, and its hints if they are among the stages that are yet to come."""
         has_inputs = all(below.key in self.artifacts for below in stage.inputs.values())
-        return has_inputs and all(below.key in settled for below in stage.hints.values())
+        return has_inputs and not any(below.key in coming for below in stage.hints.values())
 
     def _make_together(self, stages: Sequence[Stage], workers: Workers) -> None:
         waiting = list(stages)
         jobs: dict[str, tuple[Stage, Job, float]] = {}
         try:
             while waiting or jobs:
+                coming = {*jobs, *(stage.key for stage in waiting)}
                 for stage in list(waiting):
-                    if self._is_blocked(stage):
+                    if self._is_blocked(stage) or self._never_comes(stage, coming):
                         waiting.remove(stage)
-                    elif self._is_ready(stage):
+                        coming.remove(stage.key)
+                    elif self._is_ready(stage, coming):
                         if self._was_done(stage):
                             waiting.remove(stage)
+                            coming.remove(stage.key)
                         elif len(jobs) < workers.size:
                             waiting.remove(stage)
                             forget_failure(self.store, stage)
@@ -161,6 +182,15 @@ class Runner:
                     self._job_ended(*jobs.pop(key))
         finally:
             workers.stop([job for _, job, _ in jobs.values()])
+
+    def _never_comes(self, stage: Stage, coming: Collection[str]) -> bool:
+        """Whether an input is missing for good; the stage has failed then."""
+        try:
+            self._check_inputs(stage, coming)
+        except StudyError as error:
+            self._failed(stage, message_of(error))
+            return True
+        return False
 
     def _job_ended(self, stage: Stage, job: Job, started: float) -> None:
         artifact = self.store.find(stage.kind, stage.key)

@@ -1,0 +1,149 @@
+"""Which stages a run makes, and what becomes of those that it cannot make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from domainlm.api import RunInfo
+from domainlm.plugin import load_plugins
+from domainlm.recipe.load import load_recipe
+from domainlm.recipe.resolve import resolve
+from domainlm.study.files import FileHashes
+from domainlm.study.graph import Graph, build_graph
+from domainlm.study.making import make_stage
+from domainlm.study.runner import Runner
+from domainlm.study.stage import Stage, StageContext
+from domainlm.study.store import Store
+from domainlm.study.workers import Job
+
+RECIPE = """
+name = "harbour"
+[corpus]
+spec = "core/text"
+files = ["logs.txt"]
+[vocabulary]
+size = 60
+[model]
+size = "core/tiny"
+[pretraining]
+num_steps = 4
+scored_steps = [2]
+early_stop = { task = "ships" }
+[[tasks]]
+spec = "core/conll"
+name = "ships"
+files = { train = ["train.tsv"], dev = ["dev.tsv"] }
+[[study.arms]]
+name = "trained"
+set = { "pretraining.num_steps" = 6 }
+[[study.arms]]
+name = "measured"
+set = { "measure.break_up_rate" = true }
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note(Stage):
+    """Writes nothing."""
+
+    kind: ClassVar[str] = "note"
+
+    name: str
+    hinted: Mapping[str, Stage] = field(default_factory=dict)
+
+    @property
+    def hints(self) -> Mapping[str, Stage]:
+        return self.hinted
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"name": self.name}
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        del context
+        return {}
+
+
+def note(name: str, hinted: Mapping[str, Stage] | None = None, **inputs: Stage) -> Note:
+    return Note(label=name, name=name, inputs=inputs, hinted=hinted or {})
+
+
+class Ended:
+    """A job that is done at once."""
+
+    def has_ended(self) -> bool:
+        return True
+
+    def last_words(self) -> str:
+        return "nothing"
+
+
+@dataclass
+class Here:
+    """Workers of this process."""
+
+    runner: Runner
+    size: int = 2
+
+    def start(self, stage: Stage) -> Job:
+        make_stage(stage, self.runner.store, self.runner.run, self.runner.observers)
+        return Ended()
+
+    def stop(self, jobs: Sequence[Job]) -> None:
+        assert not jobs
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    store = Store(tmp_path / "store")
+    store.prepare()
+    info = RunInfo(name="harbour", recipe_path=tmp_path / "harbour.toml", out=tmp_path, num_stages=3)
+    return Runner(store, info, load_plugins(candidates=[]).observers)
+
+
+def make(runner: Runner, *stages: Stage) -> None:
+    runner._titles = {stage.key: stage.label for stage in stages}
+    runner._make_all(stages)
+
+
+@pytest.mark.parametrize("has_workers", [False, True])
+def test_a_stage_whose_input_nothing_makes_fails_and_the_others_are_made(runner: Runner, *, has_workers: bool) -> None:
+    runner.workers = Here(runner) if has_workers else None
+    alone, orphan = note("alone"), note("orphan", parent=note("nobody's"))
+    heir = note("heir", parent=orphan)
+    make(runner, orphan, heir, alone)
+    assert set(runner.artifacts) == {alone.key}
+    assert runner.left_out == {heir.key}
+    assert list(runner.failed) == [orphan.key]
+    assert "needs a stage that this run does not make" in runner.failed[orphan.key]
+    assert "note: nobody's" in runner.failed[orphan.key]
+
+
+def test_workers_wait_for_a_hint_only_where_it_comes(runner: Runner) -> None:
+    runner.workers = Here(runner)
+    hint = note("hint")
+    first, second = note("first", {"before": hint}), note("second", {"before": note("never made")})
+    make(runner, first, second, hint)
+    assert list(runner.artifacts) == [second.key, hint.key, first.key]
+
+
+def test_what_a_measured_arm_needs_is_made_where_all_others_may_stop_early(
+    tmp_path: Path, runner: Runner, write_ships: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ships(tmp_path)
+    (tmp_path / "harbour.toml").write_text(RECIPE, "utf-8")
+    registry = load_plugins(candidates=[]).registry
+    graph: Graph = build_graph(
+        resolve(load_recipe(tmp_path / "harbour.toml"), registry), FileHashes(), lambda _: {"torch": "2"}
+    )
+    batches: list[list[Stage]] = []
+    monkeypatch.setattr(Runner, "_make_all", lambda _, stages: batches.append(list(stages)))
+    runner.run_all(graph)
+    first = {stage.key for stage in batches[0]}
+    assert graph.measured
+    assert {stage.key for cell in graph.measured for stage in cell.ordered()} == first
+    assert {stage.kind for stage in batches[0]} >= {"corpus", "break-up"}

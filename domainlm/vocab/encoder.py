@@ -82,10 +82,17 @@ def parts_at_blanks(description: Mapping[str, Any]) -> bool:
     normalizers = _steps(description.get("normalizer"), "normalizers")
     pre_tokenizers = _steps(description.get("pre_tokenizer"), "pretokenizers")
     return (
-        all(step.get("type") in _NORMALIZERS for step in normalizers)
+        not any(_reaches_over_blanks(token) for token in description.get("added_tokens", ()))
+        and all(step.get("type") in _NORMALIZERS for step in normalizers)
         and bool(pre_tokenizers)
         and pre_tokenizers[0].get("type") in _PRE_TOKENIZERS
     )
+
+
+def _reaches_over_blanks(token: Mapping[str, Any]) -> bool:
+    """Whether an added token is found across blanks, or takes those beside it; text is never read as a special one."""
+    has_blank = any(character.isspace() for character in token["content"])
+    return not token["special"] and (has_blank or bool(token["lstrip"]) or bool(token["rstrip"]))
 
 
 def _steps(entry: Mapping[str, Any] | None, key: str) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from domainlm.errors import DataError
 from domainlm.vocab.vocabulary import Vocabulary
 
 _RUNS_AT_ONCE = 2**14
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ def count_runs(sentences: Iterable[str]) -> Counter[str]:
 def measure_text(vocabulary: Vocabulary, runs: Mapping[str, int]) -> tuple[TextFit, Counter[int]]:
     """Measure a vocabulary on a text, and count its sub-tokens by id.
 
-    Each different run is encoded once: no sub-token of any of these vocabularies reaches over white space.
+    Each different run is encoded once, for no sub-token reaches over white space: only added tokens with white space
+    in them do, which are not met; the log says so.
 
     Args:
         vocabulary: what cuts the text.
@@ -81,6 +85,7 @@ def measure_text(vocabulary: Vocabulary, runs: Mapping[str, int]) -> tuple[TextF
     Raises:
         DataError: where the text gives no sub-token.
     """
+    _warn_of_blanks(vocabulary)
     ids_seen: Counter[int] = Counter()
     num_unknown_characters = num_whole = 0
     for batch in _batches(runs):
@@ -105,6 +110,17 @@ def measure_text(vocabulary: Vocabulary, runs: Mapping[str, int]) -> tuple[TextF
         num_used=len(ids_seen) - (num_unknown > 0),
     )
     return fit, ids_seen
+
+
+def _warn_of_blanks(vocabulary: Vocabulary) -> None:
+    tokens = [token["content"] for token in vocabulary.description["added_tokens"] if not token["special"]]
+    with_blanks = [content for content in tokens if len(content.split()) > 1]
+    if with_blanks:
+        _logger.warning(
+            "added tokens with white space in them are not met, since each word is measured by itself: %d, as %r",
+            len(with_blanks),
+            with_blanks[0],
+        )
 
 
 def _num_hidden(ids: Sequence[int], spans: Sequence[tuple[int, int]], unknown: int) -> int:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer
 
 from domainlm.text.corpus import normalise_sentence
 from domainlm.vocab import encoder
@@ -110,3 +112,31 @@ def test_runs_are_read_by_themselves_where_that_is_known(
     normalizer: object, pre_tokenizer: object, expected: bool
 ) -> None:
     assert parts_at_blanks({"normalizer": normalizer, "pre_tokenizer": pre_tokenizer}) is expected
+
+
+@pytest.mark.parametrize(
+    ("token", "runs_alone"),
+    [
+        (AddedToken("the ship"), False),
+        (AddedToken("sail", lstrip=True), False),
+        (AddedToken("sail", rstrip=True), False),
+        (AddedToken("\t", normalized=False), False),
+        (AddedToken("hip", single_word=True), True),
+        (AddedToken("\u4e00"), True),
+        (AddedToken("[X]", lstrip=True, special=True), True),
+    ],
+    ids=repr,
+)
+def test_added_tokens_that_reach_over_blanks_are_found(
+    vocabulary: Vocabulary, token: AddedToken, runs_alone: bool
+) -> None:
+    tokenizer = Tokenizer.from_str(json.dumps(vocabulary.description))
+    add = tokenizer.add_special_tokens if token.special else tokenizer.add_tokens
+    add([token])
+    with_token = Vocabulary(tokenizer, where="test")
+    assert parts_at_blanks(with_token.description) is runs_alone
+    sentences = ["the ship sailed", "the ships", "ship the ship", "a sail , sail a", "hip ship", "the", "ship"]
+    sentences += ["\u4e00 a\u4e00", "a [X] a", "a\tb"]
+    bulk = BulkEncoder(with_token, np.dtype("<u2"))
+    for _ in range(2):
+        assert _as_lists(bulk.encode(sentences)) == with_token.encode_batch(sentences)

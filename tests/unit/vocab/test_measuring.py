@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from domainlm.api import VocabularySettings, VocabularySpec
 from domainlm.errors import DataError
@@ -54,6 +55,17 @@ def test_every_part_of_a_text_gives_its_share() -> None:
     assert all(len(part) == 25 for part in thousands)
     places = [place for place in range(1000) if (place + 1) * 1 % 4 == 2]
     assert taken == [sentences[place] for place in places]  # each fourth one
+
+
+def test_tokens_with_blanks_in_them_are_said_not_to_be_met(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer = Tokenizer.from_str(json.dumps(_vocabulary(tmp_path, "new", "york").description))
+    tokenizer.add_tokens(["york", "new york"])
+    fit, _ = measure_text(Vocabulary(tokenizer, where="test"), count_runs(["new york"]))
+    assert fit.num_sub_tokens == 2
+    assert "1, as 'new york'" in caplog.text
+    caplog.clear()
+    measure_text(_vocabulary(tmp_path, "new", "york"), count_runs(["new york"]))
+    assert not caplog.text
 
 
 def test_a_text_is_measured_by_hand(tmp_path: Path) -> None:

@@ -19,8 +19,12 @@ def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
         force: replace what stands there.
 
     Raises:
-        StorageError: something stands there already.
+        StorageError: something stands there already, or it is the working folder or one that this lies in.
     """
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise StorageError(
+            "the working folder lies in it, and would be replaced", where=out, remedy="choose a new folder in it"
+        )
     if out.exists() and not force:
         raise StorageError("is there already", where=out, remedy="choose another place, or use --force")
     partial = out.with_name(f".{out.name}.partial")

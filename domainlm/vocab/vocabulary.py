@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from domainlm.errors import VocabularyError
-from domainlm.vocab.bert import SPECIAL_TOKENS, serialise
+from domainlm.vocab.bert import SPECIAL_TOKENS, bert_normalizer, serialise
 from domainlm.vocab.files import TOKENIZER_FILE, VOCABULARY_FILE, find_vocabulary, read_tokenizer, write_text
 from domainlm.vocab.marks import Kind, Marks, Piece
 from domainlm.vocab.wordpiece import CONTINUATION_PREFIX
@@ -25,6 +25,8 @@ _OTHER_NAMES = {
     "[MASK]": ("<mask>",),
 }
 """What SentencePiece vocabularies call BERT's special tokens."""
+_PROBE = "\u00e9 \u4e00"
+"""An accent and an ideograph, each of which BERT's normaliser changes or keeps by its settings."""
 
 
 class Vocabulary:
@@ -118,7 +120,7 @@ class Vocabulary:
             raise VocabularyError(
                 f"a vocab.txt cannot hold this vocabulary: {hindrance}",
                 where=self._where,
-                allowed='WordPiece with "##" before entries that go on with a word',
+                allowed='WordPiece with "##" before what goes on with a word, and BERT\'s normaliser and special tokens',
                 remedy=f"use {TOKENIZER_FILE}",
             )
         write_text(path, "".join(f"{entry}\n" for entry in self._entries))
@@ -194,6 +196,13 @@ class Vocabulary:
             return f"it is {self.kind.upper() if self.kind == 'bpe' else self.kind.title()}, not WordPiece"
         if self._marks.continuation != CONTINUATION_PREFIX:
             return f"its continuation prefix is {self._marks.continuation!r}"
+        lacking = next((name for name in SPECIAL_TOKENS if name not in self._entries), None)
+        if lacking is not None:
+            return f"its special tokens have other names, and none is {lacking}"
+        normalizer = self._tokenizer.normalizer
+        as_bert = bert_normalizer(cased=self.cased)
+        if normalizer is None or normalizer.normalize_str(_PROBE) != as_bert.normalize_str(_PROBE):
+            return f"it does otherwise with accents or ideographs than a BERT that is {_case(self.cased)}"
         broken = next((entry for entry in self._entries if "\n" in entry or entry.endswith("\r")), None)
         return None if broken is None else f"the entry {broken!r} has a line break"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from domainlm.errors import VocabularyError
 from domainlm.vocab.vocabulary import Vocabulary
@@ -130,6 +131,28 @@ def test_what_is_saved_is_loaded(cased: Vocabulary, tmp_path: Path) -> None:
         )
     again.save(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"strip_accents": False}, "accents"),
+        ({"handle_chinese_chars": False}, "ideographs"),
+        ({}, r"none is \[PAD\]"),
+    ],
+)
+def test_what_a_list_cannot_say_is_not_written_as_one(tmp_path: Path, change: dict[str, bool], reason: str) -> None:
+    text = json.dumps(Vocabulary.load(_write(tmp_path, [*_SPECIAL, "f\u00fcr"]), cased=False).description)
+    description = json.loads(text if change else text.replace("[PAD]", "<pad>"))
+    description["normalizer"] |= change
+    vocabulary = Vocabulary(Tokenizer.from_str(json.dumps(description)), where="test")
+    with pytest.raises(VocabularyError, match=f"a vocab.txt cannot hold this vocabulary: .*{reason}"):
+        vocabulary.save_entries(tmp_path / "list.txt")
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    vocabulary.save(folder)
+    assert [path.name for path in folder.iterdir()] == ["tokenizer.json"]
+    assert Vocabulary.load(folder).digest == vocabulary.digest
 
 
 def test_a_folder_with_a_vocab_txt_alone_is_read(tmp_path: Path) -> None:

@@ -86,6 +86,37 @@ def test_sentences_have_texts_of_their_own(tmp_path: Path, problems: ProblemLog)
     assert not problems.counts
 
 
+def _by_sentences(*annotations: dict[str, Any]) -> list[str]:
+    """A passage whose two sentences have the text, with mentions of its own beside them: as JSON, and as XML."""
+    cut = ABSTRACT.index(" It may")
+    sentences = [
+        {"offset": 18, "text": ABSTRACT[:cut], "annotations": [_annotation("Chemical", "Ibuprofen", (18, 9))]},
+        {"offset": 19 + cut, "text": ABSTRACT[cut + 1 :], "annotations": []},
+    ]
+    passage = {"offset": 18, "text": "", "sentences": sentences, "annotations": list(annotations)}
+    inner, outer = (_xml({"id": "7", "passages": parts}) for parts in (sentences, [passage]))
+    inner = inner[inner.index("<passage>") : inner.rindex("</document>")].replace("passage>", "sentence>")
+    return [
+        json.dumps({"documents": [{"id": "7", "passages": [passage]}]}),
+        outer.replace("</passage>", f"{inner}</passage>"),
+        outer.replace("<text></text>", "<text/>").replace("</passage>", f"{inner}</passage>"),
+    ]
+
+
+@pytest.mark.parametrize("form", [0, 1, 2])
+def test_a_mention_beside_the_sentences_belongs_to_the_one_that_holds_it(
+    form: int, tmp_path: Path, problems: ProblemLog
+) -> None:
+    again = _annotation("Chemical", "Ibuprofen", (18, 9))
+    beside = [again, _annotation("Disease", "pain", (51, 4)), _annotation("Effect", "hurt", (64, 4))]
+    path = tmp_path / "train.bioc"
+    path.write_text(_by_sentences(*beside, _annotation("Disease", "pain. It", (51, 8)))[form])
+    first, second = read_bioc(path, problems)
+    assert first.entities == (Entity(0, 9, "Chemical"), Entity(33, 37, "Disease"))
+    assert [second.text[each.start : each.end] for each in second.entities] == ["hurt"]
+    assert problems.counts == {"mention of a passage in none of its sentences (left out)": 1}
+
+
 @pytest.mark.parametrize(
     ("annotation", "kind"),
     [

@@ -1,15 +1,16 @@
 """BioC collections (Comeau et al. 2013), as XML and as JSON: documents of passages, with mentions at offsets.
 
 A passage, or each of its sentences where the passage itself has no text, is a text of its own. Offsets of mentions
-count from the start of the document, and the passage says where it begins. A mention whose text is not at its offsets
-is left out and counted; one of several places is read as all from its first to its last character, and counted.
+count from the start of the document, and the passage says where it begins. A mention of a passage that is read by its
+sentences belongs to the one that holds it; one that none holds is left out and counted. So is one whose text is not at
+its offsets; one of several places is read as all from its first to its last character, and counted.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -40,6 +41,11 @@ class _Passage:
     text: str
     mentions: Sequence[_Mention]
     line: int | None = None
+
+    def holds(self, mention: _Mention) -> bool:
+        """Whether a mention lies in it with all its places."""
+        end = self.offset + len(self.text)
+        return all(self.offset <= at and at + length <= end for at, length in mention.places)
 
 
 @dataclass(slots=True)
@@ -101,22 +107,50 @@ def _documents_xml(path: Path, problems: ProblemLog) -> Iterator[_Document]:
         document = _Document((record.findtext("id") or "").strip() or f"document-{number}")
         for passage in record.iterfind("passage"):
             sentences = passage.findall("sentence")
-            for part in [passage] if passage.find("text") is not None or not sentences else sentences:
-                found = _passage_xml(part, path, problems)
-                if found is not None:
-                    document.passages.append(found)
+            if (passage.findtext("text") or "").strip() or not sentences:
+                document.passages += _present([_passage_xml(passage, path, problems)])
+                continue
+            found = _present(_passage_xml(sentence, path, problems) for sentence in sentences)
+            loose = _mentions_xml(passage.iterfind("annotation"), path, problems)
+            document.passages += _with_loose(found, loose, document.name, path, problems)
         yield document
+
+
+def _present(passages: Iterable[_Passage | None]) -> list[_Passage]:
+    return [passage for passage in passages if passage is not None]
+
+
+def _with_loose(
+    sentences: Sequence[_Passage], loose: Iterable[_Mention], name: str, path: Path, problems: ProblemLog
+) -> list[_Passage]:
+    """The sentences of a passage, each with those mentions of the passage that it holds."""
+    mentions = [list(sentence.mentions) for sentence in sentences]
+    for mention in loose:
+        place = next((place for place, sentence in enumerate(sentences) if sentence.holds(mention)), None)
+        if place is None:
+            detail = f"document {name}, {mention.text[:80]!r} at {mention.places}"
+            problems.add("mention of a passage in none of its sentences (left out)", detail, path=path)
+        elif mention not in mentions[place]:
+            mentions[place].append(mention)
+    return [replace(sentence, mentions=own) for sentence, own in zip(sentences, mentions, strict=True)]
 
 
 def _passage_xml(element: etree._Element, path: Path, problems: ProblemLog) -> _Passage | None:
     text, offset = element.findtext("text") or "", _whole(element.findtext("offset"))
     if not text.strip():
+        if element.find(".//annotation") is not None:
+            problems.add("passage without a text (left out)", f"<{element.tag}>", path=path, line=line_of(element))
         return None
     if offset is None:
         problems.add("passage without an offset (left out)", text[:80], path=path, line=line_of(element))
         return None
+    mentions = _mentions_xml(element.iter("annotation"), path, problems)
+    return _Passage(offset, text, mentions, line_of(element))
+
+
+def _mentions_xml(annotations: Iterable[etree._Element], path: Path, problems: ProblemLog) -> list[_Mention]:
     mentions = []
-    for annotation in element.iter("annotation"):
+    for annotation in annotations:
         places = [(_whole(each.get("offset")), _whole(each.get("length"))) for each in annotation.iterfind("location")]
         entity_type = next(
             (each.text or "" for each in annotation.iterfind("infon") if each.get("key") == "type"), ""
@@ -126,7 +160,7 @@ def _passage_xml(element: etree._Element, path: Path, problems: ProblemLog) -> _
             problems.add(_MALFORMED, f"annotation {annotation.get('id')}", path=path, line=line_of(annotation))
             continue
         mentions.append(_Mention(entity_type, annotation.findtext("text") or "", sound))
-    return _Passage(offset, text, mentions, line_of(element))
+    return mentions
 
 
 def _documents_json(path: Path, problems: ProblemLog) -> Iterator[_Document]:
@@ -146,10 +180,8 @@ def _documents_json(path: Path, problems: ProblemLog) -> Iterator[_Document]:
             problems.add("document without a list of passages (left out)", document.name, path=path)
         elif not all(isinstance(each, dict) for each in record["passages"]):
             problems.add("passage is not a JSON object (left out)", document.name, path=path)
-        for part in _parts(record):
-            found = _passage_json(part, document.name, path, problems)
-            if found is not None:
-                document.passages.append(found)
+        for passage in _objects(record.get("passages")):
+            document.passages += _passages_json(passage, document.name, path, problems)
         yield document
 
 
@@ -169,17 +201,19 @@ def _listed_documents(content: object, path: Path) -> list[object]:
     raise DataError("not a BioC collection", where=path, allowed='{"documents": [{"id", "passages": [...]}, ...]}')
 
 
-def _parts(record: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    passages = record.get("passages")
-    for passage in passages if isinstance(passages, list) else []:
-        if not isinstance(passage, dict):
-            continue
-        sentences = passage.get("sentences")
-        has_text = isinstance(passage.get("text"), str) and bool(passage["text"])
-        if has_text or not isinstance(sentences, list):
-            yield passage
-        else:
-            yield from (each for each in sentences if isinstance(each, dict))
+def _objects(listed: object) -> list[Mapping[str, object]]:
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
+def _passages_json(passage: Mapping[str, object], name: str, path: Path, problems: ProblemLog) -> list[_Passage]:
+    """The passage itself where it has a text, else its sentences."""
+    text, sentences = passage.get("text"), _objects(passage.get("sentences"))
+    if (isinstance(text, str) and text.strip()) or not sentences:
+        return _present([_passage_json(passage, name, path, problems)])
+    found = _present(_passage_json(sentence, name, path, problems) for sentence in sentences)
+    listed = passage.get("annotations")
+    loose = _mentions_json(listed if isinstance(listed, list) else [], name, path, problems)
+    return _with_loose(found, loose, name, path, problems)
 
 
 def _passage_json(part: Mapping[str, object], name: str, path: Path, problems: ProblemLog) -> _Passage | None:
@@ -191,14 +225,18 @@ def _passage_json(part: Mapping[str, object], name: str, path: Path, problems: P
     if not _is_whole(offset) or not _is_text(text):
         problems.add("passage with a wrong offset or text (left out)", f"document {name}", path=path)
         return None
+    return _Passage(offset, text, _mentions_json(_annotations(part), name, path, problems))
+
+
+def _mentions_json(annotations: Iterable[object], name: str, path: Path, problems: ProblemLog) -> list[_Mention]:
     mentions = []
-    for annotation in _annotations(part):
+    for annotation in annotations:
         mention = _mention_json(annotation)
         if mention is None:
             problems.add(_MALFORMED, f"document {name}", path=path)
         else:
             mentions.append(mention)
-    return _Passage(offset, text, mentions)
+    return mentions
 
 
 def _annotations(part: Mapping[str, object]) -> Iterator[object]:

@@ -38,6 +38,7 @@ FORMATS = (
     ),
     TaskSpec(
         name="biomegatron/bioc",
+        version=2,
         description="named entities in BioC collections, XML or JSON, of whatever types they hold",
         kind="token",
         read=read_bioc,

@@ -11,7 +11,7 @@ train on. What is wrong with one answer, question or paragraph costs that one al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -42,12 +42,16 @@ class _Place:
         self.problems.add(kind, detail[:_SHOWN], path=f"{self.path}: {self.inside}")
 
 
-def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
+def read_squad(
+    path: Path, problems: ProblemLog, *, takes_article: Callable[[int], bool] = lambda _: True
+) -> Iterator[SpanExample]:
     """Give out the questions of one file, in order.
 
     Args:
         path: the file, plain or `.gz`. It is read whole.
         problems: told of answers moved or without a place, and of whatever is left out.
+        takes_article: whether to give out the questions of an article, by its number from 1. Those of the others are
+            read all the same, so that a question has the same id whichever articles are taken.
 
     Raises:
         DataError: the file cannot be read, is not JSON in this layout, or holds no sound question.
@@ -62,7 +66,7 @@ def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
             allowed='{"data": [{"paragraphs": [{"context": ..., "qas": [...]}]}]}',
         )
     ids: set[str] = set()
-    for context, entry, place in _questions(articles, _Place(path, problems, "")):
+    for article, context, entry, place in _questions(articles, _Place(path, problems, "")):
         example = _example(context, entry, place, f"{file_stem(path)}:{len(ids) + 1}")
         if example is None:
             continue
@@ -72,19 +76,21 @@ def read_squad(path: Path, problems: ProblemLog) -> Iterator[SpanExample]:
         while name in ids:
             name = f"{name}#{len(ids) + 1}"
         ids.add(name)
-        yield replace(example, id=name)
+        if takes_article(article):
+            yield replace(example, id=name)
     if not ids:
         raise DataError("no question with an answer", where=path, given=problems.summary() or None)
 
 
-def _questions(articles: list[Any], place: _Place) -> Iterator[tuple[str, Mapping[str, Any], _Place]]:
-    """Each question's context, entry and place."""
-    for article, at_article in _objects(articles, place, "data"):
+def _questions(articles: list[Any], place: _Place) -> Iterator[tuple[int, str, Mapping[str, Any], _Place]]:
+    """Each question's article (counted from 1), context, entry and place."""
+    numbers = (number for number, article in enumerate(articles, start=1) if isinstance(article, dict))
+    for number, (article, at_article) in zip(numbers, _objects(articles, place, "data"), strict=True):
         for paragraph, at_paragraph in _objects(article.get("paragraphs"), at_article, "paragraphs"):
             context = paragraph.get("context")
             if _is_text(context):
                 for entry, at_entry in _objects(paragraph.get("qas"), at_paragraph, "qas"):
-                    yield context, entry, at_entry
+                    yield number, context, entry, at_entry
             else:
                 at_paragraph.tell("paragraph without a context", "left out with its questions")
 

@@ -62,6 +62,26 @@ def test_every_fifth_article_is_for_dev(write: Write, problems: ProblemLog) -> N
     assert ids == {"train": ["q1", "q2", "q3", "q4", "q6", "q7", "q8", "q9", "q11"], "dev": ["q5", "q10"], "test": []}
 
 
+def test_odd_questions_and_articles_stay_in_their_part(write: Write, problems: ProblemLog) -> None:
+    content = json.loads(squad(10))
+    articles = content["data"]
+    del articles[0]["paragraphs"][0]["qas"][0]["id"]
+    articles[1]["paragraphs"] = None
+    articles[2] = "no article"
+    articles[3]["paragraphs"][0]["qas"][0]["id"] = "a#b"
+    articles[9]["paragraphs"][0]["qas"][0]["id"] = "a#b"
+    path = write("dev-v1.1.json", json.dumps(content))
+    train = [example.id for example in read_squad_articles(path, "train", problems)]
+    dev = [example.id for example in read_squad_articles(path, "dev", ProblemLog())]
+    assert train == ["dev-v1.1:1", "a#b", "q6", "q7", "q8", "q9"]
+    assert dev == ["q5", "a#b#8"]
+    assert problems.counts == {
+        'no list of "paragraphs"': 1,
+        'entry of "data" is not an object': 1,
+        "id given twice": 1,
+    }
+
+
 @pytest.mark.real
 def test_articles_of_the_real_development_set(data_dir: Path, problems: ProblemLog) -> None:
     """48 articles and 10,570 questions, as the data's read-me says: none is lost, and none is in both parts."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from domainlm.api import ProblemLog, SpanExample, Split
-from domainlm.reading import read_json, read_squad
+from domainlm.reading import read_squad
 
 _ARTICLES_PER_DEV_ARTICLE = 5
 
@@ -18,18 +17,8 @@ def read_squad_articles(path: Path, split: Split, problems: ProblemLog) -> Itera
     Raises:
         DataError: as `read_squad`.
     """
-    wanted = _question_ids(read_json(path), split)
-    for example in read_squad(path, problems):
-        if example.id.partition("#")[0] in wanted:  # "#" comes before the number of an id given twice
-            yield example
+    return read_squad(path, problems, takes_article=lambda number: _part_of(number) == split)
 
 
-def _question_ids(content: Any, split: Split) -> set[str]:  # noqa: ANN401 - JSON of any shape
-    """Ids of a split's questions; nothing where the layout is another one, which `read_squad` complains about."""
-    articles = content.get("data") if isinstance(content, dict) else None
-    found: set[str] = set()
-    for number, article in enumerate(articles if isinstance(articles, list) else [], start=1):
-        part = "dev" if number % _ARTICLES_PER_DEV_ARTICLE == 0 else "train"
-        if part == split and isinstance(article, dict):
-            found |= {str(qa["id"]) for paragraph in article.get("paragraphs", []) for qa in paragraph.get("qas", [])}
-    return found
+def _part_of(article: int) -> Split:
+    return "dev" if article % _ARTICLES_PER_DEV_ARTICLE == 0 else "train"

@@ -199,7 +199,8 @@ def _curves(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
             name = _log_name(cell.pretraining, metric)
             dataset = cell.cell.general.spec.name if metric == GENERAL_HELD_OUT_LOSS and cell.cell.general else ""
             text = f"{dataset} (general text), held-out" if dataset else f"{cell.corpus.label}, held-out"
-            yield {"stage": "pretrain", "dataset": text, "seed": seed, **common, "file": f"logs/{name}"}
+            measured = {"stage": "pretrain", "dataset": text, "split": "held-out", "seed": seed}
+            yield {**measured, **common, "file": f"logs/{name}"}
     for stage in (each for each in cell.finetuning if each.key in artifacts):
         file = f"logs/{_log_name(stage)}"
         yield {"stage": "finetune", "dataset": stage.name, "seed": stage.seed, **common, "file": file}

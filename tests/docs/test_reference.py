@@ -27,8 +27,15 @@ leak_guard = { enabled = false }
 size = 60
 [model]
 size = "core/tiny"
+[general]
+spec = "core/text"
+files = ["text.txt"]
+held_out_share = 0.3
 [pretraining]
 num_steps = 2
+num_steps_per_score = 1
+scored_steps = [1]
+early_stop = { task = "weather" }
 num_sequences_per_step = 4
 num_sequences_per_micro_batch = 4
 max_tokens = 16
@@ -142,6 +149,7 @@ def test_fields_of_results_are_those_of_the_page(out: Path, root: Path) -> None:
     assert list(results) == _documented(root, "results.json")
     assert _keys(results["rows"]) == set(_documented(root, "A row"))
     assert _keys(results["curves"]) == set(_documented(root, "A curve"))
+    assert _keys(results["early_stops"]) == set(_documented(root, "An early stop"))
     assert _keys(results["problems"]) == set(_documented(root, "A problem"))
     assert list(results["lock"]) == _documented(root, "The lock record")
 

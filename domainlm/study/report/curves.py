@@ -11,6 +11,7 @@ from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.load import Curve
 
 PRETRAINING = "pretrain"
+_HELD_OUT = "held-out"
 _MAX_POINTS = 100
 _NICE_WIDTHS = tuple(digit * 10**power for power in range(12) for digit in (1, 2, 5))
 
@@ -43,14 +44,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One plot of losses: pretraining, or fine-tuning on one data set.
+    """One plot of losses: pretraining, or fine-tuning on one data set, or pretraining as seen on one held-out text.
 
     Attributes:
         stage: "pretrain" or "finetune".
-        dataset: name of the data set; empty for pretraining.
+        dataset: name of the data set or of the held-out text; empty for the training losses of pretraining.
         lines: one for each arm, in the order of the study.
         width: each point is the mean over so many steps.
         axis: what the losses are.
+        is_held_out: whether they are losses on held-out text, not those that are trained on.
     """
 
     stage: str
@@ -58,6 +60,7 @@ class Panel:
     lines: tuple[Line, ...]
     width: int
     axis: str = "training loss (nats)"
+    is_held_out: bool = False
 
     @property
     def max_seeds(self) -> int:
@@ -66,14 +69,15 @@ class Panel:
 
 
 def loss_panels(curves: Sequence[Curve], arms: Arms, datasets: Sequence[str]) -> tuple[Panel, ...]:
-    """Sort the curves into panels: pretraining first, then the data sets in the given order, any others behind."""
-    by_panel: dict[tuple[str, str], list[Curve]] = {}
+    """Sort the curves into panels: pretraining first, then its losses on held-out text, then fine-tuning as given."""
+    by_panel: dict[tuple[str, bool, str], list[Curve]] = {}
     for curve in curves:
-        name = "" if curve.record.stage == PRETRAINING else curve.record.dataset
-        by_panel.setdefault((curve.record.stage, name), []).append(curve)
+        is_held_out = _is_held_out(curve)
+        name = "" if curve.record.stage == PRETRAINING and not is_held_out else curve.record.dataset
+        by_panel.setdefault((curve.record.stage, is_held_out, name), []).append(curve)
     order = {name: place for place, name in enumerate(datasets)}
-    keys = sorted(by_panel, key=lambda key: (key[0] != PRETRAINING, order.get(key[1], len(order))))
-    return tuple(_panel(stage, dataset, by_panel[stage, dataset], arms) for stage, dataset in keys)
+    keys = sorted(by_panel, key=lambda key: (key[0] != PRETRAINING, key[1], order.get(key[2], len(order))))
+    return tuple(_panel(stage, dataset, by_panel[stage, of, dataset], arms) for stage, of, dataset in keys)
 
 
 def bits_panel(curves: Sequence[Curve], arms: Arms) -> Panel | None:
@@ -81,7 +85,7 @@ def bits_panel(curves: Sequence[Curve], arms: Arms) -> Panel | None:
 
     A loss per masked sub-token, in bits, divided by the characters of a sub-token. None unless that is known of all.
     """
-    pretraining = [curve for curve in curves if curve.record.stage == PRETRAINING]
+    pretraining = [curve for curve in curves if curve.record.stage == PRETRAINING and not _is_held_out(curve)]
     converted = [
         replace(curve, points=tuple((step, loss / length / math.log(2)) for step, loss in curve.log.masked_lm))
         for curve in pretraining
@@ -105,7 +109,8 @@ def thin(points: Sequence[tuple[int, float]], width: int) -> Points:
 
 def _panel(stage: str, dataset: str, curves: Sequence[Curve], arms: Arms) -> Panel:
     last = max(curve.points[-1][0] for curve in curves)
-    width = next(width for width in _NICE_WIDTHS if last <= width * _MAX_POINTS)
+    is_sparse = max(len(curve.points) for curve in curves) <= _MAX_POINTS  # as where a loss is measured now and then
+    width = 1 if is_sparse else next(width for width in _NICE_WIDTHS if last <= width * _MAX_POINTS)
     files_of: dict[Arm, dict[int, Curve]] = {}
     for curve in curves:
         files_of.setdefault(arms.of(curve.record), {})[curve.record.seed] = curve
@@ -114,7 +119,12 @@ def _panel(stage: str, dataset: str, curves: Sequence[Curve], arms: Arms) -> Pan
         files = tuple(sorted(curve.record.file for curve in files_of[arm].values()))
         sharing.setdefault(files, []).append(arm)
     lines = tuple(_line(tuple(sharers), files_of[sharers[0]], width) for sharers in sharing.values())
-    return Panel(stage, dataset, lines, width)
+    panel = Panel(stage, dataset, lines, width)
+    return replace(panel, axis="held-out loss (nats)", is_held_out=True) if _is_held_out(curves[0]) else panel
+
+
+def _is_held_out(curve: Curve) -> bool:
+    return curve.record.split == _HELD_OUT
 
 
 def _line(arms: tuple[Arm, ...], by_seed: Mapping[int, Curve], width: int) -> Line:

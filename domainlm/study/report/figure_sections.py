@@ -20,24 +20,31 @@ def loss_section(panels: Sequence[Panel], in_bits: Panel | None) -> Section | No
     """Return the losses by step; those of pretraining also in bits per character, where that is known."""
     if not panels:
         return None
-    groups = tuple(
-        group
-        for stage in dict.fromkeys(panel.stage for panel in panels)
-        for group in [_loss_figures(stage, [panel for panel in panels if panel.stage == stage])]
-    )
+    by_kind: dict[tuple[str, bool], list[Panel]] = {}
+    for panel in panels:
+        by_kind.setdefault((panel.stage, panel.is_held_out), []).append(panel)
+    groups = tuple(_loss_figures(alike) for alike in by_kind.values())
     bits = (_bits_figures(in_bits),) if in_bits is not None else ()
-    return Section("Loss while training", figures=(*bits, *groups), tables=(loss_table(panels),))
+    trained = [panel for panel in panels if not panel.is_held_out]
+    tables = (loss_table(trained),) if trained else ()
+    return Section("Loss while training", figures=(*bits, *groups), tables=tables)
 
 
-def _loss_figures(stage: str, panels: Sequence[Panel]) -> FigureGroup:
-    what = "Pretraining loss by step" if stage == PRETRAINING else "Fine-tuning loss by step, for each data set"
+def _loss_figures(panels: Sequence[Panel]) -> FigureGroup:
+    """Draw panels of one kind."""
+    is_pretraining, is_held_out = panels[0].stage == PRETRAINING, panels[0].is_held_out
+    what = "Pretraining loss by step" if is_pretraining else "Fine-tuning loss by step, for each data set"
+    where = "The numbers are in the table of losses."
+    if is_held_out:
+        what = "Masked-LM loss on held-out text while pretraining, by step"
+        where = "The last numbers are in the table of language-model scores."
     seeds = " Thin lines are single seeds, thick lines their means." if max(p.max_seeds for p in panels) > 1 else ""
     widths = sorted({panel.width for panel in panels} - {1})
     width = f" Each point is the mean of {' or '.join(map(str, widths))} steps." if widths else ""
     figures = tuple(
         Figure(
             alternative=f"{what}{f': {panel.dataset}' if panel.dataset else ''}. "
-            f"Lines: {', '.join(line.label for line in panel.lines)}. The numbers are in the table of losses.",
+            f"Lines: {', '.join(line.label for line in panel.lines)}. {where}",
             svg=loss_plot(panel),
         )
         for panel in panels

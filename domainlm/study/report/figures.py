@@ -77,7 +77,9 @@ def loss_plot(panel: Panel) -> str:
         axes.set_xlabel("optimizer step")
         axes.set_ylabel(panel.axis)
         axes.set_title(
-            "Pretraining" if panel.stage == PRETRAINING else wrapped(panel.dataset or panel.stage, TITLE_WIDTH)
+            "Pretraining"
+            if panel.stage == PRETRAINING and not panel.is_held_out
+            else wrapped(panel.dataset or panel.stage, TITLE_WIDTH)
         )
         handles = [Line2D([], [], linewidth=1.6, **look(line.arms[0])) for line in panel.lines]
         figure.legend(handles, labels, loc="outside lower left", handlelength=2.2)

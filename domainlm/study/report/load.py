@@ -72,11 +72,15 @@ class Row(_Record):
 
 
 class CurveRecord(_Record):
-    """Where the losses of one training phase were logged; of pretraining, how long the text's sub-tokens are."""
+    """Where the losses of one training phase were logged; of pretraining, how long the text's sub-tokens are.
+
+    `split` is "held-out" where the losses are those on held-out text, and empty where they are trained on.
+    """
 
     stage: Label
     file: str
     dataset: Label = ""
+    split: Label = ""
     seed: int = 0
     model: Label = ""
     characters_per_sub_token: Annotated[float, Field(gt=0)] | None = None

@@ -134,7 +134,15 @@ def test_the_language_model_is_watched_on_both_texts(recipe: Path, tmp_path: Pat
     by_text = {row["dataset"]: row["value"] for row in results["rows"] if row["metric"] == "masked_lm_loss"}
     assert domain[-1]["loss"] == by_text["core/text"]
     assert general[-1]["loss"] == by_text["core/text (general text)"]
-    assert "held-out" in (watched / "report.html").read_text("utf-8")
+    assert {curve["dataset"] for curve in results["curves"] if curve.get("split") == "held-out"} == {
+        "core/text, held-out",
+        "core/text (general text), held-out",
+    }
+    page, plain_page = ((out / "report.html").read_text("utf-8") for out in (watched, plain))
+    assert "Masked-LM loss on held-out text while pretraining" in page
+    assert "Masked-LM loss on held-out text while pretraining" not in plain_page
+    tables = [(out / "report.md").read_text("utf-8").partition("Final training loss")[2] for out in (watched, plain)]
+    assert tables[0].splitlines()[:6] == tables[1].splitlines()[:6]
 
 
 def test_pretraining_ends_where_a_dev_score_no_longer_rises(

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from domainlm.study.report.arms import Arms
-from domainlm.study.report.curves import loss_panels, thin
+from domainlm.study.report.curves import bits_panel, loss_panels, thin
+from domainlm.study.report.figure_sections import loss_section
 from domainlm.study.report.load import Curve, CurveRecord, Results
+from domainlm.study.report.logs import Log
 from domainlm.study.report.question import read_question
 
 
@@ -15,10 +19,17 @@ def curve(
     dataset: str = "",
     seed: int = 0,
     steps: int = 0,
+    split: str = "",
     file: str,
 ) -> Curve:
     record = CurveRecord(
-        stage=stage, file=file, dataset=dataset, seed=seed, model=f"num_steps={steps}", cell={"num_steps": steps}
+        stage=stage,
+        file=file,
+        dataset=dataset,
+        split=split,
+        seed=seed,
+        model=f"num_steps={steps}",
+        cell={"num_steps": steps},
     )
     return Curve(record, tuple(points))
 
@@ -60,6 +71,38 @@ def test_pretraining_first_then_the_order_of_the_recipe() -> None:
         ("finetune", "b"),
         ("finetune", "other"),
     ]
+
+
+def test_losses_on_held_out_text_have_panels_of_their_own() -> None:
+    curves = [
+        curve([(1, 4.0), (300, 2.0)], stage="pretrain", dataset="corpus", file="logs/1"),
+        curve([(0, 9.0), (150, 8.0), (300, 7.0)], stage="pretrain", dataset="general", split="held-out", file="logs/2"),
+        curve([(1, 1.0)], dataset="a", file="logs/3"),
+        curve([(150, 6.0), (300, 5.0)], stage="pretrain", dataset="corpus", split="held-out", file="logs/4"),
+    ]
+    panels = loss_panels(curves, arms_of(curves), ["a"])
+    assert [(panel.stage, panel.dataset, panel.axis, panel.is_held_out) for panel in panels] == [
+        ("pretrain", "", "training loss (nats)", False),
+        ("pretrain", "general", "held-out loss (nats)", True),
+        ("pretrain", "corpus", "held-out loss (nats)", True),
+        ("finetune", "a", "training loss (nats)", False),
+    ]
+    assert panels[0].lines[0].final_losses == (2.0,)
+    assert panels[1].lines[0].mean == ((0.0, 9.0), (150.0, 8.0), (300.0, 7.0))
+    section = loss_section(panels, None)
+    assert section is not None
+    assert [group.caption.partition(" ")[0] for group in section.figures] == ["Pretraining", "Masked-LM", "Fine-tuning"]
+    assert section.tables[0].head == ("model", "pretraining", "a")
+
+
+def test_losses_on_held_out_text_do_not_count_in_bits() -> None:
+    trained = curve([(1, 4.0)], stage="pretrain", file="logs/1")
+    record = trained.record.model_copy(update={"characters_per_sub_token": 4.0})
+    trained = Curve(record, trained.points, Log(trained.points, masked_lm=((1, 4.0 * math.log(2)),)))
+    curves = [trained, curve([(1, 6.0)], stage="pretrain", split="held-out", file="logs/2")]
+    panel = bits_panel(curves, arms_of(curves))
+    assert panel is not None
+    assert panel.lines[0].final_losses == pytest.approx((1.0,))
 
 
 def test_arms_that_share_a_phase_share_a_line() -> None:

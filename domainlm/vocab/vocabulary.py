@@ -120,7 +120,7 @@ class Vocabulary:
             raise VocabularyError(
                 f"a vocab.txt cannot hold this vocabulary: {hindrance}",
                 where=self._where,
-                allowed='WordPiece with "##" before what goes on with a word, and BERT\'s normaliser and special tokens',
+                allowed='WordPiece with "##" before what goes on with a word, BERT\'s normaliser and special tokens',
                 remedy=f"use {TOKENIZER_FILE}",
             )
         write_text(path, "".join(f"{entry}\n" for entry in self._entries))

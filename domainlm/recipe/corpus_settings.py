@@ -55,7 +55,7 @@ class CorpusSettings(Settings):
     sample: SampleSettings | None = None
     """Write and read a synthetic sample instead of files."""
     max_documents: Positive | None = None
-    """Take no more than the first so many documents."""
+    """Take no more than the first so many documents. Those without text, which only remove others, do not count."""
     held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.02
     """Share of the documents kept out of pretraining, for language-model scores."""
     deduplication: DeduplicationSettings = Field(default_factory=DeduplicationSettings)

@@ -22,7 +22,7 @@ from domainlm.study.preparation import (
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
 from domainlm.text.corpus import holds_normal_text
-from domainlm.text.preparation.prepare import REMOVED_FILE, finish, prepare_parts
+from domainlm.text.preparation.prepare import REMOVED_FILE, counted_identity, finish, prepare_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ class CorpusStage(Stage):
             "spec": self.spec.reference,
             "files": [[file.path.name, file.sha256] for file in self.files],
             "max_documents": self.settings.max_documents,
+            **counted_identity(self.settings.max_documents, replaced=self.spec.replaces),
             "held_out_share": self.settings.held_out_share,
             "deduplication": deduplication_identity(self.settings),
             "leak_guard": {**guard.model_dump(mode="json"), "tasks": [task.identity() for task in self.guarded]}

@@ -99,6 +99,7 @@ class Preparation:
             "source": dict(self.source_identity),
             "skip_bad_input": self.source.skip_bad_input,
             "max_documents": self.source.max_documents,
+            **counted_identity(self.source.max_documents, replaced=self.duplicates.replaced),
             "guard": None if self.guard is None else self.guard.digest,
             "encoder": None if self.encoding is None else self.encoding.digest,
             "signatures": None if self.duplicates.near is None else signature_version(),
@@ -106,6 +107,11 @@ class Preparation:
             "group_bytes": GROUP_BYTES,
             "finishing": asdict(self.finishing),
         }
+
+
+def counted_identity(max_documents: int | None, *, replaced: bool) -> dict[str, Any]:
+    """What to add to an identity where documents are counted: those that remove others once were, too."""
+    return {"counted": "with paragraphs"} if max_documents is not None and replaced else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ class Input:
         read: streams the documents of a file.
         groups: the input files, in the order of the corpus.
         skip_bad_input: skip what cannot be read, and count it, instead of refusing the file.
-        max_documents: stop reading after so many.
+        max_documents: stop reading after so many. Those without paragraphs, which only remove others, do not count.
     """
 
     read: Read
@@ -42,11 +41,13 @@ class GroupRecord:
 
     Attributes:
         num_documents: documents read.
+        num_texts: those of them that have paragraphs.
         num_blocks: blocks they make.
         problems: what was skipped or mended, as `ProblemLog.as_dict` gives it.
     """
 
     num_documents: int
+    num_texts: int
     num_blocks: int
     problems: dict[str, Any]
 
@@ -89,18 +90,19 @@ class GroupReader:
             Number of documents read.
         """
         problems = ProblemLog(skip_bad_input=self._source.skip_bad_input)
-        num_documents = num_blocks = 0
+        num_documents = num_texts = num_blocks = 0
         for number, block in enumerate(cut_blocks(self._documents(group, problems))):
             name = BlockName(group, number)
             if self._takes(name) and not is_finished(part_folder(self._parts, name)):
                 make(name, block)
             num_documents += len(block)
+            num_texts += sum(1 for document in block if document.paragraphs)
             num_blocks += 1
             if done is not None:
                 done(len(block))
             if is_stopped is not None and is_stopped():
                 return num_documents
-        write_record(self._parts, group, GroupRecord(num_documents, num_blocks, problems.as_dict()))
+        write_record(self._parts, group, GroupRecord(num_documents, num_texts, num_blocks, problems.as_dict()))
         return num_documents
 
     def _documents(self, group: int, problems: ProblemLog) -> Iterator[Document]:
@@ -110,8 +112,8 @@ class GroupReader:
         limit = self._source.max_documents
         if limit is None:
             return documents
-        before = sum(read_record(self._parts, earlier).num_documents for earlier in range(group))
-        return islice(documents, max(limit - before, 0))
+        before = sum(read_record(self._parts, earlier).num_texts for earlier in range(group))
+        return _up_to(limit - before, documents)
 
     def _takes(self, name: BlockName) -> bool:
         return self._shard.takes(name.group + name.block) if self._by_block else self._shard.takes(name.group)
@@ -121,6 +123,13 @@ class GroupReader:
             return False
         names = (BlockName(group, block) for block in range(read_record(self._parts, group).num_blocks))
         return all(is_finished(part_folder(self._parts, name)) for name in names if self._takes(name))
+
+
+def _up_to(num_texts: int, documents: Iterator[Document]) -> Iterator[Document]:
+    """Documents until so many of them had paragraphs."""
+    while num_texts > 0 and (document := next(documents, None)) is not None:
+        num_texts -= bool(document.paragraphs)
+        yield document
 
 
 def _read_file(source: Input, file: Path, problems: ProblemLog) -> Iterator[Document]:
@@ -141,13 +150,15 @@ def record_path(parts: Path, group: int) -> Path:
 def read_record(parts: Path, group: int) -> GroupRecord:
     """Read the record of a group; raises `OSError` or `ValueError` where there is none."""
     content = json.loads(record_path(parts, group).read_bytes())
-    return GroupRecord(content["num_documents"], content["num_blocks"], content["problems"])
+    num_texts = content.get("num_texts", content["num_documents"])  # earlier editions did not count them
+    return GroupRecord(content["num_documents"], num_texts, content["num_blocks"], content["problems"])
 
 
 def write_record(parts: Path, group: int, record: GroupRecord) -> None:
     """Write the record of a group."""
     content = {
         "num_documents": record.num_documents,
+        "num_texts": record.num_texts,
         "num_blocks": record.num_blocks,
         "problems": record.problems,
     }

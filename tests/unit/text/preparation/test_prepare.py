@@ -190,6 +190,35 @@ def test_reading_stops_after_the_documents_asked_for(ships: list[Path], prepare:
     assert files_of(merged) == files_of(out)
 
 
+@pytest.mark.usefixtures("small_blocks")
+def test_documents_that_only_remove_others_are_not_counted(prepare: Prepare, files_of: FilesOf, tmp_path: Path) -> None:
+    def read(path: Path, problems: ProblemLog) -> Iterator[Document]:
+        for number in range(20):
+            yield Document(f"{path.stem}-{number}", (f"Text {path.stem} {number}.",) if number % 4 == 3 else ())
+
+    paths = [tmp_path / name for name in ("a.txt", "b.txt", "c.txt")]
+    for path in paths:
+        path.write_text("x")
+    settings = {"read": read, "max_documents": 7, "duplicates": DuplicateSettings(replaced=True)}
+    prepared, out = prepare(paths, "few", **settings)
+    assert prepared.documents["num_documents"] == 7
+    listed = [line.split("\t")[0] for line in (out / "text" / "documents.tsv").read_text().splitlines()[1:]]
+    assert sorted(listed) == ["a-11", "a-15", "a-19", "a-3", "a-7", "b-3", "b-7"]
+    _, merged = prepare(paths, "few-in-shards", shards=2, **settings)
+    assert files_of(merged) == files_of(out)
+
+
+@pytest.mark.parametrize(
+    ("max_documents", "replaced", "is_said"), [(5, True, True), (5, False, False), (None, True, False)]
+)
+def test_the_plan_says_what_is_counted_only_where_it_matters(
+    max_documents: int | None, replaced: bool, is_said: bool, ships: list[Path], preparation_of: PreparationOf
+) -> None:
+    duplicates = DuplicateSettings(replaced=replaced)
+    plan = preparation_of(ships, max_documents=max_documents, duplicates=duplicates).plan()
+    assert ("counted" in plan) is is_said
+
+
 def test_a_later_document_of_the_same_id_replaces_the_earlier(prepare: Prepare, tmp_path: Path) -> None:
     versions = [("a", "Old."), ("b", "Stays."), ("c", "Goes."), ("a", "New."), ("c", ""), ("d", "Stays too.")]
 

@@ -8,6 +8,7 @@ from domainlm.errors import FetchError, MachineError
 
 _PATTERNS = (
     *("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"),
+    *("added_tokens.json", "special_tokens_map.json"),
     *("model.safetensors", "model.safetensors.index.json", "model-*.safetensors"),
 )
 _PICKLED_PATTERNS = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin")

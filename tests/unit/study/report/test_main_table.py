@@ -227,6 +227,18 @@ def test_with_six_seeds_a_finding_can_hold_beyond_chance(results: Json, write_ru
     assert verdicts(results, write_run, Claim(metric="f1", **MORE)) == ("held", ["held"])
 
 
+def test_a_finding_is_judged_by_the_seeds_that_both_sides_have(results: Json, write_run: WriteRun) -> None:
+    """Seed 1 of the smaller model is far ahead, and the larger one was not trained with it."""
+    results["rows"] = [row for row in results["rows"] if (row["steps"], row["seed"]) != (1500, 1)]
+    for row in results["rows"]:
+        row["value"] = 0.99 if row["seed"] == 1 else row["value"]
+    claim = Claim(metric="f1", **MORE)
+    assert verdicts(results, write_run, claim)[1] == ["untested", "untested"]
+    (judged,) = judge_findings(load_results(write_run(results)), {})
+    means = [(each.first, each.second, each.difference) for each in judged.comparisons]
+    assert means == [pytest.approx((0.708, 0.646, 0.062)), pytest.approx((0.53, 0.5, 0.03))]
+
+
 def test_counts_need_no_test(results: Json, write_run: WriteRun) -> None:
     common = {"stage": "measure", "task": "", "split": "train", "protocol": "counted", "seed": 0, "dataset": "harbours"}
     results["rows"] = [

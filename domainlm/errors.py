@@ -139,3 +139,24 @@ def storage_error(error: OSError, folder: str | Path | None = None) -> StorageEr
         return None
     problem, remedy = known
     return StorageError(problem, where=error.filename or folder, remedy=remedy)
+
+
+_PLACE_REMEDIES = {
+    errno.ENOENT: ("no such file or folder", "correct the path, or make the folder it lies in"),
+    errno.ENOTDIR: ("a part of this path is a file, not a folder", "correct the path"),
+    errno.EISDIR: ("is a folder, not a file", "name a file in it"),
+    errno.ENAMETOOLONG: ("the name is too long for this file system", "choose a shorter one"),
+}
+
+
+def place_error(error: OSError, place: str | Path | None = None) -> StorageError | None:
+    """Translate an operating-system error about a path that cannot be; None where it is something else.
+
+    Apart from `storage_error`, whose errors meet everything on the machine alike: these are of one path.
+    """
+    place = place or error.filename
+    known = _PLACE_REMEDIES.get(error.errno or 0)
+    if known is None or place is None:
+        return None
+    problem, remedy = known
+    return StorageError(problem, where=place, remedy=remedy)

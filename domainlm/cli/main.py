@@ -21,7 +21,7 @@ import click
 
 from domainlm.cli.group import PROGRAM, cli
 from domainlm.cli.logs import set_up_logging
-from domainlm.errors import Terminated, UserError, storage_error
+from domainlm.errors import Terminated, UserError, place_error, storage_error
 
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
@@ -125,7 +125,7 @@ def _user_error(error: UserError) -> int:
 def _os_error(error: OSError) -> int:
     if isinstance(error, BrokenPipeError) and _stdout_is_broken():
         return EXIT_BROKEN_PIPE
-    translated = storage_error(error)
+    translated = storage_error(error) or place_error(error)
     if translated is None:
         return _bug()
     translated.__cause__ = error

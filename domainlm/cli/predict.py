@@ -12,7 +12,7 @@ import click
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.records import JSONL, TEXT, read_as_task, read_records
 from domainlm.cli.state import cli_state
-from domainlm.cli.texts import STANDARD_STREAM, open_output
+from domainlm.cli.texts import STANDARD_STREAM, check_output, open_output
 from domainlm.errors import SpecError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def predict(
     registry = cli_state(context).plugins.registry
     writer = _output(registry, output_format)
     task = None if read_as is None else registry.task(read_as, where="--read-as")
+    check_output(target)
     model = load(model_folder)
     _check_kind(writer, "" if embed else model.kind)
     if stream:

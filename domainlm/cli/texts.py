@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from domainlm.errors import StorageError, place_error, storage_error
+
 STANDARD_STREAM = "-"
+
+
+def check_output(target: str | Path) -> None:
+    """See that a file can be written under this name, before anything is computed for it.
+
+    Args:
+        target: a file, or "-" for standard output.
+
+    Raises:
+        StorageError: it is a folder, or nothing can be written where it is to lie.
+    """
+    if str(target) == STANDARD_STREAM:
+        return
+    path = Path(target)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        probe = _unfinished(path)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise storage_error(error, path) or place_error(error, path) or error from error
 
 
 @contextmanager
@@ -18,17 +43,34 @@ def open_output(target: str, *, flushes: bool = False) -> Iterator[Callable[[str
     Args:
         target: a file, or "-" for standard output.
         flushes: hand on each piece at once.
+
+    Raises:
+        StorageError: as `check_output`; or the file cannot take its name when all is written, and where it lies then.
     """
     if target == STANDARD_STREAM:
         yield lambda text: print(text, end="", flush=flushes, file=sys.stdout)
         return
+    check_output(target)
     path = Path(target)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = _unfinished(path)
     try:
         with unfinished.open("w", encoding="utf-8") as stream:
             yield stream.write
             stream.flush()
             os.fsync(stream.fileno())
-        unfinished.replace(path)
-    finally:
+    except BaseException:
         unfinished.unlink(missing_ok=True)
+        raise
+    try:
+        unfinished.replace(path)
+    except OSError as error:
+        raise StorageError(
+            "the finished file cannot take this name",
+            where=path,
+            given=error.strerror,
+            remedy=f"move it yourself: it lies whole in {unfinished}",
+        ) from error
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from domainlm.cli.logs import verbosity_options
+from domainlm.cli.texts import check_output
 from domainlm.cli.vocab_inputs import cased_option
 
 
@@ -25,6 +26,7 @@ def convert(vocabulary: Path, target: Path, cased: bool | None) -> None:
 
     if target.suffix not in {".json", ".txt"}:
         raise click.UsageError(f"the name of the target must end in .json or .txt: {target}")
+    check_output(target)
     loaded = Vocabulary.load(vocabulary, cased=cased)
     if target.suffix == ".json":
         loaded.save_tokenizer(target)

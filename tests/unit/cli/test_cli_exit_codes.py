@@ -53,6 +53,10 @@ _COMMANDS = {
     "bug": _bug,
     "full": lambda: _storage(errno.ENOSPC),
     "readonly": lambda: _storage(errno.EROFS),
+    "lost": lambda: _storage(errno.ENOENT),
+    "below-a-file": lambda: _storage(errno.ENOTDIR),
+    "folder": lambda: _storage(errno.EISDIR),
+    "long": lambda: _storage(errno.ENAMETOOLONG),
     "odd": lambda: _storage(errno.EIO),
     "abort": _abort,
     "interrupt": lambda: os.kill(os.getpid(), signal.SIGINT),
@@ -107,7 +111,15 @@ def test_a_bug_is_1_with_traceback_and_what_to_report(harbour: Fixture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "problem"), [("full", "the disk is full"), ("readonly", "the file system is read-only")]
+    ("command", "problem"),
+    [
+        ("full", "the disk is full"),
+        ("readonly", "the file system is read-only"),
+        ("lost", "no such file or folder"),
+        ("below-a-file", "a part of this path is a file, not a folder"),
+        ("folder", "is a folder, not a file"),
+        ("long", "the name is too long for this file system"),
+    ],
 )
 def test_storage_errors_are_2_and_name_the_place(harbour: Fixture, command: str, problem: str) -> None:
     ended = harbour(command)
@@ -200,7 +212,7 @@ def test_with_a_broken_plugin_the_list_shows_the_cause(install: Fixture, domainl
 
     assert ended.returncode == 0
     assert "broken: plugin domainlm-wreck 2.0: the plugin cannot be imported: ModuleNotFoundError" in ended.stdout
-    assert "11 commands" in ended.stdout
+    assert "15 commands" in ended.stdout
 
 
 def test_a_broken_plugin_can_be_switched_off(install: Fixture, domainlm_process: Fixture) -> None:

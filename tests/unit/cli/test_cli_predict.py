@@ -13,7 +13,7 @@ import pytest
 
 from domainlm.api import OutputSpec
 from domainlm.cli.texts import open_output
-from domainlm.errors import DataError, SpecError
+from domainlm.errors import DataError, SpecError, StorageError
 from domainlm.tasks.models import Record
 
 Fixture = Callable[..., Any]
@@ -183,3 +183,39 @@ def test_an_interrupted_output_leaves_nothing_behind(tmp_path: Path) -> None:
 
     assert target.read_text(encoding="utf-8") == "before\n"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("folder", "is a folder, not a file"),
+        ("no/where.jsonl", "no such file or folder"),
+        ("file/out.jsonl", "a part of this path is a file"),
+        ("long" * 100, "the name is too long"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_loaded(
+    call: Fixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str, problem: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("domainlm.tasks.load.load", lambda _: pytest.fail("the model was loaded"))
+
+    error = call("predict", "model", "--output", str(tmp_path / place), stdin="Oslo\n").exception
+
+    assert isinstance(error, StorageError)
+    assert error.where == str(tmp_path / place)
+    assert error.problem.startswith(problem)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_an_output_that_loses_its_place_while_it_is_written_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+
+    with pytest.raises(StorageError) as raised, open_output(str(target)) as write:
+        write("whole\n")
+        target.mkdir()
+
+    (kept,) = (path for path in tmp_path.iterdir() if path != target)
+    assert kept.read_text(encoding="utf-8") == "whole\n"
+    assert str(kept) in str(raised.value)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.errors import DataError, SpecError, VocabularyError
+from domainlm.errors import DataError, SpecError, StorageError, VocabularyError
 
 Fixture = Callable[..., Any]
 
@@ -219,6 +219,9 @@ def test_formats_are_converted(call: Fixture, files: tuple[str, str], tmp_path: 
     assert back.read_bytes() == Path(vocabulary).read_bytes()
     assert json.loads(whole.read_text())["normalizer"]["lowercase"]
     assert call("vocab", "convert", vocabulary, str(tmp_path / "other.xml")).exit_code == 2
+    nowhere = call("vocab", "convert", vocabulary, str(tmp_path / "no" / "x.json")).exception
+    assert isinstance(nowhere, StorageError)
+    assert nowhere.where == str(tmp_path / "no" / "x.json")
 
 
 @pytest.mark.real

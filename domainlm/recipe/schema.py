@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from domainlm.recipe.base import Dropout, NotNegative, Positive, Settings
+from domainlm.recipe.base import Different, Dropout, NotNegative, Positive, Settings
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
 from domainlm.recipe.measure_settings import MeasureSettings
 from domainlm.recipe.mixture_settings import MixtureSettings
@@ -71,7 +71,7 @@ class StartSettings(Settings):
     that a pretraining kept; "huggingface": a folder of BERT or MegatronBert, or one on the Hugging Face hub;
     "megatron": a BERT checkpoint of Megatron-LM or NeMo, for which model.size and start.vocabulary must be given;
     "general": a model that the run itself pretrains at first, on the text of [general] for start.num_steps, with a
-    start.vocabulary that must be given."""
+    start.vocabulary that must be given. It cannot be left out where a model is named."""
     num_steps: Positive | None = None
     """Steps of pretraining on [general], for kind "general" only; all else as [pretraining] says."""
     path: str | None = None
@@ -137,7 +137,7 @@ class Recipe(Settings):
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Scales by name, each a table of dotted recipe keys with the values that it sets, below any --set. Tables are
     merged into what is there, all else replaces it, study.axes too; `study.arms.NAME` is what it sets in that arm."""
-    seeds: Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1)] = (0,)
+    seeds: Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1), Different] = (0,)
     """Fine-tuning is run once for each of these seeds."""
     corpus: CorpusSettings
     """The text."""

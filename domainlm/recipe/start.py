@@ -21,6 +21,7 @@ from domainlm.vocab.vocabulary import Vocabulary
 
 START_VOCABULARY = "core/start"
 _CHECKPOINTS, _MANIFEST = "checkpoints", "manifest.json"
+_OF_A_MODEL = ("path", "hub", "vocabulary", "revision")
 _SHAPE = ("layers", "hidden", "heads", "feed_forward", "max_positions")
 
 
@@ -54,9 +55,10 @@ def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
     """Find the model to start from, fetching it where it is named on the hub; None for fresh weights.
 
     Raises:
-        RecipeError: no model is named, or two are.
+        RecipeError: no model is named, or two are; or one is, and nothing says of which kind it is.
         UserError: it cannot be fetched or read.
     """
+    _check_kind(settings, where)
     _check_optimizer(settings, where)
     if settings.kind == "random":
         return None
@@ -69,6 +71,13 @@ def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
             "give one of path and hub" if settings.path else "the model to start from is not named",
             where=where,
             remedy=f'add path = "..." to [start] (kind is "{settings.kind}")',
+        )
+    if settings.revision is not None and settings.hub is None:
+        raise RecipeError(
+            "a revision is that of a model on the hub, and a path is given",
+            where=f"{where}.revision",
+            given=settings.revision,
+            remedy='leave it out, or name the model by hub = "..." in place of path',
         )
     if settings.path is not None:
         folder, label = Path(settings.path), Path(settings.path).name
@@ -211,6 +220,19 @@ def check_carried(start: ResolvedStart | None, *, keeps_vocabulary: bool, where:
             where=f"{where}.optimizer",
             given="carried, with another vocabulary",
             remedy='leave out [vocabulary], or use optimizer = "fresh"',
+        )
+
+
+def _check_kind(settings: StartSettings, where: str) -> None:
+    """Refuse a model without its kind, which would be passed over; an arm that says "random" leaves a model aside."""
+    named = [key for key in _OF_A_MODEL if getattr(settings, key) is not None]
+    if named and "kind" not in settings.model_fields_set:
+        raise RecipeError(
+            "a model to start from is described, and its kind is not given",
+            where=f"{where}.{named[0]}",
+            given=getattr(settings, named[0]),
+            allowed='kind = "huggingface", "model", "megatron" or "general"; or "random", which leaves the model aside',
+            remedy='add kind = "huggingface", or another of these, to [start]',
         )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from domainlm.recipe.base import Scalar, Settings, Strings
+from domainlm.recipe.base import Different, Scalar, Settings, Strings
 
 
 class ArmSettings(Settings):
@@ -29,7 +29,9 @@ class ArmSettings(Settings):
 class StudySettings(Settings):
     """What is varied."""
 
-    axes: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]] = Field(default_factory=dict)
+    axes: dict[str, Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1), Different]] = Field(
+        default_factory=dict
+    )
     """Dotted recipe keys, each with the values to try; every combination is run, and shared stages only once."""
     arms: Annotated[tuple[ArmSettings, ...], Field(strict=False)] = ()
     """Chosen combinations of settings, each with a name; with axes beside them, every arm is run with every combination

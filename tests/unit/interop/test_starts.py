@@ -165,6 +165,7 @@ def test_the_plan_changes_with_the_bytes_of_the_start(make_source: MakeSource, t
         (["vocabulary.size=100"], "the vocabulary is that of the start"),
         (["start.hub=a/b"], "give one of path and hub"),
         (["start.kind=model", "start.hub=a/b"], "comes from the hub"),
+        (["start.revision=v2"], r"start\.revision: a revision is that of a model on the hub"),
         (["pretraining.max_tokens=64"], "above the 32 positions"),
     ],
 )
@@ -174,6 +175,15 @@ def test_what_does_not_fit_the_start_is_refused(
     source, _ = make_source("bert")
     with pytest.raises(RecipeError, match=message):
         describe(write_recipe(tmp_path, source), *overrides)
+
+
+@pytest.mark.parametrize("key", ["path", "hub", "vocabulary", "revision"])
+def test_a_model_without_its_kind_is_not_passed_over(key: str, tmp_path: Path) -> None:
+    text = RECIPE.replace('kind = "huggingface"\npath', key)
+    recipe = write_recipe(tmp_path, tmp_path, text)
+    with pytest.raises(RecipeError, match=rf"start\.{key}: a model to start from is described(.|\n)*huggingface"):
+        describe(recipe, "model.size=core/tiny")
+    describe(recipe, "model.size=core/tiny", "start.kind=random", "vocabulary.size=60")  # fresh weights are asked for
 
 
 def test_a_start_that_is_not_there_is_named(tmp_path: Path) -> None:

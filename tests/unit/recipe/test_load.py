@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domainlm.errors import RecipeError
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.overrides import parse_override, with_values
+from domainlm.recipe.study_settings import StudySettings
 
 BASE = """
 name = "ships"
@@ -122,12 +123,21 @@ def test_axes_make_every_combination(recipe: Path) -> None:
         ("name.x=1", "name is a value, not a table"),
         ("study.axes.seeds=[1]", "not something to vary"),
         ('study.axes."pretraining.num_stepz"=[1]', "unknown key"),
+        ("seeds=[0, 1, 0]", r"--set: seeds: the value 0 stands there twice"),
+        ('study.axes."pretraining.num_steps"=[0, 5, 5]', r"num_steps: the value 5 stands there twice"),
+        ('study.axes."model.size"=["core/tiny", "core/tiny"]', r'the value "core/tiny" stands there twice'),
         ("format=2", r"format: input should be 1"),
     ],
 )
 def test_a_wrong_override_is_told_where_and_what(recipe: Path, override: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(recipe, ["variables.data=/d", override])
+
+
+def test_values_of_an_axis_that_toml_tells_apart_are_different(recipe: Path) -> None:
+    axes = 'study.axes={"parallel.activation_checkpointing"=[1, 2], "finetuning.head.dropout"=[0.0, 0.5]}'
+    assert len(load_recipe(recipe, ["variables.data=/d", axes]).cells) == 4
+    assert StudySettings.model_validate({"axes": {"x": [1, 1.0, True, "1"]}}).axes["x"] == (1, 1.0, True, "1")
 
 
 def test_a_choice_that_is_none_names_the_nearest_one(recipe: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ def read_records(
 
     Args:
         source: a file (`.gz` too), or "-" for standard input.
-        form: "text", a record a line, or "jsonl"; judged from the file's name and first line where None.
+        form: "text", a record a line, or "jsonl"; where None, the file's name or first line that is not blank tells.
         columns: what a line of text holds, with tabs between; one column takes the whole line.
         num_needed: how many of these a line must have; all where None.
 
@@ -41,18 +42,27 @@ def read_records(
 
     lines = _stdin_lines() if source == STANDARD_STREAM else _file_lines(Path(source))
     name = "standard input" if source == STANDARD_STREAM else source
-    first = next(lines, None)
-    if first is None:
-        return
+    if form is None and source.removesuffix(".gz").endswith(f".{JSONL}"):
+        form = JSONL
     if form is None:
-        named_so = source.removesuffix(".gz").endswith(f".{JSONL}")
-        form = JSONL if named_so or isinstance(_parsed(first), dict) else TEXT
-    for number, line in enumerate(chain([first], lines), start=1):
+        form, lines = _judged(lines)
+    for number, line in enumerate(lines, start=1):
         where = f"{name}:{number}"
         if form == TEXT:
             yield Record(number, _cells(line, columns, num_needed or len(columns), where), where)
         elif line.strip():
             yield _from_json(line, number, where)
+
+
+def _judged(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """The form of lines, from the first of them that is not blank; and all of them, that one included."""
+    read = []
+    for line in lines:
+        read.append(line)
+        if line.strip():
+            break
+    form = JSONL if read and isinstance(_parsed(read[-1]), dict) else TEXT
+    return form, chain(read, lines)
 
 
 def read_as_task(source: str, task: TaskSpec) -> Iterator[Record]:
@@ -99,6 +109,8 @@ def _file_lines(path: Path) -> Iterator[str]:
 
 def _stdin_lines() -> Iterator[str]:
     for number, line in enumerate(sys.stdin.buffer, start=1):
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - as it is taken off a file
         try:
             yield line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:

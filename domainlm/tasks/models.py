@@ -198,10 +198,22 @@ class LoadedModel:
         answer: Callable[[Sequence[ItemT]], Iterable[ResultT]],
         size: Callable[[ItemT], int],
     ) -> Iterator[ResultT]:
-        """Answer items in groups, so that memory does not grow with their number; `size` is one's characters."""
+        """Answer items in groups, so that memory does not grow with their number; `size` is one's characters.
+
+        Where an item cannot be read, those before it are answered, and then its error is raised.
+        """
+        failed: DataError | None = None
+
+        def readable() -> Iterator[ItemT]:
+            nonlocal failed
+            try:
+                yield from items
+            except DataError as error:
+                failed = error
+
         group: list[ItemT] = []
         num_characters = 0
-        for item in items:
+        for item in readable():
             group.append(item)
             num_characters += size(item)
             if len(group) >= self.num_texts_at_once or num_characters >= _NUM_CHARACTERS_AT_ONCE:
@@ -209,6 +221,8 @@ class LoadedModel:
                 group, num_characters = [], 0
         if group:
             yield from answer(group)
+        if failed is not None:
+            raise failed
 
     def _beside(
         self,

@@ -70,6 +70,26 @@ def test_json_lines_keep_their_ids(call: Fixture) -> None:
     assert [record["id"] for record in _records(call("predict", "model", stdin=stdin).stdout)] == ["a", 3]
 
 
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n", b"\xef\xbb\xbf\n  \n"])
+def test_json_lines_are_known_after_a_mark_and_blank_lines(call: Fixture, before: bytes) -> None:
+    stdin = before + b'{"id": "a", "text": "to Oslo"}\n'
+
+    assert [(record["id"], record["text"]) for record in _records(call("predict", "model", stdin=stdin).stdout)] == [
+        ("a", "to Oslo")
+    ]
+
+
+def test_blank_lines_before_a_text_are_texts(call: Fixture) -> None:
+    stdin = b"\xef\xbb\xbf\n\nOslo\n"
+
+    assert [(record["id"], record["text"]) for record in _records(call("predict", "model", stdin=stdin).stdout)] == [
+        (1, ""),
+        (2, ""),
+        (3, "Oslo"),
+    ]
+    assert [record["id"] for record in _records(call("predict", "model", stdin="\n\n").stdout)] == [1, 2]
+
+
 def test_a_text_that_looks_like_json_can_be_given_as_text(call: Fixture) -> None:
     line = '{"text": "to Oslo"}'
 
@@ -212,9 +232,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_loaded(
 def test_an_output_that_loses_its_place_while_it_is_written_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "out.jsonl"
 
-    with pytest.raises(StorageError) as raised, open_output(str(target)) as write:
-        write("whole\n")
-        target.mkdir()
+    def losing() -> None:
+        with open_output(str(target)) as write:
+            write("whole\n")
+            target.mkdir()
+
+    with pytest.raises(StorageError) as raised:
+        losing()
 
     (kept,) = (path for path in tmp_path.iterdir() if path != target)
     assert kept.read_text(encoding="utf-8") == "whole\n"

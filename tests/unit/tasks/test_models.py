@@ -119,6 +119,19 @@ def test_a_text_with_masks_that_is_too_long_is_named(model: LanguageModel) -> No
     )  # without masks it does not matter
 
 
+@pytest.mark.parametrize("embeds", [False, True])
+def test_what_comes_before_a_record_that_cannot_be_read_is_answered(model: LanguageModel, embeds: bool) -> None:
+    def records() -> Iterator[Record]:
+        yield from (Record(number, {"text": "the ship"}, f"in:{number}") for number in (1, 2))
+        raise DataError("not a JSON object", where="in:3")
+
+    answered = model.embed_records(records(), "mean") if embeds else model.predict(records())
+
+    assert [next(answered)["id"], next(answered)["id"]] == [1, 2]
+    with pytest.raises(DataError, match="not a JSON object"):
+        next(answered)
+
+
 def test_what_a_model_cannot_do_is_said(model: LanguageModel) -> None:
     with pytest.raises(ModelError, match="does not label words") as caught:
         model.tag(["text"])

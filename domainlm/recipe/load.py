@@ -12,6 +12,7 @@ from typing import Any
 
 from domainlm.errors import RecipeError
 from domainlm.recipe.cells import Cell, cell_tables
+from domainlm.recipe.in_force import check_in_force
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.scales import apply_scale
 from domainlm.recipe.schema import Recipe
@@ -62,6 +63,7 @@ def load_recipe(
     _apply_environment(source, overrides)
     tables = source.tables
     recipe = _finish(tables, source)
+    check_in_force(overrides, recipe.study, source)
     cells = tuple(with_scored_steps(_cells(tables, recipe, source)))
     return LoadedRecipe(path, recipe, cells, source, tuple(overrides))
 
@@ -76,7 +78,10 @@ def _apply_overrides(source: RecipeSource, overrides: Sequence[str]) -> None:
         changed = with_values(source.tables, {keys: value}, "--set")
         anchor_paths(changed, Path.cwd())
         source.tables = changed
-        source.origins[".".join(keys)] = "--set"
+        dotted = ".".join(keys)
+        for stale in [name for name in source.origins if name.startswith(f"{dotted}.")]:
+            del source.origins[stale]
+        source.origins[dotted] = "--set"
 
 
 def _apply_environment(source: RecipeSource, overrides: Sequence[str]) -> None:

@@ -200,3 +200,45 @@ def test_leaves_follow_tables_to_their_values() -> None:
         ("study", "axes"): {"x.y": [1]},
         ("study", "arms", "by hand", "m", "n"): 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "vocabulary.size=300",
+            r"(?s)--set: vocabulary\.size: an axis .*harbour\.toml.*'study\.axes\.\"vocabulary\.size\"=\[300\]'",
+        ),
+        ("vocabulary={size=300, cased=true}", r"(?s)an axis of the study gives vocabulary\.size.*=\[\.\.\.\]'"),
+        (
+            'model.size="core/tiny"',
+            r"(?s)every arm of the study sets model\.size.*'study\.arms\.0\.set\.\"model\.size\"=\.\.\.'",
+        ),
+        ('model={size="core/tiny"}', "every arm of the study sets"),
+    ],
+)
+def test_an_override_without_effect_is_refused(recipe: Path, override: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        load_recipe(recipe, [override])
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["vocabulary.size=300", "study.axes={}"],
+        ["vocabulary.size=300", 'study.axes."vocabulary.size"=[300, 400]'],
+        ["vocabulary.size=300", "scale=desk"],
+        ['study.axes."vocabulary.size"=[300]'],
+        ["vocabulary={cased=true}"],
+        ["pretraining.num_steps=3"],
+        ["model.size=core/tiny", 'study.arms.0.set."model.size"="core/mini"'],
+        ["model.size=core/tiny", "study.arms=[]"],
+    ],
+)
+def test_an_override_that_some_cell_takes_is_not_refused(recipe: Path, overrides: list[str]) -> None:
+    assert load_recipe(recipe, overrides).cells
+
+
+def test_an_override_of_a_table_is_where_its_keys_come_from(recipe: Path) -> None:
+    with pytest.raises(RecipeError, match=r"^--set: vocabulary\.size: "):
+        load_recipe(recipe, ["study.axes={}", 'vocabulary={size="many"}'])

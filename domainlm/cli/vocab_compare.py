@@ -116,8 +116,8 @@ def _pair(loaded: dict[str, Vocabulary], used: dict[str, Counter[int]], first: s
         "second": second,
         "num_shared": found.num_shared,
         "jaccard": found.jaccard,
-        "share_of_first": found.num_shared / found.num_first,
-        "share_of_second": found.num_shared / found.num_second,
+        "share_of_first": found.share_of_first,
+        "share_of_second": found.share_of_second,
         "share_of_first_text": found.share_of_first_text,
         "share_of_second_text": found.share_of_second_text,
     }

@@ -48,6 +48,7 @@ def show(
     loaded = load_vocabularies(vocabularies, cased=cased)
     if terms:
         header = ["term", *loaded]
+        terms = tuple(term.encode(errors="replace").decode() for term in terms)  # a wrong byte of a shell becomes "?"
         rows = [[term, *(_cut(vocabulary, term) for vocabulary in loaded.values())] for term in terms]
         content: object = [dict(zip(header, row, strict=True)) for row in rows]
     else:

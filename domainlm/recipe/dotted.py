@@ -20,13 +20,20 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 def split_key(text: str) -> Keys:
     """Split a dotted key as TOML does; text that is none is split at its dots, so that checks can name it."""
+    return toml_keys(text) or tuple(text.split("."))
+
+
+def toml_keys(text: str) -> Keys:
+    """Split a dotted key as TOML does; empty where the text is none: "#x", "x = 1, y"."""
     try:
-        node: Any = tomllib.loads(f"{text} = 0")
+        node: Any = tomllib.loads(f"table = {{{text} = 0}}")["table"]  # so a "#" or a line end in it is an error
     except tomllib.TOMLDecodeError:
-        return tuple(text.split("."))
+        return ()
     keys = []
     while isinstance(node, dict):
-        part, node = next(iter(node.items()))
+        if len(node) != 1:
+            return ()
+        ((part, node),) = node.items()
         keys.append(part)
     return tuple(keys)
 

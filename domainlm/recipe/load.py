@@ -19,6 +19,7 @@ from domainlm.recipe.schema import Recipe
 from domainlm.recipe.scored_steps import with_scored_steps
 from domainlm.recipe.toml_source import RecipeSource, Table, anchor_paths, map_all_paths, read_source
 from domainlm.recipe.validate import validate_recipe
+from domainlm.text.home import with_home
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -55,6 +56,7 @@ def load_recipe(
 
     Raises:
         RecipeError: anything wrong with the recipe, with its file and dotted key.
+        DataError: a path begins with "~" and a user who is not there.
     """
     source = read_source(path, find_shipped)
     _apply_overrides(source, [text for text in overrides if parse_override(text)[0][0] in ("scale", "scales")])
@@ -97,7 +99,7 @@ def _apply_environment(source: RecipeSource, overrides: Sequence[str]) -> None:
 
 
 def _absolute_where_it_exists(value: str) -> str:
-    path = Path(value).expanduser()
+    path = with_home(value)
     return str(path.absolute()) if path.exists() else value
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domainlm.errors import RecipeError
-from domainlm.recipe.dotted import Keys
+from domainlm.recipe.dotted import Keys, toml_keys
 from domainlm.recipe.toml_source import Table
 
 
@@ -16,13 +16,10 @@ def parse_override(text: str) -> tuple[Keys, Any]:
     """Split `key=value`; the value is read as TOML where it is TOML, and as plain text otherwise.
 
     Raises:
-        RecipeError: no "=", or an empty key.
+        RecipeError: no "=", or what stands before it is no key.
     """
     key, separator, raw = text.partition("=")
-    try:
-        keys = _split_key(key) if separator else ()
-    except tomllib.TOMLDecodeError:
-        keys = ()
+    keys = toml_keys(key) if separator else ()
     if not keys:
         raise RecipeError(
             "not an override", where="--set", given=text, allowed="dotted.key=value, as in pretraining.num_steps=100"
@@ -31,15 +28,6 @@ def parse_override(text: str) -> tuple[Keys, Any]:
         return keys, tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
         return keys, raw.strip()
-
-
-def _split_key(key: str) -> Keys:
-    node: Any = tomllib.loads(f"{key} = 0")
-    keys = []
-    while isinstance(node, dict):
-        part, node = next(iter(node.items()))
-        keys.append(part)
-    return tuple(keys)
 
 
 def with_values(tables: Table, values: Mapping[Keys, Any], where: str) -> Table:

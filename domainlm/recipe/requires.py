@@ -17,6 +17,13 @@ def check_requires(requires: RequiresSettings, path: Path) -> None:
     if requires.domainlm is not None:
         wanted["domainlm"] = requires.domainlm
     for name, specifier in wanted.items():
+        if not name:
+            raise RecipeError(
+                "a distribution without a name",
+                where=f"{path}: requires.plugins",
+                given=f'"" = "{specifier}"',
+                remedy='give its name, as in domainlm-toys = ">=1", or leave it out',
+            )
         _check(name, specifier, f"{path}: requires: {name}")
 
 

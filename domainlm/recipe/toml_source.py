@@ -11,6 +11,7 @@ from typing import Any
 
 from domainlm.errors import RecipeError, nearest_name
 from domainlm.recipe.dotted import map_study_paths
+from domainlm.text.home import with_home
 
 Table = dict[str, Any]
 
@@ -130,7 +131,7 @@ def anchor_paths(tables: Table, folder: Path) -> None:
     def anchored(value: object) -> object:
         if not isinstance(value, str) or value.startswith("${"):
             return value
-        return str(folder.absolute() / Path(value).expanduser())
+        return str(folder.absolute() / with_home(value))
 
     map_all_paths(tables, anchored)
     map_study_paths(tables, lambda nested: map_all_paths(nested, anchored))

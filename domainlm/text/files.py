@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from domainlm.api import ProblemLog
 from domainlm.errors import DataError, nearest_name
+from domainlm.text.home import with_home
 
 MAX_LINE_BYTES = 32 * 2**20
 """Longest line that is read, in bytes: a longer one means that the file is not text in lines."""
@@ -255,7 +256,7 @@ def _with_own_names(files: set[Path]) -> set[Path]:
 
 
 def _absolute(pattern: str, base: Path) -> Path:
-    return base.absolute() / Path(pattern).expanduser()
+    return base.absolute() / with_home(pattern)
 
 
 def _literal_part(path: Path) -> tuple[Path, str]:

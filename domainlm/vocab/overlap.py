@@ -32,7 +32,17 @@ class Overlap:
     @property
     def jaccard(self) -> float:
         """Shared entries among all different ones."""
-        return self.num_shared / (self.num_first + self.num_second - self.num_shared)
+        return _share(self.num_shared, self.num_first + self.num_second - self.num_shared)
+
+    @property
+    def share_of_first(self) -> float:
+        """Shared entries among those of the first vocabulary."""
+        return _share(self.num_shared, self.num_first)
+
+    @property
+    def share_of_second(self) -> float:
+        """Shared entries among those of the second vocabulary."""
+        return _share(self.num_shared, self.num_second)
 
 
 def overlap(
@@ -57,6 +67,10 @@ def overlap(
         share_of_first_text=_share_in(first, used_by_first, theirs),
         share_of_second_text=_share_in(second, used_by_second, mine),
     )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0  # of special tokens alone nothing is shared
 
 
 def _ordinary(vocabulary: Vocabulary) -> dict[int, tuple[str, bool]]:

@@ -200,6 +200,22 @@ def test_terms_are_shown_in_each_vocabulary(call: Fixture, files: tuple[str, str
     ]
 
 
+def test_vocabularies_of_special_tokens_alone_share_nothing(
+    call: Fixture, files: tuple[str, str], tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare.txt"
+    bare.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", encoding="utf-8")
+    for other in (files[0], str(bare)):
+        result = call("vocab", "compare", f"a={bare}", f"b={other}", "--uncased", "--json")
+        (pair,) = json.loads(result.stdout)["pairs"]
+        assert [pair[key] for key in ("num_shared", "jaccard", "share_of_first", "share_of_second")] == [0, 0, 0, 0]
+
+
+def test_a_term_that_is_not_unicode_is_shown_with_a_question_mark(call: Fixture, files: tuple[str, str]) -> None:
+    result = call("vocab", "show", f"v={files[0]}", "--term", "leek\udcff", "--uncased", "--json")
+    assert json.loads(result.stdout) == [{"term": "leek?", "v": "leek [UNK]"}]
+
+
 def test_entries_are_listed(call: Fixture, files: tuple[str, str]) -> None:
     vocabulary, _ = files
     options = ("--prefix", "##", "--id", "4", "--json")

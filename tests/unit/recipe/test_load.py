@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainlm.errors import RecipeError
+from domainlm.errors import DataError, RecipeError
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.study_settings import StudySettings
@@ -119,6 +119,9 @@ def test_axes_make_every_combination(recipe: Path) -> None:
         ("extends=x.toml", "extends cannot be set here"),
         ("pretraining", "not an override"),
         ("=3", "not an override"),
+        ("#x=1", "not an override"),
+        ('study.axes."#x"=[1]', r"#x: unknown key"),
+        ('study.axes."seed#"=[1]', r"seed#: unknown key"),
         ("tasks.7.folder=x", "no place '7' in this list"),
         ("name.x=1", "name is a value, not a table"),
         ("study.axes.seeds=[1]", "not something to vary"),
@@ -132,6 +135,12 @@ def test_axes_make_every_combination(recipe: Path) -> None:
 def test_a_wrong_override_is_told_where_and_what(recipe: Path, override: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(recipe, ["variables.data=/d", override])
+
+
+@pytest.mark.parametrize("override", ['corpus.files=["~nosuchuser/x"]', "variables.data=~nosuchuser/x"])
+def test_the_home_of_a_user_who_is_not_there_is_one_clear_error(recipe: Path, override: str) -> None:
+    with pytest.raises(DataError, match=r"~nosuchuser stands for the home folder of a user(.|\n)*whole path"):
+        load_recipe(recipe, [override])
 
 
 def test_values_of_an_axis_that_toml_tells_apart_are_different(recipe: Path) -> None:

@@ -148,6 +148,7 @@ def test_finetuning_settings_are_laid_over_each_other(recipe: Path, registry: Re
         (["finetuning.num_reset_layers=2", "finetuning.num_frozen_layers=1"], RecipeError, "finetuning of cargo"),
         (['corpus={spec="harbour/logs", sample={num_documents=3}}'], RecipeError, "writes no synthetic sample"),
         (['requires.plugins={domainlm-nowhere=""}'], RecipeError, "not installed"),
+        (['requires.plugins={""=""}'], RecipeError, "a distribution without a name"),
         (['requires.plugins={pluggy=">=99"}'], RecipeError, r"version .* of pluggy is installed(.|\n)*>=99"),
         (['requires.plugins={pluggy="new"}'], RecipeError, "not a version specifier"),
     ],

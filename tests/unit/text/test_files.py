@@ -225,3 +225,8 @@ def test_what_matches_nothing_is_answered_with_the_nearest_name(library: Path, p
 def test_a_folder_without_files_of_the_format_is_refused(library: Path) -> None:
     with pytest.raises(DataError, match=r"\*\.nxml"):
         expand_files(["more"], library, ("*.nxml",))
+
+
+def test_the_home_of_a_user_who_is_not_there_is_one_clear_error(library: Path) -> None:
+    with pytest.raises(DataError, match=r"~nosuchuser stands for the home folder of a user"):
+        expand_files(["~nosuchuser/b.txt"], library)

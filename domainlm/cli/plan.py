@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from domainlm.plugin import Registry
     from domainlm.recipe.cells import Cell
     from domainlm.recipe.load import LoadedRecipe
+    from domainlm.recipe.pretraining_settings import PretrainingSettings
     from domainlm.recipe.schema import Recipe
     from domainlm.recipe.start import ResolvedStart
     from domainlm.recipe.task_settings import FinetuningSettings
@@ -156,7 +157,7 @@ def plan_recipe(loaded: LoadedRecipe, registry: Registry, target: Target) -> Ite
 
 def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
     from domainlm.model.config import ModelConfig
-    from domainlm.plan.choose import choose
+    from domainlm.plan.choose import Wish, choose
     from domainlm.plan.plan import plan_of
     from domainlm.plan.work import Degrees
     from domainlm.recipe.devices import devices_at_hand
@@ -179,18 +180,19 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
     on_gpu = recipe.runtime.device == "cuda" or (
         recipe.runtime.device == "auto" and (found.kind == "cuda" or num_devices > 1)
     )
-    work = work_of(config, recipe.pretraining, recipe.parallel, recipe.runtime, on_gpu=on_gpu)
+    work, *also = (
+        replace(work_of(config, phase, recipe.parallel, recipe.runtime, on_gpu=on_gpu), label=label)
+        for label, phase in _phases(recipe, registry)
+    )
     memory = target.memory_bytes or found.memory_bytes
-    also = [
-        work_of(config, phase, recipe.parallel, recipe.runtime, on_gpu=on_gpu) for phase in _tunings(recipe, registry)
-    ]
-    choice = choose(work, num_devices, memory, also=also)
-    degrees = (recipe.parallel.data, recipe.parallel.pipeline, recipe.parallel.tensor)
-    given = None
-    if "auto" not in degrees:
-        grid = Degrees(data=int(degrees[0]), pipeline=int(degrees[1]), tensor=int(degrees[2]))
-        check_grid(work, grid, "pretraining")
+    fixed = {key: value for key in ("data", "pipeline", "tensor") if (value := getattr(recipe.parallel, key)) != "auto"}
+    given, wish = None, Wish(**fixed)
+    if len(fixed) == len(fields(Degrees)):  # beside a grid of the recipe's own, the best of all is shown
+        wish, grid = Wish(), Degrees(**fixed)
+        for each in (work, *also):
+            check_grid(each, grid, each.phase)
         given = plan_of(work, grid, operations_per_second=target.operations_per_second)
+    choice = choose(work, num_devices, memory, wish, also)
     return PlannedCell(
         label=cell.label,
         size=size.name,
@@ -208,15 +210,17 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
     )
 
 
-def _tunings(recipe: Recipe, registry: Registry) -> list[FinetuningSettings]:
-    """What is trained after pretraining, on the same grid."""
+def _phases(recipe: Recipe, registry: Registry) -> list[tuple[str, PretrainingSettings | FinetuningSettings]]:
+    """Pretraining and what is trained after it on the same grid, each with what messages call it."""
     from domainlm.recipe.resolve import finetuning_of
 
-    found = []
+    phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
     for index, task in enumerate(recipe.tasks):
         where = f"tasks.{index}"
-        found.append(finetuning_of(task, registry.task(task.spec, where=f"{where}.spec"), recipe, where))
-    return found
+        spec = registry.task(task.spec, where=f"{where}.spec")
+        label = f"finetuning of {task.name or spec.name.split('/', 1)[1]}"
+        phases.append((label, finetuning_of(task, spec, recipe, where)))
+    return phases
 
 
 def _vocabulary_size(cell: Cell, registry: Registry, start: ResolvedStart | None) -> int:

@@ -8,7 +8,8 @@ golden values of its functional tests).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from domainlm.plan.limits import Obstacle, obstacle
 from domainlm.plan.memory import fullest
@@ -41,6 +42,26 @@ class Wish:
     tensor: int | None = None
 
 
+class _Hindered(NamedTuple):
+    """A grid that cannot run one of the steps."""
+
+    degrees: Degrees
+    work: Work
+    obstacle: Obstacle
+
+    def __str__(self) -> str:
+        found = self.obstacle
+        return f"{found.problem} ({found.given}); {found.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class _PassedOver:
+    """Grids that come before the choice, cheapest first, and that it cannot be."""
+
+    too_large: list[Degrees] = field(default_factory=list)
+    hindered: list[_Hindered] = field(default_factory=list)
+
+
 def choose(
     work: Work,
     num_devices: int,
@@ -59,18 +80,26 @@ def choose(
     """
     wish = wish or Wish()
     limit = None if memory_bytes is None else memory_bytes * _MEMORY_SHARE
-    too_large: list[Degrees] = []
-    obstacles: list[tuple[Degrees, Obstacle]] = []
+    passed = _PassedOver()
     for num_ranks in range(num_devices, 0, -1):
         for degrees in _cheapest_first(num_ranks, wish):
-            hindrance = next(filter(None, (obstacle(each, degrees) for each in (work, *also))), None)
-            if hindrance is not None:
-                obstacles.append((degrees, hindrance))
+            hindered = _hindrance((work, *also), degrees)
+            if hindered is not None:
+                passed.hindered.append(hindered)
             elif limit is not None and fullest(work, degrees).total > limit:
-                too_large.append(degrees)
+                passed.too_large.append(degrees)
             else:
-                return Choice(degrees=degrees, reason=_reason(work, degrees, num_devices, memory_bytes, too_large))
-    return Choice(degrees=None, reason=_no_grid(work, memory_bytes, too_large, obstacles))
+                return Choice(degrees=degrees, reason=_reason(work, degrees, num_devices, memory_bytes, passed))
+    return Choice(degrees=None, reason=_no_grid(work, memory_bytes, passed))
+
+
+def _hindrance(works: Sequence[Work], degrees: Degrees) -> _Hindered | None:
+    """The first of the steps that the grid cannot run, and why."""
+    for work in works:
+        found = obstacle(work, degrees)
+        if found is not None:
+            return _Hindered(degrees, work, found)
+    return None
 
 
 def _cheapest_first(num_ranks: int, wish: Wish) -> Iterator[Degrees]:
@@ -84,11 +113,11 @@ def _cheapest_first(num_ranks: int, wish: Wish) -> Iterator[Degrees]:
                 yield degrees
 
 
-def _reason(
-    work: Work, degrees: Degrees, num_devices: int, memory_bytes: float | None, too_large: list[Degrees]
-) -> str:
+def _reason(work: Work, degrees: Degrees, num_devices: int, memory_bytes: float | None, passed: _PassedOver) -> str:
     parts = []
+    too_large = passed.too_large
     limit = None if memory_bytes is None else memory_bytes * _MEMORY_SHARE
+    kept_off = _kept_off_by_another(work, limit, passed)
     unused = num_devices - degrees.world_size
     if degrees.pipeline == degrees.tensor == 1:
         parts.append(
@@ -104,20 +133,39 @@ def _reason(
             "micro-batch), divided matrices most (twice a layer each way)"
         )
     else:
-        parts.append("the cheapest grid in communication that these degrees and this batch allow")
+        parts.append("the cheapest grid in communication that these degrees and batches allow")
     if too_large and limit is not None and not work.checkpoint_every:
         recomputing = replace(work, checkpoint_every=1)
         fits = next((each for each in too_large if fullest(recomputing, each).total <= limit), None)
         if fits is not None:
             parts.append(f'with parallel.activation_checkpointing = "every_layer", {fits} would fit as well')
     if unused:
-        parts.append(f"{unused} of {num_devices} devices stay idle: no grid of more ranks divides this batch and model")
+        parts.append(f"{unused} of {num_devices} devices stay idle{_why_idle(work, degrees, kept_off)}")
+    if kept_off is not None:
+        better = "use more devices" if kept_off.degrees.world_size > degrees.world_size else "talk less"
+        parts.append(f"{kept_off.degrees} would {better}, but {kept_off.work.phase} cannot run on it: {kept_off}")
     return "; ".join(parts)
 
 
-def _no_grid(
-    work: Work, memory_bytes: float | None, too_large: list[Degrees], obstacles: list[tuple[Degrees, Obstacle]]
-) -> str:
+def _kept_off_by_another(work: Work, limit: float | None, passed: _PassedOver) -> _Hindered | None:
+    """The grid that would have been chosen for this step alone, where another step of the run cannot take it."""
+    for each in passed.hindered:
+        if each.work is not work and (limit is None or fullest(work, each.degrees).total <= limit):
+            return each
+    return None
+
+
+def _why_idle(work: Work, degrees: Degrees, kept_off: _Hindered | None) -> str:
+    if kept_off is not None and kept_off.degrees.world_size > degrees.world_size:
+        return ""  # said of that grid
+    return (
+        f": no grid of more ranks divides this model and the batch of {work.phase} ({work.num_sequences_per_step:,} "
+        f"sequences in micro-batches of {work.num_sequences_per_micro_batch:,})"
+    )
+
+
+def _no_grid(work: Work, memory_bytes: float | None, passed: _PassedOver) -> str:
+    too_large = passed.too_large
     if too_large and memory_bytes is not None:
         leanest = min(too_large, key=lambda degrees: fullest(work, degrees).total)
         needed = fullest(work, leanest).total / _GIB
@@ -125,9 +173,10 @@ def _no_grid(
         return (
             f"no grid fits: the leanest, {leanest}, needs {needed:.1f} GiB on a rank of {memory_bytes / _GIB:.0f} GiB "
             f'({recomputing:.1f} with parallel.activation_checkpointing = "every_layer"); lower '
-            "pretraining.num_sequences_per_micro_batch, or use more devices"
+            f"{work.table}.num_sequences_per_micro_batch, or use more devices"
         )
-    if obstacles:
-        degrees, hindrance = obstacles[0]
-        return f"no grid can run this step; {degrees}: {hindrance.problem} ({hindrance.given}); {hindrance.remedy}"
+    if passed.hindered:
+        first = passed.hindered[0]
+        step = "this step" if first.work is work else f"the step of {first.work.phase} as well"
+        return f"no grid can run {step}; {first.degrees}: {first}"
     return "no grid has these degrees on so few devices"

@@ -87,9 +87,9 @@ def _data(work: Work, degrees: Degrees) -> Obstacle | None:
             "the global batch cannot be divided over replicas and micro-batches",
             f"{step} sequences / (data {degrees.data} x {micro_batch} in a micro-batch)",
             f"a multiple of {degrees.data * micro_batch} sequences",
-            f"set pretraining.num_sequences_per_micro_batch = {fits[-1]}"
+            f"set {work.table}.num_sequences_per_micro_batch = {fits[-1]}"
             if divides and fits
-            else "choose a data degree that divides pretraining.num_sequences_per_step, or change the latter",
+            else f"choose a data degree that divides {work.table}.num_sequences_per_step, or change the latter",
         )
     num_micro_batches = work.num_micro_batches(degrees.data)
     if num_micro_batches < degrees.pipeline:
@@ -98,8 +98,8 @@ def _data(work: Work, degrees: Degrees) -> Obstacle | None:
             "there are fewer micro-batches than pipeline ranks, so that some would always wait",
             f"{step} / ({degrees.data} x {micro_batch}) = {num_micro_batches} micro-batches, {degrees.pipeline} ranks",
             f"at least {degrees.pipeline} micro-batches",
-            f"lower pretraining.num_sequences_per_micro_batch to {max(1, step // (degrees.data * degrees.pipeline))}, "
-            "or choose a lower degree",
+            f"lower {work.table}.num_sequences_per_micro_batch to "
+            f"{max(1, step // (degrees.data * degrees.pipeline))}, or choose a lower degree",
         )
     if work.schedule == "interleaved" and num_micro_batches % degrees.pipeline:
         return Obstacle(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from domainlm.model.config import ModelConfig
@@ -34,7 +34,7 @@ class Degrees:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A pretraining step, as far as costs go.
+    """A step of pretraining or fine-tuning, as far as costs go.
 
     Attributes:
         config: shape of the encoder.
@@ -56,6 +56,7 @@ class Work:
         packs_rows: several samples in a row.
         divides_vocabulary: the word embedding is divided over all ranks of a replica, not over tensor ranks alone; the
             schedule is then "gpipe".
+        label: what messages call the phase; its table of the recipe where empty.
     """
 
     config: ModelConfig
@@ -75,6 +76,17 @@ class Work:
     gradient_bytes: int = FP32_BYTES
     packs_rows: bool = False
     divides_vocabulary: bool = False
+    label: str = field(default="", compare=False)
+
+    @property
+    def table(self) -> str:
+        """The recipe's table with the settings of the phase; in fine-tuning nothing is masked."""
+        return "pretraining" if self.masked_share else "finetuning"
+
+    @property
+    def phase(self) -> str:
+        """What messages call the phase."""
+        return self.label or self.table
 
     @property
     def value_bytes(self) -> int:
@@ -119,7 +131,7 @@ class Work:
     def _num_unread(self, num_slots: int, num_sequences: int) -> int:
         """Slots that are neither masked nor the first of a sequence."""
         if not self.masked_share:
-            return 0  # fine-tuning, some of which reads every state
+            return 0  # some fine-tuning reads every state
         return max(0, num_slots - round(num_slots * self.masked_share) - num_sequences * self.sentence_order)
 
     @property

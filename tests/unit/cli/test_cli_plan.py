@@ -111,6 +111,29 @@ def test_auto_degrees_leave_the_choice_alone(call: Fixture, recipe: str) -> None
     assert cell["chosen_grid"]["degrees"]["data"] == 2
 
 
+def test_degrees_beside_auto_are_kept(call: Fixture, recipe: str) -> None:
+    fixed = ("--set", "parallel.pipeline=2", "--set", 'parallel.data="auto"')
+    (cell,) = planned(call, recipe, "--devices", "4", *fixed)
+    assert cell["recipe_grid"] is None
+    assert cell["chosen_grid"]["degrees"] == {"data": 2, "pipeline": 2, "tensor": 1}
+
+
+def test_fine_tuning_must_run_on_the_grid_as_well(call: Fixture, recipe: str) -> None:
+    tuned = (
+        "--set",
+        'tasks=[{spec="core/conll", name="soups", folder="no"}]',
+        "--set",
+        "finetuning.num_sequences_per_step=16",
+    )
+    micro = ("--set", "finetuning.num_sequences_per_micro_batch=8")
+    error = call("plan", recipe, *tuned, *micro, "--set", "parallel.data=16").exception
+    assert isinstance(error, RecipeError)
+    assert str(error.where).startswith("finetuning of soups on data 16")
+    assert error.remedy == "set finetuning.num_sequences_per_micro_batch = 1"
+    (cell,) = planned(call, recipe, *tuned, *micro, "--devices", "16", "--memory", "80")
+    assert "but finetuning of soups cannot run on it" in cell["reason"]
+
+
 def test_a_vocabulary_of_unknown_size_must_be_given(call: Fixture, recipe: str) -> None:
     unknown = ("--set", 'vocabulary={spec="core/file", file="nowhere.txt"}')
     result = call("plan", recipe, *unknown)

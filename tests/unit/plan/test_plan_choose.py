@@ -77,6 +77,15 @@ def test_the_remedy_for_micro_batches_that_are_too_large_works(work: Work) -> No
     assert obstacle(replace(work, num_sequences_per_micro_batch=4), Degrees(data=128)) is None
 
 
+@pytest.mark.parametrize(("num_sequences", "degrees"), [(16, {"data": 16}), (12, {"data": 8}), (16, {"pipeline": 4})])
+def test_remedies_name_the_table_of_the_phase(work: Work, num_sequences: int, degrees: dict[str, int]) -> None:
+    tuning = replace(work, masked_share=0.0, num_sequences_per_step=num_sequences)
+    found = obstacle(tuning, Degrees(**degrees))
+    assert found is not None
+    assert "finetuning.num_sequences_per_" in found.remedy
+    assert "pretraining" not in found.remedy
+
+
 @settings(max_examples=25)
 @given(
     st.integers(1, 24),
@@ -116,6 +125,37 @@ def test_replicas_come_first_then_stages_then_shards(work: Work) -> None:
     tight = choose(replace(work, num_sequences_per_micro_batch=1, num_sequences_per_step=64), 8, 4 * _GIB)
     assert tight.degrees == Degrees(data=4, pipeline=2)
     assert "data 8 x pipeline 1 x tensor 1 would need" in tight.reason
+
+
+def test_a_grid_that_another_step_keeps_off_is_named(work: Work) -> None:
+    tuning = replace(work, masked_share=0.0, num_sequences_per_step=16, label="finetuning of soups")
+    found = choose(work, 16, 80 * _GIB, also=[tuning])
+    assert found.degrees == Degrees(data=2, tensor=8)
+    kept_off = "data 16 x pipeline 1 x tensor 1 would talk less, but finetuning of soups cannot run on it: "
+    assert kept_off in found.reason
+    assert "16 sequences / (data 16 x 8 in a micro-batch)" in found.reason
+    assert found.reason.endswith("; set finetuning.num_sequences_per_micro_batch = 1")
+    mended = replace(tuning, num_sequences_per_micro_batch=1)
+    assert choose(work, 16, 80 * _GIB, also=[mended]).degrees == Degrees(data=16)
+    assert "finetuning" not in choose(work, 16, 80 * _GIB, also=[mended]).reason
+
+
+def test_a_grid_that_is_too_large_anyhow_is_not_laid_to_another_step(work: Work) -> None:
+    tuning = replace(work, masked_share=0.0, num_sequences_per_step=8)
+    step = replace(work, num_sequences_per_micro_batch=1)
+    assert fullest(step, Degrees(data=2)).total > 0.9 * 4 * _GIB
+    found = choose(step, 2, 4 * _GIB, Wish(pipeline=1), [tuning])
+    assert found.degrees == Degrees(tensor=2)
+    assert "finetuning" not in found.reason
+
+
+def test_idle_devices_are_laid_to_the_batch_that_leaves_them_so(work: Work) -> None:
+    own = choose(replace(work, num_sequences_per_step=32), 8, None, Wish(pipeline=1, tensor=1)).reason
+    assert "4 of 8 devices stay idle: no grid of more ranks" in own
+    assert "the batch of pretraining (32 sequences in micro-batches of 8)" in own
+    tuning = replace(work, masked_share=0.0, num_sequences_per_step=32)
+    others = choose(work, 8, None, Wish(pipeline=1, tensor=1), [tuning]).reason
+    assert "4 of 8 devices stay idle; data 8 x pipeline 1 x tensor 1 would use more devices, but finetuning" in others
 
 
 def test_given_degrees_are_kept(work: Work) -> None:

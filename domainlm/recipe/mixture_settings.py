@@ -39,4 +39,6 @@ class MixtureSettings(Settings):
             raise ValueError("a weight needs other corpora to be weighed against: add [[mixture.corpora]]")
         if any(given) and not all(given):
             raise ValueError("give a weight to [mixture], for [corpus], and to each of [[mixture.corpora]], or to none")
+        if self.exponent != 1.0 and (any(given) or not self.corpora):
+            raise ValueError("an exponent is for [[mixture.corpora]] without weights: leave it, or the weights, out")
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec
+from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
 from domainlm.api import VocabularySettings as LearnSettings
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
@@ -24,7 +24,7 @@ from domainlm.recipe.resolved import (
     ResolvedVocabulary,
     training_phases,
 )
-from domainlm.recipe.schema import Recipe
+from domainlm.recipe.schema import Recipe, VocabularySettings
 from domainlm.recipe.scored_steps import check_early_stop
 from domainlm.recipe.selection import check_selection
 from domainlm.recipe.start import (
@@ -173,6 +173,7 @@ def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None,
             raise RecipeError(
                 f"{spec.name} reads a file, and none is named", where=where, remedy="add file = ... to [vocabulary]"
             )
+        _check_unlearned(settings, spec, where)
         return ResolvedVocabulary(spec, None, expand_files([str(named)], Path.cwd(), ("*",))[0], settings.cased)
     if settings.file is not None:
         raise RecipeError(
@@ -188,6 +189,19 @@ def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None,
         size=size, cased=cased, min_frequency=settings.min_frequency, max_characters=settings.max_characters
     )
     return ResolvedVocabulary(spec, learn, None, cased)
+
+
+def _check_unlearned(settings: VocabularySettings, spec: VocabularySpec, where: str) -> None:
+    """Refuse what would say how to learn a vocabulary that is read; a default that is written out says nothing."""
+    for name in ("size", "min_frequency", "max_characters"):
+        given = getattr(settings, name)
+        if given != type(settings).model_fields[name].default:
+            raise RecipeError(
+                f"{spec.name} is read as it is, and nothing of it is learned",
+                where=f"{where}.{name}",
+                given=given,
+                remedy='leave it out, or learn a vocabulary: spec = "core/wordpiece", ...',
+            )
 
 
 def _task(settings: TaskSettings, index: int, recipe: Recipe, registry: Registry, loaded: LoadedRecipe) -> ResolvedTask:

@@ -140,6 +140,13 @@ def test_finetuning_settings_are_laid_over_each_other(recipe: Path, registry: Re
         (["tasks.0.folder=elsewhere"], RecipeError, r"no training file(.|\n)*train\.tsv(.|\n)*harbour master"),
         (['vocabulary={spec="harbour/words"}'], RecipeError, "has no size of its own"),
         (['vocabulary={spec="harbour/list"}'], RecipeError, "reads a file, and none is named"),
+        (['vocabulary={spec="harbour/list",file="log.txt",size=9000}'], RecipeError, r"vocabulary\.size: .* read as"),
+        (['vocabulary={spec="harbour/list",file="log.txt",min_frequency=3}'], RecipeError, r"\.min_frequency: .* read"),
+        (
+            ['vocabulary={spec="harbour/list",file="log.txt",max_characters=3}'],
+            RecipeError,
+            r"\.max_characters: .* read",
+        ),
         (["vocabulary.file=x.txt"], RecipeError, "is learned from the corpus"),
         (["pretraining.num_sequences_per_micro_batch=24"], RecipeError, r"does not divide(.|\n)*64 / 24"),
         (["pretraining.max_tokens=128"], RecipeError, r"above the 64 positions of harbour/dinghy(.|\n)*16 to 64"),

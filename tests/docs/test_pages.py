@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from pydantic import ValidationError
 
 from domainlm.cli.group import PROGRAM, cli
 from domainlm.cli.state import CliState
 from domainlm.plugin import load_plugins
 from domainlm.recipe.load import load_recipe
+from domainlm.recipe.schema import Recipe
 
 if TYPE_CHECKING:
     from conftest import Block, Page, Shell
@@ -170,6 +172,18 @@ def test_recipes_on_pages_have_the_right_keys(all_pages: list[Page], tmp_path: P
         path = tmp_path / f"{number}.toml"
         path.write_text(block.text, encoding="utf-8")
         load_recipe(path)
+
+
+def test_parts_of_recipes_on_pages_have_the_right_keys(all_pages: list[Page]) -> None:
+    unknown = []
+    for block in (block for page in all_pages for block in page.blocks if block.language == "toml" and not block.file):
+        tables = tomllib.loads(block.text)
+        if tables.keys() <= Recipe.model_fields.keys():
+            with pytest.raises(ValidationError) as caught:  # at least the name is missing
+                Recipe.model_validate(tables)
+            found = [each for each in caught.value.errors() if each["type"] == "extra_forbidden"]
+            unknown += [f"{block.place}: {'.'.join(map(str, each['loc']))}" for each in found]
+    assert unknown == []
 
 
 def test_the_index_leads_to_every_page(all_pages: list[Page], root: Path) -> None:

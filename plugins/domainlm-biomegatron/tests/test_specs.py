@@ -10,6 +10,7 @@ import pytest
 
 from domainlm.api import ModelSizeSpec
 from domainlm.testing import check_plugin
+from domainlm_biomegatron.hooks import domainlm_output_formats
 from domainlm_biomegatron.specs.sizes import SIZES
 from domainlm_biomegatron.specs.tasks import TASKS
 from domainlm_biomegatron.specs.vocabularies import VOCABULARIES
@@ -32,6 +33,14 @@ def test_everything_declared_keeps_the_rules() -> None:
         "biomegatron/bioc",
         "biomegatron/quickstart",
     }
+
+
+def test_the_page_names_all_that_is_declared() -> None:
+    rows = [line for line in (PLUGIN / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    named = {kind: next(row for row in rows if row.startswith(f"| {kind} |")) for kind in ("tasks", "output formats")}
+    for kind, specs in (("tasks", TASKS), ("output formats", tuple(domainlm_output_formats()))):
+        names = [spec.name.removeprefix("biomegatron/") for spec in specs]
+        assert [name for name in names if f"`{name}`" not in named[kind]] == []
 
 
 def test_the_entry_point_names_the_hooks() -> None:

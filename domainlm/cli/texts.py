@@ -29,6 +29,8 @@ def check_output(target: str | Path) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if _is_device(path):
+            return
         probe = _unfinished(path)
         probe.write_bytes(b"")
         probe.unlink()
@@ -52,6 +54,10 @@ def open_output(target: str, *, flushes: bool = False) -> Iterator[Callable[[str
         return
     check_output(target)
     path = Path(target)
+    if _is_device(path):
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream.write
+        return
     unfinished = _unfinished(path)
     try:
         with unfinished.open("w", encoding="utf-8") as stream:
@@ -70,6 +76,11 @@ def open_output(target: str, *, flushes: bool = False) -> Iterator[Callable[[str
             given=error.strerror,
             remedy=f"move it yourself: it lies whole in {unfinished}",
         ) from error
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is something to write into, not a file to replace: /dev/null, a named pipe."""
+    return path.exists() and not path.is_file()
 
 
 def _unfinished(path: Path) -> Path:

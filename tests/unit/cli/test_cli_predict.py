@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -187,6 +189,18 @@ def test_nothing_in_gives_nothing_out(call: Fixture) -> None:
     result = call("predict", "model", stdin="")
 
     assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_a_pipe_is_written_into_and_not_replaced(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+    with open_output(str(pipe)) as write:
+        write("one\n")
+    reader.join(timeout=10)
+    assert (read, pipe.is_fifo()) == (["one\n"], True)
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_an_interrupted_output_leaves_nothing_behind(tmp_path: Path) -> None:

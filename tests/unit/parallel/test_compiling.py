@@ -215,6 +215,7 @@ def test_what_would_take_minutes_on_a_gpu_is_compiled(size: str, num_steps: int,
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_c_compiler_makes_kernels_that_agree() -> None:
     torch.compiler.reset()
     problem = compile_problem("cpu")

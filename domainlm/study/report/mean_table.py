@@ -36,7 +36,7 @@ def mean_table(means: Means) -> Table:
         for entry, text in zip(means.entries, printed, strict=True)
     ]
     head = ("model", "mean (%)", f"against {means.entries[0].arm.label}", "95 % interval", "p", "n")
-    return Table(_caption(means), head, tuple(rows))
+    return Table(_caption(means, marks_best=bool(best)), head, tuple(rows))
 
 
 def mean_sentence(means: Means) -> str:
@@ -75,7 +75,7 @@ def _against_first(outcome: Outcome | None, p_value: float | None, metric: str) 
     )
 
 
-def _caption(means: Means) -> str:
+def _caption(means: Means, *, marks_best: bool) -> str:
     scored = [
         f"{metric_facts(column.metric).label} on {column.dataset} ({column.group.protocol or 'protocol not stated'})"
         for column in means.columns
@@ -91,6 +91,7 @@ def _caption(means: Means) -> str:
         f"Seeds left out, since a data set or a model lacks them: {', '.join(map(str, means.seeds_left_out))}."
         if means.seeds_left_out
         else "",
+        "Bold: the best mean." if marks_best else "",
         f"Differences are in points. p: two-sided, adjusted for the comparisons of this table (Holm), by "
         f"{'; or '.join(_HOW[how] for how in hows if how != 'untested')}."
         if set(hows) - {"untested"}

@@ -71,6 +71,16 @@ def language_model_table(rows: Sequence[Row]) -> Iterator[str]:
     yield ""
 
 
+def without_places(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The results with `${data}` and `${model}` in place of where these folders lie on this machine."""
+    text = json.dumps(results)
+    for name, place in results["recipe"]["variables"].items():
+        text = text.replace(place, f"${{{name}}}")
+    found: dict[str, Any] = json.loads(text)
+    found["recipe"]["variables"] = dict.fromkeys(results["recipe"]["variables"], "")
+    return found
+
+
 def compared(out: Path) -> dict[str, Any]:
     """The means over data sets with their test, as the run's own report has them; empty for a single arm."""
     from domainlm.study.report.load import load_results
@@ -134,7 +144,7 @@ def main() -> None:
         RECIPE, out=arguments.out, store=arguments.store, set=[*places, *arguments.set], only=arguments.only
     )
     assert ended.results is not None
-    results = json.loads(ended.results.read_bytes())
+    results = without_places(json.loads(ended.results.read_bytes()))
     content = {
         "machine": machine_facts(_PACKAGES),
         "only": arguments.only,

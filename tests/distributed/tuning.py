@@ -6,6 +6,7 @@ import json
 import random
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings, HeadSettings
 from domainlm.tasks.finetune import finetune
+from domainlm.tasks.scores import TaskScore
 from domainlm.tasks.token import task
 from domainlm.tasks.token.inference import WordLabels, label_words
 from domainlm.train.assemble import create_start
@@ -69,62 +71,57 @@ def tune_alone(world: World, text: str, out: str, parallel: dict[str, Any]) -> l
 
 def tune(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:
     """Fine-tune into `out`; returns the scores."""
-    folder = Path(text)
     splits: tuple[Split, ...] = ("train", "dev", "test")
-    scores = finetune(
-        task=TaskSpec(name="test/log", description="ships", kind="token", read=read_conll),
-        files={split: (folder / f"{split}.tsv",) for split in splits},
-        settings=FinetuningSettings(
-            num_epochs=3,
-            num_sequences_per_step=8,
-            num_sequences_per_micro_batch=3,
-            max_tokens=24,
-            optimizer=FinetuningOptimizerSettings(learning_rate=3e-3, epsilon=1e-6),
-            head=HeadSettings(dropout=0.0),
-        ),
-        runtime=RuntimeSettings(device="cpu"),
-        seed=1,
-        start=folder / "start",
-        work=Path(out),
-        observer=NullObserver(),
-        parallel=ParallelSettings(**parallel),
-    )
+    files = {split: (Path(text) / f"{split}.tsv",) for split in splits}
+    task = TaskSpec(name="test/log", description="ships", kind="token", read=read_conll)
+    scores = _finetuned(task, files, Path(text), Path(out), parallel, batch=8, micro_batch=3)
     return [[score.split, score.metric, score.type, score.value] for score in scores]
 
 
 def answer(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:
     """Fine-tune on questions into `out`; returns the scores."""
-    folder = Path(text)
-    questions = [
-        {"id": f"{day}", "question": f"{ship} {WORDS[day % 4]}", "answers": [{"text": ship, "answer_start": 4}]}
-        for day, ship in enumerate(SHIPS)
-    ]
-    articles = [
-        {"paragraphs": [{"context": f"the {ship} left again", "qas": [question]}]}
-        for ship, question in zip(SHIPS, questions, strict=True)
-    ]
+    articles = []
+    for day, ship in enumerate(SHIPS):
+        asked = {"id": f"{day}", "question": f"{ship} {WORDS[day % 4]}", "answers": [{"text": ship, "answer_start": 4}]}
+        articles.append({"paragraphs": [{"context": f"the {ship} left again", "qas": [asked]}]})
     file = Path(out) / f"questions-{world.rank}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"version": "1.1", "data": articles}))
-    scores = finetune(
-        task=TaskSpec(name="test/asked", description="ships", kind="span", read=read_squad),
-        files={"train": (file,), "dev": (file,), "test": (file,)},
+    splits: tuple[Split, ...] = ("train", "dev", "test")
+    task = TaskSpec(name="test/asked", description="ships", kind="span", read=read_squad)
+    files = dict.fromkeys(splits, (file,))
+    scores = _finetuned(task, files, Path(text), Path(out) / "work", parallel, batch=4, micro_batch=2)
+    return [[score.split, score.metric, score.value] for score in scores]
+
+
+def _finetuned(
+    task: TaskSpec,
+    files: Mapping[Split, tuple[Path, ...]],
+    inputs: Path,
+    work: Path,
+    parallel: dict[str, Any],
+    *,
+    batch: int,
+    micro_batch: int,
+) -> list[TaskScore]:
+    return finetune(
+        task=task,
+        files=files,
         settings=FinetuningSettings(
             num_epochs=3,
-            num_sequences_per_step=4,
-            num_sequences_per_micro_batch=2,
+            num_sequences_per_step=batch,
+            num_sequences_per_micro_batch=micro_batch,
             max_tokens=24,
             optimizer=FinetuningOptimizerSettings(learning_rate=3e-3, epsilon=1e-6),
             head=HeadSettings(dropout=0.0),
         ),
         runtime=RuntimeSettings(device="cpu"),
         seed=1,
-        start=folder / "start",
-        work=Path(out) / "work",
+        start=inputs / "start",
+        work=work,
         observer=NullObserver(),
         parallel=ParallelSettings(**parallel),
     )
-    return [[score.split, score.metric, score.value] for score in scores]
 
 
 def answer_alone(world: World, text: str, out: str, parallel: dict[str, Any]) -> list[list[Any]]:

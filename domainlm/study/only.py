@@ -13,7 +13,7 @@ from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
 
 DATASET, SEED = "dataset", "seed"
-_WHERE = "only"
+_WHERE = "--only"
 
 Conditions = Mapping[str, tuple[str, ...]]
 """By key the patterns of which one must match."""

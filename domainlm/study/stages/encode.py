@@ -18,6 +18,7 @@ class EncodeStage(Stage):
     """Writes train.bin/.idx and held_out.bin/.idx."""
 
     kind: ClassVar[str] = "encode"
+    version: ClassVar[int] = 2
 
     runtime: RuntimeSettings
 

@@ -83,6 +83,7 @@ class CarryStage(Stage):
     """A start with another vocabulary: new vectors of entries, everything else as it was."""
 
     kind: ClassVar[str] = "carry"
+    version: ClassVar[int] = 2
 
     transfer: StartSettings
     settings: ModelSettings

@@ -79,6 +79,7 @@ class GrownVocabularyStage(Stage):
     """A vocabulary with the words of the corpus that shorten it most as further entries."""
 
     kind: ClassVar[str] = "vocabulary"
+    version: ClassVar[int] = 2
 
     num_words: int
     min_frequency: int

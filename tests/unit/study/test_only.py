@@ -150,5 +150,5 @@ def test_what_is_not_there_is_one_clear_error(recipe: Path, tmp_path: Path, only
     with pytest.raises(RecipeError) as caught:
         domainlm.run(recipe, out=tmp_path / "out", only=only)
     assert said in str(caught.value)
-    assert "only: " in str(caught.value)
+    assert "--only: " in str(caught.value)
     assert not (tmp_path / "out" / "results.json").exists()

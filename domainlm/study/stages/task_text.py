@@ -50,6 +50,7 @@ class TaskTextStage(Stage):
     """Writes the texts of the training splits as plain text, sentences of one document together."""
 
     kind: ClassVar[str] = "task-text"
+    version: ClassVar[int] = 2
 
     tasks: tuple[TrainingText, ...]
 
@@ -77,7 +78,7 @@ def _documents(spec: TaskSpec, paths: Iterable[Path], problems: ProblemLog) -> I
     """Paragraphs by document: examples in a row whose ids name the same one; at most ten, as many files name none."""
     for path in paths:
         last, paragraphs, num_examples = None, list[str](), 0
-        for example in spec.read(path, problems):
+        for example in spec.read_part(path, "train", problems):
             document = str(getattr(example, "id", "")).rpartition(":")[0]
             if paragraphs and (document != last or num_examples == _MAX_EXAMPLES):
                 yield paragraphs

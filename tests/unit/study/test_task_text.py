@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from domainlm import hookimpl
+from domainlm.api import ProblemLog, SequenceExample, Split, TaskSpec
 from domainlm.errors import RecipeError
 from domainlm.plugin import load_plugins
+from domainlm.plugin.discovery import Candidate
+from domainlm.plugin.provider import Provider
 from domainlm.study.run import describe_run, run_recipe
 
 RECIPE = """
@@ -61,6 +67,46 @@ def test_the_corpus_is_what_the_training_splits_say(tmp_path: Path) -> None:
     lines = {line for name in ("train", "held_out") for line in (text / f"{name}.txt").read_text().splitlines() if line}
     assert lines == {f"The {ship} left bay {number}" for number in range(20) for ship in SHIPS}
     assert json.loads((out / "results.json").read_text())["rows"][0]["corpus"] == "core/task-text"
+
+
+def read_all(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
+    for number, line in enumerate(path.read_text("utf-8").splitlines()):
+        _, label, text = line.split("\t")
+        yield SequenceExample(str(number), text, label)
+
+
+def read_split(path: Path, split: Split, problems: ProblemLog) -> Iterator[SequenceExample]:
+    splits = [line.split("\t")[0] for line in path.read_text("utf-8").splitlines()]
+    yield from (example for example in read_all(path, problems) if splits[int(example.id)] == split)
+
+
+def test_of_a_file_of_several_splits_the_training_texts_alone(tmp_path: Path) -> None:
+    task = TaskSpec(
+        name="wreck/reports",
+        description="a file of all splits",
+        kind="sequence",
+        read=read_all,
+        read_split=read_split,
+        defaults={"num_epochs": 1, "max_tokens": 16},
+    )
+    module = ModuleType("wreck")
+    module.domainlm_tasks = hookimpl(lambda: [task], specname="domainlm_tasks")  # type: ignore[attr-defined]
+    lines = [
+        f"{split}\t{label}\tThe {ship} {label} in the {split} bay {number}"
+        for number in range(8)
+        for split in ("train", "dev", "test")
+        for ship, label in zip(SHIPS, ("sank", "sailed") * 3, strict=True)
+    ]
+    recipe = write(tmp_path, RECIPE + '[[tasks]]\nspec = "wreck/reports"\nfiles = { SPLITS }\n')
+    (tmp_path / "all.txt").write_text("\n".join(lines), encoding="utf-8")
+    files = ", ".join(f'{split} = ["all.txt"]' for split in ("train", "dev", "test"))
+    recipe.write_text(recipe.read_text().replace("SPLITS", files), encoding="utf-8")
+    out = tmp_path / "out"
+    plugins = load_plugins(candidates=[Candidate(Provider("wreck", "1", "main"), lambda: module)])
+    run_recipe(recipe, out=out, store=None, overrides=(), plugins=plugins)
+    (text,) = (out / "artifacts" / "corpus").glob("*/text")
+    said = " ".join((text / f"{name}.txt").read_text("utf-8") for name in ("train", "held_out"))
+    assert [said.count(f"the {split} bay") for split in ("train", "dev", "test")] == [48, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,11 @@ def finish(
         DataError: a part is missing, or no document is left for training or for scoring.
     """
     parts = Parts([work / PARTS_FOLDER for work in works], finishing.num_groups)
+    problems = ProblemLog()
+    for record in parts.records:
+        problems.extend(record.problems)
+    if not parts.num_documents:
+        raise DataError("the corpus has no text", given=problems.summary() or "input without a document")
     place, table = temporary_table(works[0], parts.num_documents)
     with place:
         decision = decide(parts, table, finishing.duplicates)
@@ -197,9 +202,6 @@ def finish(
         tokens.mkdir(parents=True, exist_ok=True)
         write_tokens(parts, decision, tokens, np.dtype(finishing.dtype), sides, tokens_per_file)
     _write_removed(parts, decision, removed)
-    problems = ProblemLog()
-    for record in parts.records:
-        problems.extend(record.problems)
     return Prepared(documents, sides, problems)
 
 

@@ -104,6 +104,20 @@ def test_the_first_bad_file_is_named_where_it_is_refused(tmp_path: Path, prepare
     assert caught.value.where == f"{tmp_path / 'b.txt'}:3"
 
 
+def test_a_corpus_of_which_nothing_can_be_read_says_why(tmp_path: Path, prepare: Prepare) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(DataError, match="no text") as caught:
+        prepare([tmp_path / "a.txt"], skip_bad_input=True)
+    assert "1 x not UTF-8 (left out)" in str(caught.value.given)
+
+
+def test_a_corpus_whose_reader_gives_nothing_is_refused(tmp_path: Path, prepare: Prepare) -> None:
+    (tmp_path / "a.txt").write_bytes(b"Good.\n")
+    with pytest.raises(DataError, match="no text"):
+        prepare([tmp_path / "a.txt"], read=lambda path, problems: iter(()))
+    assert not (tmp_path / "out" / "text").exists()
+
+
 def test_bad_input_in_a_process_is_named_too(tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "GROUP_BYTES", 1)
     paths = [tmp_path / f"{name}.txt" for name in "abcd"]

@@ -54,12 +54,14 @@ def write_sample(
     return files
 
 
-def read_twice(read: _Reader[_Record], path: Path, problems: ProblemLog, where: str) -> list[_Record]:
+def read_twice(
+    read: _Reader[_Record], path: Path, problems: ProblemLog, where: str, *, may_be_empty: bool = False
+) -> list[_Record]:
     """All records of one file, read twice and compared."""
     records = _read(read, path, problems, where)
     if _read(read, path, ProblemLog(), where) != records:
         raise CheckError("the reader gives other records the second time", where=f"{where}, {path}")
-    if not records:
+    if not records and not may_be_empty:
         raise CheckError("the reader gives nothing", where=f"{where}, {path}")
     return records
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from domainlm.api import SPLITS, Entity, ProblemLog, TaskKind, TaskSpec, TokenExample
+from domainlm.api import SPLITS, Entity, ProblemLog, Split, TaskKind, TaskSpec, TokenExample
 from domainlm.testing.failure import CheckError
 from domainlm.testing.samples import check_refusals, read_twice, write_sample
 from domainlm.testing.sequences import check_sequence_example, count_labels
@@ -48,7 +48,8 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
     overlap and lie inside the text; entities lie on the text, begin and end at something visible, and are of the
     declared types, and so are labels; relations are between two mentions of their document; answers stand at their
     offsets, and questions have one or say that there is none; the spec's default settings are settings of
-    fine-tuning; a missing and an empty file are refused.
+    fine-tuning; a missing and an empty file are refused. All this holds of `read_split`, too, where the spec has one:
+    it is tried for each split of the sample, or of the file for all of them, of which one at least must be there.
 
     Args:
         spec: the task.
@@ -62,22 +63,51 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
     with TemporaryDirectory(prefix="domainlm-check-") as name:
         folder = Path(name)
         if path is None:
-            splits = write_sample(spec.sample, folder, keys=SPLITS, required="train", where=where)
-            files = [file for paths in splits.values() for file in paths]
+            sample = write_sample(spec.sample, folder, keys=SPLITS, required="train", where=where)
+            splits = _splits_by_file(sample)
         else:
-            files = [path]
+            splits = {path: SPLITS}
         problems = ProblemLog()
         examples: list[Any] = []
-        for file in files:
+        for file in splits:
             read = read_twice(spec.read, file, problems, where)
             check_examples(read, spec, f"{where}, {file.name}")
             examples += read
-        check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
+        suffix = "".join(next(iter(splits)).suffixes)
+        check_refusals(spec.read, folder, suffix, where)
+        if spec.read_split is not None:
+            for file, expected in splits.items():
+                _check_parts(spec, file, expected, f"{where}, read_split", may_lack=path is not None)
+            for split in SPLITS:
+                check_refusals(_reader_of(spec, split), folder, suffix, f'{where}, read_split "{split}"')
     if spec.kind == "sequence":
         return TaskCounts(len(examples), 0, {}, dict(problems.counts), count_labels(examples))
     if spec.kind == "span":
         return TaskCounts(len(examples), 0, {}, dict(problems.counts), num_answers=count_answers(examples))
     return _count(examples, problems, where)
+
+
+def _splits_by_file(sample: Mapping[str, Collection[Path]]) -> dict[Path, tuple[Split, ...]]:
+    """Of each file of a sample, the splits that are read from it."""
+    files = dict.fromkeys(file for paths in sample.values() for file in paths)
+    return {file: tuple(split for split in SPLITS if file in sample.get(split, ())) for file in files}
+
+
+def _check_parts(spec: TaskSpec, file: Path, splits: Collection[Split], where: str, *, may_lack: bool) -> None:
+    """Check what `read_split` gives of these splits of a file; where it may lack some, it must have one."""
+    num_examples = 0
+    for split in splits:
+        place = f'{where} "{split}"'
+        read = read_twice(_reader_of(spec, split), file, ProblemLog(), place, may_be_empty=may_lack)
+        check_examples(read, spec, f"{place}, {file.name}")
+        num_examples += len(read)
+    if not num_examples:
+        raise CheckError("the reader gives nothing of any split", where=f"{where}, {file}")
+
+
+def _reader_of(spec: TaskSpec, split: Split) -> Callable[[Path, ProblemLog], Iterator[Any]]:
+    """What reads one split of a file."""
+    return lambda path, problems: spec.read_part(path, split, problems)
 
 
 def _count(examples: Sequence[TokenExample], problems: ProblemLog, where: str) -> TaskCounts:

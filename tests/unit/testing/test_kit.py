@@ -15,13 +15,10 @@ from domainlm.api import (
     CorpusSpec,
     DataError,
     Document,
-    Entity,
     ModelSizeSpec,
     ProblemLog,
     RecipeSpec,
     SampleWriter,
-    TaskSpec,
-    TokenExample,
     VocabularySettings,
     VocabularySpec,
 )
@@ -31,7 +28,6 @@ from domainlm.testing import (
     check_corpus,
     check_model_size,
     check_recipe,
-    check_task,
     check_vocabulary,
     plugin_registry,
 )
@@ -195,62 +191,6 @@ def test_bad_samples_are_found(sample: SampleWriter, problem: str) -> None:
 def test_a_sample_that_a_folder_search_would_miss_is_found() -> None:
     with pytest.raises(CheckError, match="would not be found in a folder"):
         check_corpus(_corpus(patterns=("*.xml",)))
-
-
-_TEXT = "Boil two eggs"
-_WORDS = ((0, 4), (5, 8), (9, 13))
-_EGGS = Entity(9, 13, "food")
-
-
-def _example(words: tuple[tuple[int, int], ...] = _WORDS, entities: tuple[Entity, ...] = (_EGGS,)) -> TokenExample:
-    return TokenExample("1", _TEXT, words, entities)
-
-
-def _task(tmp_path: Path, *examples: object, **changes: Any) -> tuple[TaskSpec, Path]:  # noqa: ANN401 - any field
-    path = tmp_path / "recipes.txt"
-    path.write_text(_TEXT, encoding="utf-8")
-    spec = TaskSpec(name="cook/foods", description="foods", kind="token", read=_reads(*examples), types=("food",))
-    return replace(spec, **changes), path
-
-
-def test_a_sound_task_passes_with_its_counts(tmp_path: Path) -> None:
-    counts = check_task(*_task(tmp_path, _example(), defaults={"num_epochs": 3}))
-
-    assert (counts.num_examples, counts.num_words, counts.num_entities) == (1, 3, {"food": 1})
-
-
-@pytest.mark.parametrize(
-    ("example", "problem"),
-    [
-        (_ONE, "must give TokenExamples"),
-        (_example(words=((0, 4), (9, 14))), "a word lies outside the text"),
-        (_example(words=((0, 4), (3, 8))), "words must ascend and not overlap"),
-        (_example(words=((5, 8), (0, 4))), "words must ascend and not overlap"),
-        (_example(words=((0, 5),)), "a word begins or ends with a blank"),
-        (_example(entities=(Entity(9, 14, "food"),)), "an entity lies outside the text"),
-        (_example(entities=(Entity(8, 13, "food"),)), "an entity begins or ends with a blank"),
-        (_example(entities=(Entity(9, 13, "dish"),)), "undeclared type"),
-        (_example(entities=(_EGGS, Entity(0, 4, "food"))), "sorted, each once"),
-        (_example(entities=(_EGGS, _EGGS)), "sorted, each once"),
-        (_example(words=((0, 4),)), "covers no word"),
-        (_example(entities=()), "no example has an entity"),
-    ],
-)
-def test_bad_examples_are_found(tmp_path: Path, example: object, problem: str) -> None:
-    with pytest.raises(CheckError, match=problem):
-        check_task(*_task(tmp_path, example))
-
-
-def test_two_examples_with_one_id_are_found(tmp_path: Path) -> None:
-    with pytest.raises(CheckError, match="one id"):
-        check_task(*_task(tmp_path, _example(), _example()))
-
-
-def test_a_default_that_is_no_setting_is_found(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="num_epochs") as caught:
-        check_task(*_task(tmp_path, _example(), defaults={"num_epoch": 3}))
-
-    assert "task cook/foods@1, defaults" in str(caught.value)
 
 
 def _vocabulary(learn: Callable[[Iterator[str], VocabularySettings], str]) -> VocabularySpec:

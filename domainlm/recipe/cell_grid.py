@@ -5,7 +5,7 @@ from __future__ import annotations
 from domainlm.api import ModelSizeSpec
 from domainlm.errors import RecipeError
 from domainlm.model.config import ModelConfig
-from domainlm.recipe.devices import devices_at_hand
+from domainlm.recipe.devices import Devices, devices_at_hand
 from domainlm.recipe.grid import ResolvedGrid, resolve_grid
 from domainlm.recipe.memory import check_memory, count_entries
 from domainlm.recipe.pretraining_settings import PretrainingSettings
@@ -18,11 +18,19 @@ _FOR_WHOLE_MODELS = {"max_minutes": None, "num_steps_per_score": None}
 
 
 def cell_grid(
-    recipe: Recipe, size: ModelSizeSpec, vocabulary: ResolvedVocabulary, tasks: tuple[ResolvedTask, ...], where: str
+    recipe: Recipe,
+    size: ModelSizeSpec,
+    vocabulary: ResolvedVocabulary,
+    tasks: tuple[ResolvedTask, ...],
+    where: str,
+    devices: Devices | None = None,
 ) -> ResolvedGrid:
-    """The grid, checked for every phase; and whether training fits into this machine's memory."""
+    """The grid, checked for every phase; and whether training fits into this machine's memory.
+
+    Devices are those of this machine where none are given.
+    """
     config = model_config(recipe, size, vocabulary)
-    devices = devices_at_hand(recipe.runtime.device)
+    devices = devices or devices_at_hand(recipe.runtime.device)
     phases = training_phases(recipe, tasks)
     works = [
         (label, work_of(config, phase, recipe.parallel, recipe.runtime, on_gpu=devices.kind == "cuda"))

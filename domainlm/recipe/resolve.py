@@ -12,6 +12,7 @@ from domainlm.plugin.registry import Registry
 from domainlm.recipe.cell_grid import cell_grid
 from domainlm.recipe.cells import Cell
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
+from domainlm.recipe.devices import Devices
 from domainlm.recipe.load import LoadedRecipe
 from domainlm.recipe.order import check_order
 from domainlm.recipe.requires import check_requires
@@ -41,8 +42,13 @@ from domainlm.recipe.validate import validate_settings
 from domainlm.text.files import expand_files, files_named
 
 
-def resolve(loaded: LoadedRecipe, registry: Registry) -> Resolved:
+def resolve(loaded: LoadedRecipe, registry: Registry, devices: Devices | None = None) -> Resolved:
     """Look up every name, find every file and check what can be checked.
+
+    Args:
+        loaded: the recipe.
+        registry: who gives which name.
+        devices: what there is to compute on; found out where None.
 
     Raises:
         UserError: a name no plugin gives, a file that is not there, settings that do not fit together, a model that
@@ -50,7 +56,7 @@ def resolve(loaded: LoadedRecipe, registry: Registry) -> Resolved:
     """
     check_requires(loaded.recipe.requires, loaded.path)
     trained = [cell for cell in loaded.cells if not cell.recipe.measure.is_asked_for]
-    cells = tuple(_resolve_cell(cell, loaded, registry) for cell in trained)
+    cells = tuple(_resolve_cell(cell, loaded, registry, devices) for cell in trained)
     check_selection(loaded, {task.name for cell in cells for task in cell.tasks if not _has_dev(task)})
     measured = [cell for cell in loaded.cells if cell.recipe.measure.is_asked_for]
     return Resolved(
@@ -71,7 +77,7 @@ def _has_dev(task: ResolvedTask) -> bool:
     return task.sample is not None or bool(task.files.get("dev"))
 
 
-def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> ResolvedCell:
+def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry, devices: Devices | None) -> ResolvedCell:
     recipe = cell.recipe
 
     def where(key: str) -> str:
@@ -90,7 +96,7 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry) -> Resol
         if each is not None and each.spec.name == TASK_TEXT and not tasks:
             raise RecipeError(f"{TASK_TEXT} needs tasks", where=where(key), remedy="add [[tasks]] to the recipe")
     _check_numbers(recipe, tasks, size, loaded)
-    grid = cell_grid(recipe, size, vocabulary, tasks, where("model.size"))
+    grid = cell_grid(recipe, size, vocabulary, tasks, where("model.size"), devices)
     return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid, start, is_declared, general, tuple(mixed))
 
 

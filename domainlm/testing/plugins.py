@@ -28,6 +28,7 @@ from domainlm.testing.corpora import check_corpus
 from domainlm.testing.failure import CheckError
 from domainlm.testing.recipes import check_recipe, required_plugins
 from domainlm.testing.sizes import check_model_size
+from domainlm.testing.stand_ins import UNDER_TEST
 from domainlm.testing.tasks import check_task
 from domainlm.testing.vocabularies import check_vocabulary
 
@@ -145,9 +146,7 @@ def _installed(distributions: Collection[str], name: str) -> list[Candidate]:
 def _candidate(plugin: ModuleType | str) -> Candidate:
     value = _entry_value(plugin)
     entry = EntryPoint(name="plugin", value=value, group=PROJECT)
-    return Candidate(
-        Provider(value, "under test", entry.name), entry.load if isinstance(plugin, str) else lambda: plugin
-    )
+    return Candidate(Provider(value, UNDER_TEST, entry.name), entry.load if isinstance(plugin, str) else lambda: plugin)
 
 
 def _entry_value(plugin: ModuleType | str) -> str:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from domainlm.api import RecipeSpec
 from domainlm.errors import UserError
 from domainlm.plugin import Registry
 from domainlm.testing.failure import CheckError
+from domainlm.testing.stand_ins import StandIns
 
-if TYPE_CHECKING:
-    from domainlm.recipe.schema import Recipe
+_ANY_MACHINE_GPUS = 1_000_000
 
 
 def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
-    """Check that a recipe can be read, at each of its scales, and that every name in it is given.
+    """Check that a recipe can be resolved, at each of its scales, as `domainlm recipe check` does it.
 
-    Its data need not be there: variables without a value get a made-up one.
+    Its data need not be there: files, folders and models to start from count as given, variables without a value get
+    a made-up one, and any machine is large enough. What the recipe requires must be installed, but for the plugin
+    under test where the distribution has the name of its package.
 
     Args:
         spec: the recipe.
@@ -30,7 +33,9 @@ def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
     Raises:
         UserError: anything wrong with the recipe.
     """
-    from domainlm.recipe.load import load_recipe
+    from domainlm.recipe.devices import Devices
+    from domainlm.recipe.load import LoadedRecipe, load_recipe
+    from domainlm.recipe.resolve import resolve
     from domainlm.recipe.toml_source import read_source
     from domainlm.recipe.toml_text import toml_text
 
@@ -43,15 +48,18 @@ def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
     def find_shipped(name: str) -> Path:
         return registry.recipe(name, where=where).path
 
+    def check(overrides: Sequence[str]) -> LoadedRecipe:
+        loaded = load_recipe(spec.path, overrides, find_shipped)
+        devices = Devices(kind="cuda", number=_ANY_MACHINE_GPUS)
+        with TemporaryDirectory(prefix="domainlm-check-") as folder:
+            resolve(StandIns(Path(folder), registry).in_place(loaded), registry, devices)
+        return loaded
+
     tables = read_source(spec.path, find_shipped).tables
     made_up = [f"variables.{name}=made-up" for name, value in _table(tables, "variables").items() if value == ""]
     for scale in _table(tables, "scales"):
-        for cell in load_recipe(spec.path, [*made_up, f"scale={toml_text(scale)}"], find_shipped).cells:
-            _check_names(cell.recipe, registry, f"{where}, scale {scale}")
-    cells = load_recipe(spec.path, made_up, find_shipped).cells
-    for cell in cells:
-        _check_names(cell.recipe, registry, where)
-    return len(cells)
+        check([*made_up, f"scale={toml_text(scale)}"])
+    return len(check(made_up).cells)
 
 
 def required_plugins(spec: RecipeSpec, registry: Registry) -> set[str]:
@@ -76,17 +84,3 @@ def required_plugins(spec: RecipeSpec, registry: Registry) -> set[str]:
 def _table(tables: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = tables.get(key, {})
     return found if isinstance(found, dict) else {}
-
-
-def _check_names(recipe: Recipe, registry: Registry, where: str) -> None:
-    registry.corpus(recipe.corpus.spec, where=f"{where}: corpus.spec")
-    if recipe.vocabulary.spec is not None:
-        registry.vocabulary(recipe.vocabulary.spec, where=f"{where}: vocabulary.spec")
-    if recipe.model.size is not None:
-        registry.model_size(recipe.model.size, where=f"{where}: model.size")
-    if recipe.report.reference is not None:
-        registry.reference_table(recipe.report.reference, where=f"{where}: report.reference")
-    for place, corpus in enumerate(recipe.mixture.corpora):
-        registry.corpus(corpus.spec, where=f"{where}: mixture.corpora.{place}.spec")
-    for place, task in enumerate(recipe.tasks):
-        registry.task(task.spec, where=f"{where}: tasks.{place}.spec")

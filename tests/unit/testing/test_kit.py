@@ -17,7 +17,6 @@ from domainlm.api import (
     Document,
     ModelSizeSpec,
     ProblemLog,
-    RecipeSpec,
     SampleWriter,
     VocabularySettings,
     VocabularySpec,
@@ -27,9 +26,7 @@ from domainlm.testing import (
     CheckError,
     check_corpus,
     check_model_size,
-    check_recipe,
     check_vocabulary,
-    plugin_registry,
 )
 
 
@@ -257,20 +254,3 @@ def test_a_model_size_is_counted() -> None:
 
     # 1,024 rows of 32 alone are 32,768; a layer has 12 * 32 * 32 weights and some biases
     assert 45_056 < check_model_size(spec) < 60_000
-
-
-def test_a_recipe_without_file_is_found(tmp_path: Path) -> None:
-    with pytest.raises(CheckError, match="the recipe's file is not there"):
-        check_recipe(RecipeSpec(name="cook/first", description="x", path=tmp_path / "first.toml"), plugin_registry())
-
-
-def test_a_recipe_naming_what_nobody_gives_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "first.toml"
-    path.write_text(
-        'name = "first"\ncorpus = { spec = "core/text", files = ["none.txt"] }\nvocabulary.size = 100\n'
-        'model.size = "core/tyni"\npretraining.num_steps = 1\n',
-        encoding="utf-8",
-    )
-
-    with pytest.raises(UserError, match="nearest: core/tiny"):
-        check_recipe(RecipeSpec(name="cook/first", description="x", path=path), plugin_registry())

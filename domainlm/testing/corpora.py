@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from domainlm.api import CorpusSpec, Document, ProblemLog
 from domainlm.testing.failure import CheckError
-from domainlm.testing.samples import check_refusals, read_twice, write_sample
+from domainlm.testing.samples import check_refusals, check_skips, read_twice, write_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,9 @@ def check_corpus(spec: CorpusSpec, path: Path | None = None) -> CorpusCounts:
     """Check a corpus on its own sample, or on a file.
 
     The sample is the same for the same seed; documents are the same each time they are read, have unique ids and no
-    empty paragraph; a missing and an empty file are refused. Where the spec says `replaces`, an id may come again, and
-    a document without paragraphs is a removal.
+    empty paragraph; a missing and an empty file are refused; where bad input is skipped, a line of the sample in another
+    encoding does not cost the rest of the file. Where the spec says `replaces`, an id may come again, and a document
+    without paragraphs is a removal.
 
     Args:
         spec: the corpus.
@@ -53,6 +54,8 @@ def check_corpus(spec: CorpusSpec, path: Path | None = None) -> CorpusCounts:
         problems = ProblemLog()
         documents = [document for file in files for document in read_twice(spec.read, file, problems, where)]
         check_refusals(spec.read, folder, "".join(files[0].suffixes), where)
+        if path is None:
+            check_skips(spec.read, files[0], folder, where)
     for document in documents:
         check_document(document, where, may_remove=spec.replaces)
     if not spec.replaces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -9,8 +10,10 @@ from typing import TypeVar
 from domainlm.api import ProblemLog, SampleWriter
 from domainlm.errors import UserError
 from domainlm.testing.failure import CheckError
+from domainlm.text.files import NOT_UTF8
 
 NUM_SAMPLE_DOCUMENTS = 8
+_OTHER_ENCODING = "Größe\n".encode("latin-1")
 _Record = TypeVar("_Record")
 _Reader = Callable[[Path, ProblemLog], Iterator[_Record]]
 
@@ -84,6 +87,53 @@ def check_refusals(read: _Reader[_Record], folder: Path, suffix: str, where: str
                 remedy="raise domainlm.api.DataError",
             ) from error
         raise CheckError(f"{kind} file must raise a DataError", where=where, remedy="raise domainlm.api.DataError")
+
+
+def check_skips(read: _Reader[_Record], file: Path, folder: Path, where: str) -> None:
+    """Check that a line in another encoding costs no more than itself where bad input is to be skipped.
+
+    Only of a file that is text in lines. A format that is read as a whole may refuse the file.
+
+    Args:
+        read: the reader.
+        file: a sound file.
+        folder: takes one with such a line.
+        where: the spec, for errors.
+    """
+    content = file.read_bytes()
+    is_packed = file.suffix.lower() == ".gz"
+    lines = (gzip.decompress(content) if is_packed else content).splitlines(keepends=True)
+    if not _is_text(b"".join(lines)):
+        return
+    lines.insert(len(lines) // 2, _OTHER_ENCODING)
+    path = folder / f"skip-{file.name}"
+    path.write_bytes(gzip.compress(b"".join(lines)) if is_packed else b"".join(lines))
+    num_read = 0
+    try:
+        for _ in read(path, ProblemLog(skip_bad_input=True)):
+            num_read += 1
+    except UserError as error:
+        if num_read and error.problem.startswith(NOT_UTF8):
+            raise CheckError(
+                'a line in another encoding ends the file where corpus.on_bad_input = "skip"',
+                where=where,
+                given=error.problem,
+                remedy="hand the problems on: open_text(path, problems)",
+            ) from error
+    except Exception as error:
+        raise CheckError(
+            "a line in another encoding must be skipped, or raise a DataError",
+            where=where,
+            given=f"{type(error).__name__}: {error}",
+            remedy="read the file by domainlm.reading.open_text(path, problems)",
+        ) from error
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def _read(read: _Reader[_Record], path: Path, problems: ProblemLog, where: str) -> list[_Record]:

@@ -20,6 +20,9 @@ MAX_LINE_BYTES = 32 * 2**20
 MAX_FILE_BYTES = 2**30
 """Longest file that is read whole, in bytes, unpacked."""
 
+NOT_UTF8 = "not UTF-8"
+"""How the error begins that a line in another encoding raises."""
+
 _BUFFER_BYTES = 2**20
 _MAGIC_CHARACTERS = frozenset("*?[")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -173,7 +176,7 @@ def _decode(path: Path, line: bytes, number: int, offset: int) -> str:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"not UTF-8 at byte {offset + error.start:,} (counted from 0)",
+            f"{NOT_UTF8} at byte {offset + error.start:,} (counted from 0)",
             where=f"{path}:{number}",
             given=" ".join(f"{byte:02x}" for byte in line[error.start : error.start + 4]),
             remedy=_encoding_remedy(line, number),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,6 @@ import pytest
 
 from domainlm.api import (
     CorpusSpec,
-    DataError,
     Document,
     ModelSizeSpec,
     ProblemLog,
@@ -22,6 +22,7 @@ from domainlm.api import (
     VocabularySpec,
 )
 from domainlm.errors import UserError
+from domainlm.reading import open_text
 from domainlm.testing import (
     CheckError,
     check_corpus,
@@ -30,14 +31,8 @@ from domainlm.testing import (
 )
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file() or not path.stat().st_size:
-        raise DataError("missing or empty", where=path)
-    return path.read_text(encoding="utf-8").splitlines()
-
-
-def _read_documents(path: Path, _: ProblemLog) -> Iterator[Document]:
-    for number, line in enumerate(_lines(path)):
+def _read_documents(path: Path, problems: ProblemLog) -> Iterator[Document]:
+    for number, line in enumerate(open_text(path, problems)):
         yield Document(f"{path.name}:{number}", (line,))
 
 
@@ -74,8 +69,8 @@ def test_without_sample_a_file_must_be_given() -> None:
 
 
 def _reads(*documents: object) -> Callable[[Path, ProblemLog], Iterator[Any]]:
-    def read(path: Path, _: ProblemLog) -> Iterator[Any]:
-        _lines(path)
+    def read(path: Path, problems: ProblemLog) -> Iterator[Any]:
+        list(open_text(path, problems))
         yield from documents
 
     return read
@@ -116,8 +111,8 @@ def test_where_documents_are_replaced_ids_may_come_again_and_removals_have_no_pa
 def test_a_reader_that_gives_other_documents_each_time_is_found() -> None:
     calls = iter(range(100))
 
-    def read(path: Path, _: ProblemLog) -> Iterator[Document]:
-        _lines(path)
+    def read(path: Path, problems: ProblemLog) -> Iterator[Document]:
+        list(open_text(path, problems))
         yield Document(f"call-{next(calls)}", ("Stir.",))
 
     with pytest.raises(CheckError, match="other records the second time"):
@@ -126,7 +121,7 @@ def test_a_reader_that_gives_other_documents_each_time_is_found() -> None:
 
 def test_a_reader_that_returns_a_list_does_not_stream() -> None:
     def read(path: Path, _: ProblemLog) -> list[Document]:
-        return [Document(line, (line,)) for line in _lines(path)]
+        return [Document(line, (line,)) for line in open_text(path)]
 
     with pytest.raises(CheckError, match="must stream"):
         check_corpus(_corpus(read=read))
@@ -145,6 +140,44 @@ def test_a_reader_must_refuse_missing_and_empty_files_clearly() -> None:
     assert "FileNotFoundError" in str(caught.value)
     with pytest.raises(CheckError, match="a missing file must raise a DataError"):
         check_corpus(_corpus(read=forgives))
+
+
+def test_a_reader_must_pass_over_a_line_in_another_encoding_where_bad_input_is_skipped() -> None:
+    def stops(path: Path, _: ProblemLog) -> Iterator[Document]:
+        for number, line in enumerate(open_text(path)):
+            yield Document(f"{path.name}:{number}", (line,))
+
+    def crashes(path: Path, _: ProblemLog) -> Iterator[Document]:
+        next(open_text(path))
+        yield Document("a", tuple(path.read_text("utf-8").splitlines()))
+
+    def reads_whole(path: Path, _: ProblemLog) -> Iterator[Document]:
+        for number, line in enumerate(list(open_text(path))):
+            yield Document(f"{path.name}:{number}", (line,))
+
+    with pytest.raises(CheckError, match=r"another encoding ends the file(.|\n)*open_text"):
+        check_corpus(_corpus(read=stops))
+    with pytest.raises(CheckError, match=r"another encoding must be skipped(.|\n)*UnicodeDecodeError"):
+        check_corpus(_corpus(read=crashes))
+    assert check_corpus(_corpus(read=reads_whole)).num_documents == 8
+
+
+def test_a_packed_sample_gets_such_a_line_too() -> None:
+    def write(folder: Path, seed: int, num_documents: int) -> Mapping[str, tuple[Path, ...]]:
+        (plain,) = _write_text(folder, seed, num_documents)["text"]
+        packed = plain.with_suffix(".txt.gz")
+        packed.write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
+        plain.unlink()
+        return {"text": (packed,)}
+
+    skipped: list[int] = []
+
+    def read(path: Path, problems: ProblemLog) -> Iterator[Document]:
+        yield from _read_documents(path, problems)
+        skipped.append(sum(problems.counts.values()))
+
+    check_corpus(_corpus(read=read, sample=SampleWriter(write=write, description="synthetic")))
+    assert skipped == [0, 0, 1]  # read twice, and once with such a line
 
 
 def _writes(write: Callable[[Path, int], None], key: str = "text") -> SampleWriter:

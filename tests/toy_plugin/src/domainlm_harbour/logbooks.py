@@ -20,7 +20,7 @@ def read_logbook(path: Path, problems: ProblemLog) -> Iterator[Document]:
     """
     num_days = 0
     identity, ship, entries = "", "", list[str]()
-    for number, line in enumerate(open_text(path), start=1):
+    for number, line in enumerate(open_text(path, problems), start=1):
         head = _HEAD.fullmatch(line.strip())
         if head is not None:
             if entries:

@@ -32,9 +32,9 @@ def check_corpus(spec: CorpusSpec, path: Path | None = None) -> CorpusCounts:
     """Check a corpus on its own sample, or on a file.
 
     The sample is the same for the same seed; documents are the same each time they are read, have unique ids and no
-    empty paragraph; a missing and an empty file are refused; where bad input is skipped, a line of the sample in another
-    encoding does not cost the rest of the file. Where the spec says `replaces`, an id may come again, and a document
-    without paragraphs is a removal.
+    empty paragraph; a missing and an empty file are refused; where bad input is skipped, a line of the sample in
+    another encoding does not cost the rest of the file. Where the spec says `replaces`, an id may come again, and a
+    document without paragraphs is a removal.
 
     Args:
         spec: the corpus.

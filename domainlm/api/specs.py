@@ -168,6 +168,9 @@ class ModelSizeSpec(SpecBase):
 class TaskSpec(SpecBase):
     """A downstream data set: its kind, its reader and how it is usually trained.
 
+    Training on several ranks hands the spec to other processes, so its functions stand at the top of a module (or are
+    `functools.partial` of such), and its mappings are plain dictionaries.
+
     Attributes:
         kind: "token" labels words; "sequence" texts; "span" answers questions.
         read: `read(path, problems)` streams the examples of one file.

@@ -69,6 +69,8 @@ def domainlm_model_sizes() -> Iterable[ModelSizeSpec]:
 def domainlm_tasks() -> Iterable[TaskSpec]:
     """Declare downstream data sets: kind, reader and usual settings.
 
+    Training on several ranks hands a spec to other processes: its functions stand at the top of a module.
+
     Returns:
         The tasks; `spec` of a recipe's `[[tasks]]` names one.
     """

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,7 +50,8 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
     declared types, and so are labels; relations are between two mentions of their document; answers stand at their
     offsets, and questions have one or say that there is none; the spec's default settings are settings of
     fine-tuning; a missing and an empty file are refused. All this holds of `read_split`, too, where the spec has one:
-    it is tried for each split of the sample, or of the file for all of them, of which one at least must be there.
+    it is tried for each split of the sample, or of the file for all of them, of which one at least must be there. The
+    spec can be handed to other processes, as training on several ranks does it.
 
     Args:
         spec: the task.
@@ -60,6 +62,7 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
     """
     where = f"task {spec.reference}"
     _check_defaults(spec, where)
+    _check_travels(spec, where)
     with TemporaryDirectory(prefix="domainlm-check-") as name:
         folder = Path(name)
         if path is None:
@@ -180,6 +183,18 @@ def _check_defaults(spec: TaskSpec, where: str) -> None:
     from domainlm.recipe.validate import validate_settings
 
     validate_settings(FinetuningSettings, dict(spec.defaults), lambda _: f"{where}, defaults")
+
+
+def _check_travels(spec: TaskSpec, where: str) -> None:
+    try:
+        ForkingPickler.dumps(spec)
+    except Exception as error:  # of many kinds
+        raise CheckError(
+            "the spec cannot be handed to the processes that train on several ranks",
+            where=where,
+            given=f"{type(error).__name__}: {error}",
+            remedy="take functions that stand at the top of a module, and plain dictionaries",
+        ) from error
 
 
 _CHECKS: Mapping[TaskKind, Callable[[object, TaskSpec, str], None]] = {

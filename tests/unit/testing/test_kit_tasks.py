@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -30,12 +31,15 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def _reads(*examples: object) -> Callable[[Path, ProblemLog], Iterator[Any]]:
-    def read(path: Path, _: ProblemLog) -> Iterator[Any]:
-        _lines(path)
-        yield from examples
+@dataclass(frozen=True)
+class _Reads:
+    """A reader that gives these, whatever is in the file; other processes can be handed it."""
 
-    return read
+    examples: tuple[object, ...]
+
+    def __call__(self, path: Path, _: ProblemLog) -> Iterator[Any]:
+        _lines(path)
+        yield from self.examples
 
 
 _TEXT = "Boil two eggs"
@@ -50,7 +54,7 @@ def _example(words: tuple[tuple[int, int], ...] = _WORDS, entities: tuple[Entity
 def _task(tmp_path: Path, *examples: object, **changes: Any) -> tuple[TaskSpec, Path]:  # noqa: ANN401 - any field
     path = tmp_path / "recipes.txt"
     path.write_text(_TEXT, encoding="utf-8")
-    spec = TaskSpec(name="cook/foods", description="foods", kind="token", read=_reads(*examples), types=("food",))
+    spec = TaskSpec(name="cook/foods", description="foods", kind="token", read=_Reads(examples), types=("food",))
     return replace(spec, **changes), path
 
 
@@ -94,19 +98,27 @@ def _read_meals(path: Path, split: Split | None) -> Iterator[TokenExample]:
             yield TokenExample(str(number), _TEXT, _WORDS, (_EGGS,))
 
 
+def _every_meal(path: Path, _: ProblemLog) -> Iterator[TokenExample]:
+    yield from _read_meals(path, None)
+
+
 def _meals(read_split: Callable[[Path, Split, ProblemLog], Iterator[Any]]) -> TaskSpec:
     return TaskSpec(
         name="cook/meals",
         description="meals, all splits in a file",
         kind="token",
-        read=lambda path, _: _read_meals(path, None),
+        read=_every_meal,
         read_split=read_split,
         sample=SampleWriter(write=_write_meals, description="synthetic"),
     )
 
 
+def _meals_of(path: Path, split: Split, _: ProblemLog) -> Iterator[TokenExample]:
+    yield from _read_meals(path, split)
+
+
 def test_a_reader_of_one_split_of_a_file_is_tried(tmp_path: Path) -> None:
-    spec = _meals(lambda path, split, _: _read_meals(path, split))
+    spec = _meals(_meals_of)
     (path,) = _write_meals(tmp_path, 0, 1)["train"]
 
     assert check_task(spec).num_examples == check_task(spec, path).num_examples == 3  # the file holds no test split
@@ -125,13 +137,21 @@ def _unsound(path: Path, split: Split, _: ProblemLog) -> Iterator[TokenExample]:
     yield from (replace(example, words=((0, 99),)) for example in _read_meals(path, split) if split == "dev")
 
 
+def _bare(path: Path, _: Split, __: ProblemLog) -> Iterator[str]:
+    yield from _lines(path)
+
+
+def _none(path: Path, _: Split, __: ProblemLog) -> Iterator[TokenExample]:
+    yield from (_example() for _ in _lines(path)[:0])
+
+
 @pytest.mark.parametrize(
     ("read_split", "problem"),
     [
         (_forgiving, 'read_split "train": a missing file must raise'),
         (_no_dev, 'read_split "dev",(.|\n)*the reader gives nothing'),
         (_unsound, 'read_split "train",(.|\n)*the reader gives nothing'),
-        (lambda path, split, _: iter(_lines(path)), "must give TokenExamples"),
+        (_bare, "must give TokenExamples"),
     ],
 )
 def test_a_bad_reader_of_one_split_is_found(
@@ -147,7 +167,7 @@ def test_of_a_file_some_split_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(CheckError, match="a word lies outside the text"):
         check_task(_meals(_unsound), path)
     with pytest.raises(CheckError, match="nothing of any split"):
-        check_task(_meals(lambda path, *_: iter(_lines(path)[:0])), path)
+        check_task(_meals(_none), path)
 
 
 def test_two_examples_with_one_id_are_found(tmp_path: Path) -> None:
@@ -160,3 +180,16 @@ def test_a_default_that_is_no_setting_is_found(tmp_path: Path) -> None:
         check_task(*_task(tmp_path, _example(), defaults={"num_epoch": 3}))
 
     assert "task cook/foods@1, defaults" in str(caught.value)
+
+
+def test_a_spec_that_other_processes_cannot_be_handed_is_found(tmp_path: Path) -> None:
+    def read(path: Path, _: ProblemLog) -> Iterator[Any]:
+        _lines(path)
+        yield _example()
+
+    spec, path = _task(tmp_path, _example())
+    for change in ({"read": read}, {"read_split": lambda path, *_: read(path, _)}, {"companions": lambda _: ()}):
+        with pytest.raises(CheckError, match=r"cannot be handed to the processes(.|\n)*top of a module"):
+            check_task(replace(spec, **change), path)
+    with pytest.raises(CheckError, match="cannot be handed to the processes"):
+        check_task(replace(spec, defaults=MappingProxyType({"num_epochs": 3})), path)

@@ -1,12 +1,18 @@
-"""How attempts at a stage ended that left no artifact: a note beside it in the store, until an attempt does better."""
+"""How attempts at a stage ended, as notes beside its artifact in the store.
+
+What an attempt failed with stays until another does better; which observers failed, until the run takes it up.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from domainlm.errors import StorageError, UserError, storage_error
+from domainlm.plugin.observers import ObserverFailure
 from domainlm.study.files import read_json, write_json
 from domainlm.study.stage import Stage
 from domainlm.study.store import Store
@@ -28,6 +34,23 @@ def failure_of(store: Store, stage: Stage) -> str | None:
         return str(read_json(_path(store, stage))["error"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def note_observers(store: Store, stage: Stage, failures: Sequence[ObserverFailure]) -> None:
+    """Leave a note of the observers that failed in this process, for the process of the run; none where none did."""
+    if failures:
+        write_json(_observers_path(store, stage), [asdict(failure) for failure in failures])
+
+
+def take_observers(store: Store, stage: Stage) -> list[ObserverFailure]:
+    """The observers that failed in the stage's worker; the note is taken away."""
+    path = _observers_path(store, stage)
+    try:
+        return [ObserverFailure(**entry) for entry in read_json(path)]
+    except (OSError, ValueError, TypeError):
+        return []
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def is_being_made(store: Store, stage: Stage) -> bool:
@@ -69,3 +92,7 @@ def _folder(store: Store, stage: Stage) -> Path:
 
 def _path(store: Store, stage: Stage) -> Path:
     return _folder(store, stage).with_suffix(".failed.json")
+
+
+def _observers_path(store: Store, stage: Stage) -> Path:
+    return _folder(store, stage).with_suffix(".observers.json")

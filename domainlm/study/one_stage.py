@@ -8,7 +8,7 @@ from pathlib import Path
 from domainlm.api import RunInfo
 from domainlm.errors import StudyError
 from domainlm.plugin.manager import LoadedPlugins
-from domainlm.study.attempts import is_of_the_machine, message_of, note_failure
+from domainlm.study.attempts import is_of_the_machine, message_of, note_failure, note_observers
 from domainlm.study.making import make_stage
 from domainlm.study.plan import plan_run
 
@@ -17,6 +17,8 @@ def make_one(
     recipe: Path, key: str, *, out: Path, store: Path | None, overrides: Sequence[str], plugins: LoadedPlugins
 ) -> Path:
     """Make the stage whose key begins so, and return its folder.
+
+    Observers hear of its steps and checkpoints; of the run's and the stage's end they hear in the process of the run.
 
     Raises:
         StudyError: there is no such stage in the run as this machine plans it, or an input is not there yet.
@@ -46,3 +48,5 @@ def make_one(
         if not is_of_the_machine(error):
             note_failure(planned.store, stage, message_of(error))
         raise
+    finally:
+        note_observers(planned.store, stage, plugins.observers.failures)

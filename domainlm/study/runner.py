@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from domainlm.api import RunInfo, StageInfo
 from domainlm.errors import StudyError, UserError
 from domainlm.plugin.observers import Observers
-from domainlm.study.attempts import failure_of, forget_failure, is_of_the_machine, message_of, note_failure
+from domainlm.study.attempts import (
+    failure_of,
+    forget_failure,
+    is_of_the_machine,
+    message_of,
+    note_failure,
+    take_observers,
+)
 from domainlm.study.early_stop import EarlyStops
 from domainlm.study.graph import CellStages, Graph
 from domainlm.study.graph_parts.measures import MeasuredStages
@@ -175,6 +182,7 @@ class Runner:
                         elif len(jobs) < workers.size:
                             waiting.remove(stage)
                             forget_failure(self.store, stage)
+                            take_observers(self.store, stage)  # of a worker whose run was stopped
                             jobs[stage.key] = (stage, workers.start(stage), time.monotonic())
                             _log.info("%s: started", self._titles[stage.key])
                 time.sleep(_POLL_SECONDS)
@@ -193,6 +201,7 @@ class Runner:
         return False
 
     def _job_ended(self, stage: Stage, job: Job, started: float) -> None:
+        self.observers.repeat(take_observers(self.store, stage))
         artifact = self.store.find(stage.kind, stage.key)
         if artifact is None:
             self._failed(stage, failure_of(self.store, stage) or job.last_words())

@@ -106,6 +106,30 @@ def test_a_failing_observer_is_warned_of_once_and_the_others_still_hear(
     ]
 
 
+def test_what_failed_in_another_process_is_warned_of_and_counted(
+    load_these: Fixture, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Leaking:
+        @hookimpl
+        def domainlm_step_ended(self) -> None:
+            raise ValueError("pump broken")
+
+    elsewhere, here = load_these(leaking=Leaking()).observers, load_these(leaking=Leaking()).observers
+    here.run_started(_RUN)
+    for _ in range(2):
+        elsewhere.step_ended(_RUN, _STEP)
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        here.repeat(elsewhere.failures)
+        here.step_ended(_RUN, _STEP)
+        here.run_ended(_RUN, _SUMMARY)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "domainlm_step_ended of plugin leaking 1.2 [main] failed: ValueError: pump broken",
+        "domainlm_step_ended of plugin leaking 1.2 [main] failed 3 times",
+    ]
+
+
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_inside_an_observer_passes(load_these: Fixture, signal: type[BaseException]) -> None:
     class Watch:

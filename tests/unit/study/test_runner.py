@@ -9,18 +9,26 @@ from typing import Any, ClassVar
 
 import pytest
 
-from domainlm.api import RunInfo
+from domainlm import hookimpl
+from domainlm.api import RunInfo, StepInfo
 from domainlm.plugin import load_plugins
+from domainlm.plugin.discovery import Candidate
+from domainlm.plugin.observers import ObserverFailure, Observers
+from domainlm.plugin.provider import Provider
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
+from domainlm.study import one_stage
+from domainlm.study.attempts import note_observers, take_observers
 from domainlm.study.files import FileHashes
 from domainlm.study.graph import Graph, build_graph
 from domainlm.study.making import make_stage
+from domainlm.study.plan import plan_run
 from domainlm.study.runner import Runner
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.store import Store
 from domainlm.study.workers import Job
 
+STEP = StepInfo(phase="pretrain", step=1, num_steps=9, metrics={"loss": 2.0}, num_tokens=64, seconds=0.1)
 RECIPE = """
 name = "harbour"
 [corpus]
@@ -97,6 +105,16 @@ class Here:
         assert not jobs
 
 
+@dataclass
+class Failing(Here):
+    """Workers in which an observer fails, as another process would leave it."""
+
+    def start(self, stage: Stage) -> Job:
+        failure = ObserverFailure(plugin="dash 1.0 [main]", hook="domainlm_step_ended", error="OSError: full", count=2)
+        note_observers(self.runner.store, stage, [failure])
+        return Here.start(self, stage)
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     store = Store(tmp_path / "store")
@@ -129,6 +147,43 @@ def test_workers_wait_for_a_hint_only_where_it_comes(runner: Runner) -> None:
     first, second = note("first", {"before": hint}), note("second", {"before": note("never made")})
     make(runner, first, second, hint)
     assert list(runner.artifacts) == [second.key, hint.key, first.key]
+
+
+def test_observers_that_fail_in_workers_are_warned_of_in_the_run(
+    runner: Runner, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner.workers = Failing(runner)
+    make(runner, note("first"), note("second"))
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["domainlm_step_ended of plugin dash 1.0 [main] failed: OSError: full"]
+    assert [failure.count for failure in runner.observers.failures] == [4]
+    assert not list(runner.store.root.rglob("*.observers.json"))
+
+
+def test_a_worker_leaves_a_note_of_its_observers_also_where_the_stage_fails(
+    tmp_path: Path, write_ships: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(stage: Stage, _: Store, run: RunInfo, observers: Observers) -> None:
+        observers.step_ended(run, STEP)
+        raise ValueError(stage.kind)
+
+    class Watch:
+        @hookimpl
+        def domainlm_step_ended(self, step: StepInfo) -> None:
+            raise OSError(f"full at {step.step}")
+
+    write_ships(tmp_path)
+    recipe, out = tmp_path / "harbour.toml", tmp_path / "out"
+    recipe.write_text(RECIPE, "utf-8")
+    plugins = load_plugins(candidates=[Candidate(Provider("dash", "1", "main"), Watch)])
+    planned = plan_run(recipe, out=out, store=None, overrides=(), plugins=plugins)
+    first = planned.graph.ordered()[0]
+    monkeypatch.setattr(one_stage, "make_stage", fails)
+    with pytest.raises(ValueError, match="corpus"):
+        one_stage.make_one(recipe, first.key, out=out, store=None, overrides=(), plugins=plugins)
+    (failure,) = take_observers(planned.store, first)
+    assert (failure.hook, failure.error, failure.count) == ("domainlm_step_ended", "OSError: full at 1", 1)
+    assert take_observers(planned.store, first) == []
 
 
 def test_what_a_measured_arm_needs_is_made_where_all_others_may_stop_early(

@@ -7,6 +7,11 @@ There are two sorts. Declarations return what the plugin gives; they are called 
 they must be cheap and import no heavy library. Observers are told what happened. They are called on world rank 0
 only, so they must call no collective; what they return is ignored, and one that raises is reported in a warning
 while the run goes on.
+
+Where workers make the stages (`runtime.num_workers`, `--workers slurm`), `domainlm_step_ended` and
+`domainlm_checkpoint_saved` are called in the worker, a new process for each stage that calls no other observer: what
+they need must be opened when they are called first, not when the run starts. `run.out` is absolute there, and
+`run.num_stages` counts all stages of the recipe. All other observers are called in the process of the run.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ _NUM_SENTENCES = 400
 def check_vocabulary(spec: VocabularySpec) -> int:
     """Check a vocabulary: a file can be loaded, a learning function gives the same usable vocabulary twice.
 
+    What is learned has no more entries than asked for, and is cased where the spec says so.
+
     A spec that leaves the learning to the core ("wordpiece", "bpe", "unigram"), or whose file the recipe names, has
     nothing more to check than its fields.
 
@@ -26,6 +28,7 @@ def check_vocabulary(spec: VocabularySpec) -> int:
     Raises:
         UserError: the file cannot be loaded, or the learning breaks a rule.
     """
+    from domainlm.vocab.making import load_learned
     from domainlm.vocab.vocabulary import Vocabulary
 
     where = f"vocabulary {spec.reference}"
@@ -44,7 +47,7 @@ def check_vocabulary(spec: VocabularySpec) -> int:
     with TemporaryDirectory(prefix="domainlm-check-") as name:
         file = Path(name) / "tokenizer.json"
         file.write_text(learned, encoding="utf-8")
-        vocabulary = Vocabulary.load(file)
+        vocabulary = load_learned(file, spec, settings)
     if vocabulary.size > settings.size:
         raise CheckError(
             "the vocabulary is larger than asked for",

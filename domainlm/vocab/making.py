@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from domainlm.api import VocabularySettings, VocabularySpec
+from domainlm.errors import VocabularyError
 from domainlm.vocab.files import TOKENIZER_FILE, write_text
 from domainlm.vocab.learn import learner_of
 from domainlm.vocab.measure import describe
@@ -45,7 +46,7 @@ def make_vocabulary(
     num_characters = EvenSample(reading("count text"), settings.max_characters).num_characters
     sample = EvenSample(reading("read text"), settings.max_characters, num_characters)
     write_text(folder / TOKENIZER_FILE, learn(iter(sample), settings))
-    vocabulary = Vocabulary.load(folder, cased=settings.cased)
+    vocabulary = load_learned(folder, spec, settings)
     vocabulary.save(folder)
     described = EvenSample(reading("describe"), MAX_CHARACTERS_DESCRIBED, num_characters)
     return {
@@ -54,6 +55,25 @@ def make_vocabulary(
         "num_characters_in_corpus": num_characters,
         "num_characters_learned_from": sample.num_taken,
     }
+
+
+def load_learned(path: Path, spec: VocabularySpec, settings: VocabularySettings) -> Vocabulary:
+    """Read a vocabulary that was learned by a spec.
+
+    Raises:
+        VocabularyError: it cannot be read, or keeps capitals where none are asked for, or the other way round.
+    """
+    vocabulary = Vocabulary.load(path)
+    if vocabulary.cased != settings.cased:
+        found, asked = (("cased" if cased else "uncased") for cased in (vocabulary.cased, settings.cased))
+        raise VocabularyError(
+            f"the vocabulary that was learned is {found}, and {asked} was asked for",
+            where=f"vocabulary {spec.reference}",
+            remedy=f"leave out vocabulary.cased: what this spec learns is {found}"
+            if vocabulary.cased == spec.cased
+            else f"in the plugin, obey settings.cased in `learn`, or declare VocabularySpec(cased={vocabulary.cased})",
+        )
+    return vocabulary
 
 
 def _shown(sentences: Iterable[str], title: str) -> Iterator[str]:

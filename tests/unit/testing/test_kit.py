@@ -232,7 +232,7 @@ def _letters(sentences: Iterator[str], _: VocabularySettings) -> list[str]:
     return [*letters, *(f"##{letter}" for letter in letters)]
 
 
-def _tokenizer(entries: list[str]) -> str:
+def _tokenizer(entries: list[str], *, lowercase: bool = False) -> str:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = {entry: place for place, entry in enumerate([*special, *entries])}
     normalizer = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
@@ -240,7 +240,7 @@ def _tokenizer(entries: list[str]) -> str:
         {
             "version": "1.0",
             "added_tokens": [],
-            "normalizer": normalizer | {"lowercase": False},
+            "normalizer": normalizer | {"lowercase": lowercase},
             "pre_tokenizer": {"type": "BertPreTokenizer"},
             "model": {
                 "type": "WordPiece",
@@ -262,6 +262,15 @@ def test_a_sound_vocabulary_passes() -> None:
 def test_a_vocabulary_larger_than_asked_for_is_found() -> None:
     with pytest.raises(CheckError, match="larger than asked for"):
         check_vocabulary(_vocabulary(lambda *_: _tokenizer([f"entry{n}" for n in range(200)])))
+
+
+def test_a_vocabulary_without_capitals_that_is_declared_as_cased_is_found() -> None:
+    def learn(sentences: Iterator[str], settings: VocabularySettings) -> str:
+        return _tokenizer(_letters((text.lower() for text in sentences), settings), lowercase=True)
+
+    with pytest.raises(UserError, match=r"is uncased, and cased was asked for(.|\n)*VocabularySpec\(cased=False\)"):
+        check_vocabulary(_vocabulary(learn))
+    assert check_vocabulary(replace(_vocabulary(learn), cased=False)) > 5
 
 
 def test_a_vocabulary_that_differs_each_time_is_found() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from domainlm.api import VocabularySettings, VocabularySpec
-from domainlm.errors import DataError
+from domainlm.errors import DataError, VocabularyError
 from domainlm.vocab import making
 from domainlm.vocab.background import run_answerably
+from domainlm.vocab.learn import learner_of
 from domainlm.vocab.making import make_vocabulary
 from domainlm.vocab.measure import count_runs, describe, measure_text
 from domainlm.vocab.overlap import overlap
@@ -124,6 +127,31 @@ def test_a_vocabulary_is_made_with_its_report(
     assert report["text"]["num_characters"] <= 500
     assert report["digest"] == Vocabulary.load(tmp_path).digest
     assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "remedy"),
+    [
+        (True, True, r"obey settings\.cased in `learn`, or declare VocabularySpec\(cased=False\)"),
+        (False, True, r"leave out vocabulary\.cased: what this spec learns is uncased"),
+        (False, False, None),
+    ],
+)
+def test_a_plugin_that_learns_without_capitals_is_told_who_can_mend_it(
+    log_lines: list[str], tmp_path: Path, *, declared: bool, asked: bool, remedy: str | None
+) -> None:
+    def learn(sentences: Iterator[str], settings: VocabularySettings) -> str:
+        core = learner_of(VocabularySpec(name="core/wordpiece", description="w", algorithm="wordpiece"))
+        return core(sentences, replace(settings, cased=False))
+
+    spec = VocabularySpec(name="logs/low", description="low", algorithm="custom", cased=declared, learn=learn)
+    settings = VocabularySettings(size=120, cased=asked)
+    if remedy is None:
+        assert make_vocabulary(spec, settings, lambda: log_lines, tmp_path, "log")["cased"] is False
+        return
+    with pytest.raises(VocabularyError, match="is uncased, and cased was asked for") as caught:
+        make_vocabulary(spec, settings, lambda: log_lines, tmp_path, "log")
+    assert re.search(remedy, str(caught.value.remedy))
 
 
 def test_errors_and_results_come_out_of_the_other_thread() -> None:

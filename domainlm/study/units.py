@@ -1,24 +1,27 @@
 """What scores were counted from, document by document: small files beside the logs, for tests of significance.
 
-Predictions themselves stay with the artifacts; these sums are all that a report needs of them.
+Predictions themselves stay with the artifacts; these sums are all that a report needs of them. They are counted when
+results are collected, so predictions that were made before are counted by the rules of today.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from domainlm.api import SPLITS
+from domainlm.api import SPLITS, Split
+from domainlm.builtin.formats.names import file_stem
 from domainlm.study.files import read_json
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.tasks.predictions import UnitCounts, count_predictions
 
 _SPAN_METRICS = ("f1", "exact_match", "mrr", "strict_accuracy", "lenient_accuracy")
-_FORMAT = 1
+_FORMAT = 2
+_ENTITIES_PROTOCOL = "exact character span"
 
 
 def units_name(stage: FinetuneStage, split: str) -> str:
@@ -30,30 +33,40 @@ def unit_files(stage: FinetuneStage, folder: Path) -> Iterator[tuple[str, dict[s
     """Name and content of the file of each split that the artifact in `folder` has predictions of."""
     for split in SPLITS:
         path = folder / f"predictions.{split}.jsonl"
-        protocol = first_protocol(folder, split)
-        if path.is_file() and protocol:
-            yield units_name(stage, split), {"format": _FORMAT, "protocol": protocol, **_sums(stage, path)}
+        first = _first_score(folder, split)
+        if path.is_file() and first:
+            protocol = _ENTITIES_PROTOCOL if stage.spec.kind == "token" else first["protocol"]
+            content = _sums(stage, split, path, first.get("labels", ()))
+            yield units_name(stage, split), {"format": _FORMAT, "protocol": protocol, **content}
 
 
 def first_protocol(folder: Path, split: str) -> str:
     """The protocol that a data set is judged by: that of the first score; empty where there is none."""
+    return str(_first_score(folder, split).get("protocol", ""))
+
+
+def _first_score(folder: Path, split: str) -> Mapping[str, Any]:
+    """What the split is judged by: all types or labels that are scored, pooled."""
     scores = read_json(folder / "scores.json")["scores"]
-    return next((str(score["protocol"]) for score in scores if score["split"] == split), "")
+    return next((score for score in scores if score["split"] == split), {})
 
 
-def _sums(stage: FinetuneStage, path: Path) -> dict[str, Any]:
+def _sums(stage: FinetuneStage, split: Split, path: Path, scored: Collection[str]) -> dict[str, Any]:
+    files = {file_stem(file.path) for file in stage.files.get(split, ())}
     if stage.spec.kind == "span":
         metrics = _span_metrics(path)
-        counted = {name: count_predictions(path, score=name) for name in metrics}
+        counted = {name: count_predictions(path, score=name, files=files) for name in metrics}
         if not counted:
-            return {"data": "", "units": []}
+            return {"data": "", "kinds": [], "units": []}
         first = next(iter(counted.values()))
         names = sorted(first.by_unit)
         means = {name: _rounded(each, names) for name, each in counted.items()}
-        return {"data": first.data, "units": names, "means": means}
-    found = count_predictions(path, labels=stage.spec.scored_types if stage.spec.kind == "sequence" else ())
+        return {"data": first.data, "kinds": list(first.kinds), "units": names, "means": means}
+    labels = scored if stage.spec.kind == "sequence" else ()
+    found = count_predictions(path, labels=labels, files=files)
     names = sorted(found.by_unit)
-    return {"data": found.data, "units": names, "counts": found.matrix(names).astype(np.int64).tolist()}
+    counts = found.matrix(names).astype(np.int64).tolist()
+    return {"data": found.data, "kinds": list(found.kinds), "units": names, "counts": counts}
 
 
 def _rounded(counted: UnitCounts, names: list[str]) -> list[list[float]]:

@@ -1,9 +1,11 @@
-"""Predictions that fine-tuning wrote, as the numbers that scores are counted from, document by document."""
+"""Predictions that fine-tuning wrote, as the numbers that scores are counted from, document by document.
+
+See `domainlm.tasks.units` for what is taken as one where ids name no documents.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,10 @@ import numpy as np
 from domainlm.errors import DataError
 from domainlm.tasks.signature import data_hash
 from domainlm.tasks.significance import Metric, Numbers, f1_of_sums, mean_of_sums
+from domainlm.tasks.units import CountedRecord, UnitKind, add_up
 from domainlm.text.files import open_text
 
 _Record = Mapping[str, object]
-_SENTENCE = re.compile(r".+:[0-9]+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,42 +26,47 @@ class UnitCounts:
     """What one file of predictions holds.
 
     Attributes:
-        by_unit: sums of each document by its id.
+        by_unit: sums of each document, or of what else is taken as one, by its id.
+        kinds: what the units are.
         metric: from sums to the score.
         name: what the score is.
         data: hash of the ids and of the gold standard: scores of other data are not comparable.
     """
 
     by_unit: Mapping[str, Numbers]
+    kinds: tuple[UnitKind, ...]
     metric: Metric
     name: str
     data: str
 
     def matrix(self, units: Sequence[str]) -> Numbers:
-        """The sums of some documents [num_units, num_sums]."""
+        """The sums of some units [num_units, num_sums]."""
         return np.stack([self.by_unit[unit] for unit in units])
 
 
-def count_predictions(path: Path, *, labels: Collection[str] = (), score: str = "") -> UnitCounts:
+def count_predictions(
+    path: Path, *, labels: Collection[str] = (), score: str = "", files: Collection[str] = ()
+) -> UnitCounts:
     """Read one predictions.*.jsonl.
 
     Entities are compared as exact character spans with their types, labels of sequences as they are; both give F1.
 
     Args:
         path: the file.
-        labels: the types or labels that count; all where empty.
+        labels: the types or labels that count; all where empty, which relations do not allow: with "no relation" among
+            them F1 is the accuracy.
         score: a number that every record carries ("f1"), to be averaged instead of counting.
+        files: stems of the files that the examples were read from, where they are known.
 
     Raises:
-        DataError: the file cannot be read, or its records hold nothing to count.
+        DataError: the file cannot be read, or its records hold nothing to count, or relations without labels to count.
     """
-    sums: dict[str, Numbers] = {}
+    counted: list[CountedRecord] = []
     gold: list[object] = []
     for line, content in enumerate(open_text(path), 1):
         try:
             record = json.loads(content)
-            counted = _mean_sums(record, score) if score else _entity_sums(record, labels)
-            unit = _unit_of(record)
+            counted.append(_count(record, labels, score))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 "not a record of predictions",
@@ -67,12 +74,17 @@ def count_predictions(path: Path, *, labels: Collection[str] = (), score: str = 
                 given=content[:80],
                 allowed=f'a number as "{score}"' if score else '"id", "gold" and "predicted"',
             ) from error
+        if not labels and not score and _is_relation(record):
+            raise DataError(
+                "relations need the labels that count",
+                where=f"{path}:{line}",
+                given="none: with the label of pairs that are not related among them, F1 would be the accuracy",
+                remedy="name each label that stands for a relation (--label of domainlm task compare)",
+            )
         gold.append([record["id"], record.get("gold")])
-        sums[unit] = sums[unit] + counted if unit in sums else counted
-    by_unit = _by_document(sums)
-    if score:
-        return UnitCounts(by_unit, mean_of_sums, f"mean {score}", data_hash(gold))
-    return UnitCounts(by_unit, f1_of_sums, "F1 by exact match", data_hash(gold))
+    by_unit, kinds = add_up(counted, files)
+    metric, name = (mean_of_sums, f"mean {score}") if score else (f1_of_sums, "F1 by exact match")
+    return UnitCounts(by_unit, kinds, metric, name, data_hash(gold))
 
 
 def pool_files(paths: Sequence[Path], *, labels: Collection[str] = (), score: str = "") -> UnitCounts:
@@ -86,7 +98,7 @@ def pool_files(paths: Sequence[Path], *, labels: Collection[str] = (), score: st
     for path, other in zip(paths[1:], counted[1:], strict=True):
         check_same_units(first, other, path)
     pooled = {unit: np.sum([each.by_unit[unit] for each in counted], axis=0) for unit in first.by_unit}
-    return UnitCounts(pooled, first.metric, first.name, first.data)
+    return UnitCounts(pooled, first.kinds, first.metric, first.name, first.data)
 
 
 def check_same_units(first: UnitCounts, other: UnitCounts, where: Path) -> None:
@@ -113,6 +125,22 @@ def check_same_units(first: UnitCounts, other: UnitCounts, where: Path) -> None:
         )
 
 
+def _count(record: _Record, labels: Collection[str], score: str) -> CountedRecord:
+    document = record.get("document")
+    is_sentence = not score and isinstance(record["gold"], list)
+    return CountedRecord(
+        id=str(record["id"]),
+        document=document if isinstance(document, str) else "",
+        sums=_mean_sums(record, score) if score else _entity_sums(record, labels),
+        kind="question" if score else "document" if is_sentence else "text",
+        is_sentence=is_sentence,
+    )
+
+
+def _is_relation(record: _Record) -> bool:
+    return "first" in record and "second" in record and isinstance(record["gold"], str)
+
+
 def _entity_sums(record: _Record, labels: Collection[str]) -> Numbers:
     gold, found = _items(record["gold"], labels), _items(record["predicted"], labels)
     return np.array([len(gold), len(found), len(gold & found)], dtype=np.float64)
@@ -132,23 +160,3 @@ def _mean_sums(record: _Record, score: str) -> Numbers:
     if not isinstance(value, int | float):
         raise TypeError(f"not a number: {value!r}")
     return np.array([1.0, float(value)])
-
-
-def _unit_of(record: _Record) -> str:
-    """The document that the record names, or its own id."""
-    document = record.get("document")
-    return document if isinstance(document, str) else str(record["id"])
-
-
-def _by_document(sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
-    """Add up sentences, whose ids are `DOCUMENT:n`.
-
-    Where all are of one document, which is what files without documents say, the sentences stay as they are.
-    """
-    documents = {name: name.rpartition(":")[0] if _SENTENCE.fullmatch(name) else name for name in sums}
-    if len(set(documents.values())) == 1:
-        return dict(sums)
-    added: dict[str, Numbers] = {}
-    for name, document in documents.items():
-        added[document] = added[document] + sums[name] if document in added else sums[name]
-    return added

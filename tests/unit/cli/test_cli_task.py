@@ -75,7 +75,7 @@ def test_compare(invoke: Invoke, tmp_path: Path) -> None:
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
     entity = {"start": 0, "end": 4, "type": "ship"}
     for path, found in ((first, [entity]), (second, [])):
-        records = [{"id": f"test:{number}", "gold": [entity], "predicted": found} for number in range(12)]
+        records = [{"id": f"log{number}:0", "gold": [entity], "predicted": found} for number in range(12)]
         path.write_text("".join(f"{json.dumps(record)}\n" for record in records))
     result = invoke("compare", "--first", first, "--second", second, "--json")
     assert result.exit_code == 0, result.output

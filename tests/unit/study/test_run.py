@@ -135,7 +135,7 @@ def test_units_give_the_scores_that_they_belong_to(finished: Path) -> None:
     for row in told:
         units = results.units[row.units]
         sums, metric = units.sums[row.metric]
-        assert units.protocol == row.protocol
+        assert (row.protocol, units.protocol) == ("conlleval entity", "exact character span")
         assert float(metric(sums.sum(axis=0))) == pytest.approx(row.value)
 
 

@@ -17,17 +17,25 @@ from domainlm.study.units import unit_files
 Json = dict[str, Any]
 
 
-def written(folder: Path, kind: str, records: list[Json], scored_types: tuple[str, ...] = ()) -> Mapping[str, Any]:
-    """The content of the file for the test split of a fine-tuning that left these predictions."""
+def written(
+    folder: Path, kind: str, records: list[Json], labels: tuple[str, ...] = (), protocol: str = "first"
+) -> Mapping[str, Any]:
+    """The content of the file for the test split of a fine-tuning that left these predictions.
+
+    Its scores are about `labels`; its spec names none, as that of relations in JSON lines.
+    """
     (folder / "predictions.test.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
-    scores = [{"split": "test", "protocol": "first"}, {"split": "test", "protocol": "second"}]
+    scores = [
+        {"split": "test", "protocol": "first", "type": "", "labels": labels},
+        {"split": "test", "protocol": "second", "type": "", "labels": [*labels, "none"]},
+    ]
     (folder / "scores.json").write_text(json.dumps({"scores": scores}))
-    stage = cast(
-        "FinetuneStage", SimpleNamespace(key="k" * 40, spec=SimpleNamespace(kind=kind, scored_types=scored_types))
-    )
+    files = {"test": (SimpleNamespace(path=Path("data/test.tsv.gz")),)}
+    spec = SimpleNamespace(kind=kind, scored_types=())
+    stage = cast("FinetuneStage", SimpleNamespace(key="k" * 40, spec=spec, files=files))
     ((name, content),) = unit_files(stage, folder)
     assert name == "units-kkkkkkkkkkkk.test.json"
-    assert content["protocol"] == "first"
+    assert content["protocol"] == protocol
     return content
 
 
@@ -41,8 +49,17 @@ def test_entities_by_document(tmp_path: Path) -> None:
         {"id": "log7:1", "gold": [], "predicted": [entity(3, 5)]},
         {"id": "log8:0", "gold": [entity(1, 2)], "predicted": []},
     ]
-    content = written(tmp_path, "token", records)
+    content = written(tmp_path, "token", records, protocol="exact character span")
     assert (content["units"], content["counts"]) == (["log7", "log8"], [[2, 3, 1], [1, 0, 0]])
+    assert content["kinds"] == ["document"]
+
+
+def test_documents_are_told_from_files(tmp_path: Path) -> None:
+    ids = [f"{name}:{number}" for name in ("test", "log7") for number in range(1, 13)]
+    records: list[Json] = [{"id": each, "gold": [entity(0, 4)], "predicted": []} for each in ids]
+    content = written(tmp_path, "token", records, protocol="exact character span")
+    assert content["kinds"] == ["document", "block"]
+    assert content["counts"] == [[12, 0, 0], [10, 0, 0], [2, 0, 0]]
 
 
 def test_labels_that_are_scored(tmp_path: Path) -> None:
@@ -51,6 +68,7 @@ def test_labels_that_are_scored(tmp_path: Path) -> None:
         {"id": "b", "document": "log1", "gold": "none", "predicted": "tows"},
         {"id": "c", "document": "log2", "gold": "tows", "predicted": "none"},
     ]
+    records = [each | {"first": "x", "second": "y"} for each in records]
     content = written(tmp_path, "sequence", records, ("carries", "tows"))
     assert (content["units"], content["counts"]) == (["log1", "log2"], [[1, 2, 1], [1, 0, 0]])
 

@@ -20,6 +20,7 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.errors import DataError, RecipeError, StorageError
+from domainlm.plugin.samples import write_sample_of
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings, SampleSettings
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.resolved import Resolved
@@ -106,7 +107,7 @@ def order_of_recipe(resolved: Resolved, samples: Path, vocabulary: Path | None) 
     """
     if not resolved.cells:
         raise RecipeError(
-            "the recipe only measures", where=resolved.loaded.path, remedy="build its corpus by --corpus and --file"
+            "the recipe only measures", where=resolved.loaded.path, remedy="build its corpus by --spec and --file"
         )
     first = resolved.cells[0]
     if first.corpus.spec.name == TASK_TEXT:
@@ -247,6 +248,6 @@ def _finish(out: Path, works: Sequence[Path], tokens_per_file: int | None) -> Pr
 
 def _sample(spec: CorpusSpec | TaskSpec, settings: SampleSettings, folder: Path) -> dict[Any, tuple[Path, ...]]:
     """Write a synthetic sample: the same files in every shard."""
-    assert spec.sample is not None, spec.name  # resolving the recipe has checked it
     folder.mkdir(parents=True, exist_ok=True)
-    return dict(spec.sample.write(folder, settings.seed, settings.num_documents))
+    names = write_sample_of(spec, folder, seed=settings.seed, num_documents=settings.num_documents)
+    return {split: tuple(folder / name for name in found) for split, found in names.items()}

@@ -47,7 +47,7 @@ def check_corpus(spec: CorpusSpec, path: Path | None = None) -> CorpusCounts:
     with TemporaryDirectory(prefix="domainlm-check-") as name:
         folder = Path(name)
         if path is None:
-            files = write_sample(spec.sample, folder, keys=("text",), required="text", where=where)["text"]
+            files = write_sample(spec, folder, where)["text"]
             _check_patterns(spec, files, where)
         else:
             files = (path,)

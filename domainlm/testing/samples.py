@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from domainlm.api import ProblemLog, SampleWriter
-from domainlm.errors import UserError
+from domainlm.api import CorpusSpec, ProblemLog, TaskSpec
+from domainlm.errors import PluginError, UserError
+from domainlm.plugin.samples import write_sample_of
 from domainlm.testing.failure import CheckError
 from domainlm.text.files import NOT_UTF8
 
@@ -18,43 +19,32 @@ _Record = TypeVar("_Record")
 _Reader = Callable[[Path, ProblemLog], Iterator[_Record]]
 
 
-def write_sample(
-    sample: SampleWriter | None, folder: Path, *, keys: Collection[str], required: str, where: str
-) -> dict[str, tuple[Path, ...]]:
+def write_sample(spec: CorpusSpec | TaskSpec, folder: Path, where: str) -> dict[str, tuple[Path, ...]]:
     """Write a spec's sample and check that it depends on its arguments alone.
 
     Args:
-        sample: the spec's writer.
+        spec: the corpus or task.
         folder: an empty folder.
-        keys: the splits that a sample of this kind may have.
-        required: the split that it must have.
         where: the spec, for errors.
 
     Returns:
         The files of the sample of seed 0, by split.
     """
-    if sample is None:
+    if spec.sample is None:
         raise CheckError("the spec writes no sample", where=where, remedy="pass path=..., a file that it reads")
-    files = _written(sample, folder / "sample", 0, where)
-    unknown = sorted(set(files) - set(keys))
-    if unknown or not files.get(required):
-        raise CheckError(
-            f'the sample must have files under "{required}"', where=where, given=sorted(files), allowed=sorted(keys)
-        )
-    first = _contents(folder / "sample", files, where)
-    again = _written(sample, folder / "again", 0, where)
-    if _contents(folder / "again", again, where) != first:
+    files = _written(spec, folder / "sample", 0, where)
+    first = _contents(folder / "sample", files)
+    if _contents(folder / "again", _written(spec, folder / "again", 0, where)) != first:
         raise CheckError(
             "the sample differs when it is written twice with one seed",
             where=where,
             remedy="draw from random.Random(seed) alone, in a fixed order",
         )
-    other = _written(sample, folder / "other", 1, where)
-    if _contents(folder / "other", other, where) == first:
+    if _contents(folder / "other", _written(spec, folder / "other", 1, where)) == first:
         raise CheckError(
             "the sample is the same for every seed", where=where, remedy="draw it from random.Random(seed)"
         )
-    return files
+    return {split: tuple(folder / "sample" / name for name in names) for split, names in files.items()}
 
 
 def read_twice(
@@ -145,20 +135,15 @@ def _read(read: _Reader[_Record], path: Path, problems: ProblemLog, where: str) 
     return list(records)
 
 
-def _written(sample: SampleWriter, folder: Path, seed: int, where: str) -> dict[str, tuple[Path, ...]]:
+def _written(spec: CorpusSpec | TaskSpec, folder: Path, seed: int, where: str) -> dict[str, list[str]]:
+    """Names of the files below the folder, by split."""
     folder.mkdir()
-    files = sample.write(folder, seed, NUM_SAMPLE_DOCUMENTS)
-    if not isinstance(files, Mapping):
-        raise CheckError("the sample writer must return its files by split", where=where, given=repr(files))
-    return {split: tuple(paths) for split, paths in files.items()}
+    try:
+        return write_sample_of(spec, folder, seed=seed, num_documents=NUM_SAMPLE_DOCUMENTS)
+    except PluginError as error:
+        raise CheckError(error.problem, where=where, given=error.given, allowed=error.allowed) from error
 
 
-def _contents(folder: Path, files: Mapping[str, tuple[Path, ...]], where: str) -> dict[str, list[tuple[str, bytes]]]:
+def _contents(folder: Path, files: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[str, bytes]]]:
     """Names and bytes by split."""
-    for path in (path for paths in files.values() for path in paths):
-        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-            raise CheckError("the sample writer names a file it did not write into its folder", where=where, given=path)
-    return {
-        split: [(path.resolve().relative_to(folder.resolve()).as_posix(), path.read_bytes()) for path in paths]
-        for split, paths in files.items()
-    }
+    return {split: [(name, (folder / name).read_bytes()) for name in names] for split, names in files.items()}

@@ -65,11 +65,7 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
     _check_travels(spec, where)
     with TemporaryDirectory(prefix="domainlm-check-") as name:
         folder = Path(name)
-        if path is None:
-            sample = write_sample(spec.sample, folder, keys=SPLITS, required="train", where=where)
-            splits = _splits_by_file(sample)
-        else:
-            splits = {path: SPLITS}
+        splits = _splits_by_file(write_sample(spec, folder, where)) if path is None else {path: SPLITS}
         problems = ProblemLog()
         examples: list[Any] = []
         for file in splits:

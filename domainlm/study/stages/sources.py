@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainlm.api import CorpusSpec, TaskSpec
-from domainlm.errors import PluginError
+from domainlm.plugin.samples import write_sample_of
 from domainlm.study.files import FileHashes, read_json, write_json
 from domainlm.study.stage import Stage, StageContext
 
-_FILES = "files.json"
+_FILES, _FOLDER = "files.json", "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,11 @@ class SampleStage(Stage):
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Let the spec write its files, and remember which file is of which split."""
-        if self.spec.sample is None:
-            raise PluginError("writes no sample", where=self.spec.name)
-        folder = empty_folder(context.folder / "data")
-        files = self.spec.sample.write(folder, self.seed, self.num_documents)
-        names = {
-            split: [path.relative_to(context.folder).as_posix() for path in paths] for split, paths in files.items()
-        }
-        write_json(context.folder / _FILES, names)
+        folder = empty_folder(context.folder / _FOLDER)
+        names = write_sample_of(self.spec, folder, seed=self.seed, num_documents=self.num_documents)
+        below = {split: [f"{_FOLDER}/{name}" for name in found] for split, found in names.items()}
+        write_json(context.folder / _FILES, below)
+        assert self.spec.sample is not None, "it has written one"
         return {
             "description": self.spec.sample.description,
             "splits": {key: len(value) for key, value in names.items()},

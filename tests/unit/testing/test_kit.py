@@ -218,6 +218,25 @@ def test_bad_samples_are_found(sample: SampleWriter, problem: str) -> None:
         check_corpus(_corpus(sample=sample))
 
 
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        (lambda path: {"text": path}, "must return a tuple of paths for each split"),
+        (lambda path: {"text": (str(path),)}, "must return a tuple of paths for each split"),
+        (lambda path: {"text": str(path)}, "must return a tuple of paths for each split"),
+        (lambda path: (path,), "must return its files by split"),
+        (lambda path: {"text": (path,), "dev": (path,)}, 'must have files under "text"'),
+        (lambda path: {"text": ()}, 'must have files under "text"'),
+    ],
+)
+def test_what_a_writer_returns_is_checked(returned: Callable[[Path], Any], problem: str) -> None:
+    def write(folder: Path, seed: int, num_documents: int) -> Any:  # noqa: ANN401 - wrong on purpose
+        return returned(_write_text(folder, seed, num_documents)["text"][0])
+
+    with pytest.raises(CheckError, match=problem):
+        check_corpus(_corpus(sample=SampleWriter(write=write, description="synthetic")))
+
+
 def test_a_sample_that_a_folder_search_would_miss_is_found() -> None:
     with pytest.raises(CheckError, match="would not be found in a folder"):
         check_corpus(_corpus(patterns=("*.xml",)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,6 +121,25 @@ def test_the_text_of_tasks_is_left_to_runs(call: Call, tmp_path: Path) -> None:
     refused = call("corpus", "build", str(recipe), "--out", str(tmp_path / "out"))
     assert isinstance(refused.exception, RecipeError)
     assert "domainlm run" in str(refused.exception)
+
+
+def test_a_recipe_that_only_measures_says_by_which_options_its_corpus_is_built(
+    call: Call, tmp_path: Path, arguments: list[str]
+) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "Ann saw it.", "entities": []}\n')
+    recipe = tmp_path / "measure.toml"
+    recipe.write_text(
+        """
+        name = "measure"
+        measure = { task_facts = ["examples"] }
+        tasks = [{ spec = "core/spans", files = { train = ["train.jsonl"] } }]
+        """
+    )
+    refused = call("corpus", "build", str(recipe), "--out", str(tmp_path / "out"))
+    assert isinstance(refused.exception, RecipeError)
+    options = re.findall(r"--\w+", str(refused.exception.remedy))
+    assert options == ["--spec", "--file"]
+    assert set(options) <= set(arguments)  # which build one
 
 
 def test_a_finished_corpus_is_not_written_over(call: Call, arguments: list[str], tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -115,7 +116,9 @@ def _run_study(
         status = "failed"
         results: Path | None = None
         try:
-            results = _run(planned, runner, out)
+            rows = _make(planned, runner, out)
+            results = out / _RESULTS
+            _report(rows, runner, out)
             status = "complete"
         except KeyboardInterrupt:
             status = "interrupted"
@@ -127,27 +130,33 @@ def _run_study(
     return summary
 
 
-def _run(planned: PlannedRun, runner: Runner, out: Path) -> Path:
+def _make(planned: PlannedRun, runner: Runner, out: Path) -> Sequence[Mapping[str, Any]]:
+    """Make the stages and write results.json, last of all; returns its rows."""
     started = time.monotonic()
     with EnergyMeter() as meter:
         artifacts = runner.run_all(planned.graph)
     made = Graph(tuple(runner.cells), planned.graph.measured)
     results = collect_results(planned.resolved, made, artifacts, planned.lock, runner.failed)
-    if runner.failed and not results["rows"]:
+    rows: Sequence[Mapping[str, Any]] = results["rows"]
+    if runner.failed and not rows:
         raise runner.error or _study_error(runner, None)
     stops = runner.early_stops.as_list()
     if stops:
         results["early_stops"] = stops
     copy_logs(made, artifacts, out / "logs")
     copy_models(made, artifacts, out / "models")
-    write_json(out / _RESULTS, results)
     write_cost(out, artifacts.values(), seconds=time.monotonic() - started, joules=meter.joules)
-    for row in results["rows"]:
+    write_json(out / _RESULTS, results)
+    return rows
+
+
+def _report(rows: Sequence[Mapping[str, Any]], runner: Runner, out: Path) -> None:
+    """Tell of the scores and write the report; raises where stages failed."""
+    for row in rows:
         runner.observers.task_scored(runner.run, score_of(row))
     write_report(out)
     if runner.failed:
         raise _study_error(runner, out)
-    return out / _RESULTS
 
 
 def _study_error(runner: Runner, out: Path | None) -> StudyError:

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from domainlm import hookimpl
+from domainlm.api import RunSummary
 from domainlm.cli.plan import Target, plan_recipe
 from domainlm.errors import UserError
 from domainlm.plugin import load_plugins
+from domainlm.plugin.discovery import Candidate
+from domainlm.plugin.provider import Provider
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
 from domainlm.study.run import describe_run, run_recipe
@@ -109,6 +113,39 @@ def test_a_second_run_makes_nothing_anew(folder: Path) -> None:
         plugins=load_plugins(candidates=[]),
     )
     assert "to do" not in again
+
+
+@pytest.mark.parametrize(
+    ("is_interrupted", "damaged", "status"),
+    [(False, "wrecks", "failed"), (True, "", "interrupted"), (False, "wrecks ships", "failed")],
+)
+def test_the_end_of_a_run_tells_of_results_that_were_written(
+    folder: Path, damaged: str, status: str, *, is_interrupted: bool
+) -> None:
+    heard: list[RunSummary] = []
+
+    class Watch:
+        @hookimpl
+        def domainlm_task_scored(self) -> None:
+            if is_interrupted:
+                raise KeyboardInterrupt
+
+        @hookimpl
+        def domainlm_run_ended(self, summary: RunSummary) -> None:
+            heard.append(summary)
+
+    (folder / "wrecks.tsv").write_bytes((folder / "train.tsv").read_bytes())
+    recipe = RECIPE + '[[tasks]]\nspec = "core/conll"\nname = "wrecks"\nfiles = { train = ["wrecks.tsv"] }\n'
+    (folder / "harbour.toml").write_text(recipe, "utf-8")
+    for name in damaged.split():
+        (folder / {"ships": "train.tsv", "wrecks": "wrecks.tsv"}[name]).write_bytes(b"\xff")
+    plugins = load_plugins(candidates=[Candidate(Provider("dash", "1", "main"), Watch)])
+    with pytest.raises(KeyboardInterrupt if is_interrupted else UserError):
+        run_recipe(folder / "harbour.toml", out=folder / "out", store=None, overrides=(), plugins=plugins)
+    (summary,) = heard
+    written = folder / "out" / "results.json"
+    assert (summary.status, summary.results) == (status, written if written.is_file() else None)
+    assert written.is_file() == (damaged != "wrecks ships")  # else there is nothing to report
 
 
 def test_an_unknown_fact_names_those_there_are(folder: Path) -> None:

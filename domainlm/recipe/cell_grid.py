@@ -8,7 +8,6 @@ from domainlm.model.config import ModelConfig
 from domainlm.recipe.devices import Devices, devices_at_hand
 from domainlm.recipe.grid import ResolvedGrid, resolve_grid
 from domainlm.recipe.memory import check_memory, count_entries
-from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.resolved import ResolvedTask, ResolvedVocabulary, training_phases
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.work import work_of
@@ -37,8 +36,7 @@ def cell_grid(
         for label, phase in phases
     ]
     grid = resolve_grid(recipe.parallel, works, devices)
-    if grid.degrees.world_size > 1 or not _is_plain(recipe):
-        _check_whole(recipe.pretraining, "pretraining")
+    _check_whole(recipe, grid)
     if devices.kind == "cpu" and not devices.is_launched:  # GPUs' memory shows when the model is built
         check_memory(works[0][1], grid.degrees, where, size.name)
     return grid
@@ -56,19 +54,27 @@ def model_config(recipe: Recipe, size: ModelSizeSpec, vocabulary: ResolvedVocabu
     )
 
 
-def _is_plain(recipe: Recipe) -> bool:
-    """Whether one process trains the model as it is: `train.grid.needs_grid_worker` asks the same."""
-    return recipe.runtime.precision in ("fp32", "bf16") and recipe.parallel.activation_checkpointing == "off"
+def _in_the_way(recipe: Recipe, grid: ResolvedGrid) -> list[str]:
+    """What to set, so that one process trains the model as it is: `train.grid.needs_grid_worker` asks the same."""
+    changes = []
+    if grid.degrees.world_size > 1:
+        changes.append("[parallel] data = 1, pipeline = 1, tensor = 1")
+    if recipe.runtime.precision not in ("fp32", "bf16"):
+        changes.append('runtime.precision = "bf16" or "fp32"')
+    if recipe.parallel.activation_checkpointing != "off":
+        changes.append('parallel.activation_checkpointing = "off"')
+    return changes
 
 
-def _check_whole(settings: PretrainingSettings, where: str) -> None:
-    asked = {key: getattr(settings, key) for key in _FOR_WHOLE_MODELS}
-    for key, value in asked.items():
-        if value != _FOR_WHOLE_MODELS[key]:
+def _check_whole(recipe: Recipe, grid: ResolvedGrid) -> None:
+    changes = _in_the_way(recipe, grid)
+    for key, nothing in _FOR_WHOLE_MODELS.items():
+        value = getattr(recipe.pretraining, key)
+        if changes and value != nothing:
             raise RecipeError(
                 "this setting is for models that one process trains as a whole",
-                where=f"{where}: {key}",
+                where=f"pretraining: {key}",
                 given=value,
                 allowed="one rank, precision fp32 or bf16, and no activation checkpointing",
-                remedy=f"leave {key} out, or train on one rank: [parallel] data = 1, pipeline = 1, tensor = 1",
+                remedy=f"leave {key} out, or set {' and '.join(changes)}",
             )

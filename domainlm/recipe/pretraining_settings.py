@@ -49,13 +49,15 @@ class PretrainingSettings(Settings):
     max_minutes: Annotated[float, Field(gt=0.0)] | None = None
     """Pretrain for about so long: a fiftieth of the time measures the first steps, which are thrown away, and so many
     steps as fit into the rest make up the phase and its schedule. The model then depends on the machine. The number is
-    kept, so that a run which was stopped ends as it would have. On one rank only."""
+    kept, so that a run which was stopped ends as it would have. On one rank only, in precision fp32 or bf16, and
+    without activation checkpointing."""
     scored_steps: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
     """After so many steps the model is scored and fine-tuned, as at the end; those from num_steps on do not count."""
     early_stop: EarlyStopSettings | None = None
     """End at a scored step, by the dev score of a task."""
     num_steps_per_score: Positive | None = None
-    """Every so many steps the loss on the held-out documents, of [general] too, goes into the curves. On one rank."""
+    """Every so many steps the loss on the held-out documents, of [general] too, goes into the curves. On one rank only,
+    in precision fp32 or bf16, and without activation checkpointing."""
     num_sequences_per_step: Positive = 64
     """Global batch: sequences per optimizer step, over all ranks."""
     num_sequences_per_micro_batch: Positive = 32

@@ -184,8 +184,19 @@ def test_the_dev_score_is_that_of_the_first_protocol(scored: tuple[Path, Path, d
         ([SCORED, "pretraining.max_minutes=1"], "leave out max_minutes"),
         ([SCORED, "pretraining.early_stop.task=ship"], r"no such task(.|\n)*nearest: ships"),
         ([SCORED, "pretraining.early_stop.task=ships", "tasks.0.files.dev=[]"], "no dev split to stop by"),
-        (["pretraining.num_steps_per_score=2", "parallel.tensor=2"], "one process trains as a whole"),
+        (
+            ["pretraining.num_steps_per_score=2", "parallel.tensor=2"],
+            r"one process trains as a whole(.|\n)*set \[parallel\] data = 1, pipeline = 1, tensor = 1$",
+        ),
         (["pretraining.max_minutes=1", "parallel.tensor=2"], "one process trains as a whole"),
+        (
+            ["pretraining.max_minutes=1", "runtime.precision=bf16_weights"],
+            r'leave max_minutes out, or set runtime.precision = "bf16" or "fp32"$',
+        ),
+        (
+            ["pretraining.num_steps_per_score=2", "runtime.precision=fp16", "parallel.activation_checkpointing=1"],
+            r'set runtime.precision = "bf16" or "fp32" and parallel.activation_checkpointing = "off"$',
+        ),
     ],
 )
 def test_settings_that_contradict_one_another_are_refused(recipe: Path, overrides: list[str], message: str) -> None:

@@ -84,8 +84,8 @@ class StartSettings(Settings):
     vocabulary: str | None = None
     """The vocabulary that belongs to the start, relative to the recipe, where it is not in its folder."""
     vocabulary_transfer: Literal["mean", "random", "similarity"] = "mean"
-    """Where [vocabulary] asks for another one, how the vectors of entries start that the start's vocabulary lacks:
-    "mean" of the sub-tokens that it cuts them into (Gee et al. 2022), "random" with the mean and the deviation of all,
+    """Where [vocabulary] asks for another one, how entries that the start's vocabulary lacks are initialised: "mean" of
+    the sub-tokens that it cuts them into (Gee et al. 2022), "random" with the mean and the deviation of all entries,
     "similarity": mixtures of shared entries that occur alike in the corpus (after Dobler and de Melo 2023)."""
     optimizer: Literal["fresh", "carried"] = "fresh"
     """"carried": the optimizer goes on with the moments that a checkpoint of this program holds; "fresh": without any.
@@ -105,8 +105,9 @@ class RuntimeSettings(Settings):
     """Format of matrix products. "bf16" keeps fp32 weights (autocast); "bf16_weights" keeps bf16 weights, with fp32
     master copies in the optimizer; "fp16" keeps fp32 weights and scales the loss (Micikevicius et al. 2018)."""
     compile: bool | Literal["auto"] = "auto"
-    """Pretrain with layers that torch.compile has made kernels for; "auto": on a GPU, where it can. Dropout then draws
-    other numbers. Layers divided over tensor ranks are not compiled."""
+    """Pretrain with layers that torch.compile has made kernels for; "auto": on a GPU, where that can be done and
+    pretraining is expected to take minutes. Dropout then draws other numbers. Layers divided over tensor ranks are not
+    compiled."""
     deterministic: bool = True
     """On a GPU, train with kernels that give the same bytes each time. false also allows those that do not, such as a
     plugin's that has no other."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from domainlm.plugin import load_plugins
+from domainlm.recipe.cells import _NOT_VARIED
 from domainlm.study.run import run_recipe
 
 _RECIPE = """
@@ -126,6 +127,12 @@ def test_every_key_and_option_is_on_its_page(root: Path) -> None:
     commands = (root / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     assert "### `domainlm vocab rate`" in commands
     assert "| `--dry-run` |" in commands
+
+
+def test_what_cannot_be_varied_is_on_the_page(root: Path) -> None:
+    page = (root / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
+    sentence = page.partition("- `[study.axes]` varies any key but ")[2].partition(".")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(_NOT_VARIED)
 
 
 def test_the_readme_shows_a_table_of_the_quickstart_as_it_is(root: Path) -> None:

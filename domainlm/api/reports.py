@@ -78,14 +78,16 @@ class Score:
     """One number about one model: a row of results.json.
 
     Attributes:
-        stage: "lm-score" or "finetune".
-        task: spec name of the task, or "" for language-model scores.
+        stage: "lm-score", "finetune" or, of data and vocabularies that a recipe measures, "measure".
+        task: spec name of the task, or "" for language models and corpora.
         dataset: the name the recipe gives the data.
-        split: "dev", "test" or "held-out".
+        split: "dev" or "test" of a task, "held-out" of a language model; of a measurement the split that was counted,
+            "train" too, or "" for a corpus.
         metric: "f1", "precision", "recall", "masked_lm_loss", ...
-        protocol: how it was counted ("conlleval entity", ...).
-        value: fractions from 0 to 1 for accuracies and F1; nats for losses.
-        seed: of the fine-tuning or pretraining that produced the model.
+        protocol: how it was counted ("conlleval entity", ...), with ", before pretraining" behind it where it is a
+            score of the model that pretraining started from.
+        value: fractions from 0 to 1 for accuracies and F1; nats for losses; counts as they are.
+        seed: of the fine-tuning or, of language models, the pretraining; of measurements the recipe's first.
         extra: further facts (model, size, parameters, vocabulary, corpus, start, steps, ...).
     """
 

@@ -1,7 +1,7 @@
 """The entry point: from arguments to an exit code.
 
 0: done. 2: something the user can mend, or wrong usage. 130: interrupted (Ctrl-C). 143: ended by SIGTERM.
-141: whoever read our output went away. 1: a bug of ours.
+141: whoever read our output went away. 1: a bug of ours or, of `domainlm model compare`, models that differ.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _DEFAULT_FORMAT = "core/jsonl"
     "--output-format", default=_DEFAULT_FORMAT, show_default=True, metavar="NAME", help="Format of the output."
 )
 @click.option("--embed", type=click.Choice(["mean", "cls"]), help="Write a vector for each text instead.")
-@click.option("--stream", is_flag=True, help="Answer each line at once instead of some dozens together.")
+@click.option("--stream", is_flag=True, help="Answer each line at once, instead of up to 2,048 together.")
 @verbosity_options
 @click.pass_context
 def predict(

@@ -22,9 +22,9 @@ _FORMATS = ("markdown", "html", "csv", "latex")
 def report(folder: Path, formats: tuple[str, ...]) -> None:
     """Write the report of a finished run again.
 
-    DIR is the output folder of `domainlm run`. The report is made from its results.json and logs alone: report.md,
-    report.html (with plots, in one file), report.tex (the tables, for LaTeX with booktabs), scores.csv (every score)
-    and tables/ (each table as CSV).
+    DIR is the output folder of `domainlm run`. The report is made from its results.json, logs/ and cost.json (times
+    and energy) alone: report.md, report.html (with plots, in one file), report.tex (the tables, for LaTeX with
+    booktabs), scores.csv (every score) and tables/ (each table as CSV).
     """
     from domainlm.study.report import write_report
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from domainlm.api import ProblemLog
+from domainlm.api import Document, ProblemLog
 from domainlm.builtin.specs import read_jsonl, read_text
 from domainlm.errors import DataError
 from domainlm.text import files
@@ -116,6 +116,30 @@ def test_a_corpus_whose_reader_gives_nothing_is_refused(tmp_path: Path, prepare:
     with pytest.raises(DataError, match="no text"):
         prepare([tmp_path / "a.txt"], read=lambda path, problems: iter(()))
     assert not (tmp_path / "out" / "text").exists()
+
+
+@pytest.mark.parametrize("skip_bad_input", [False, True])
+@pytest.mark.parametrize(
+    "document",
+    [
+        Document("a", "The ship sailed."),  # type: ignore[arg-type]
+        Document("a", ("The ship sailed.", None)),  # type: ignore[arg-type]
+        Document("a", (text for text in ("The ship sailed.",))),  # type: ignore[arg-type]
+        Document(7, ("The ship sailed.",)),  # type: ignore[arg-type]
+        "The ship sailed.",
+    ],
+)
+def test_a_reader_that_gives_what_is_no_document_is_named(
+    tmp_path: Path, prepare: Prepare, document: object, *, skip_bad_input: bool
+) -> None:
+    def read_odd(path: Path, problems: ProblemLog) -> Iterator[object]:
+        yield from read_text(path, problems)
+        yield document
+
+    (tmp_path / "a.txt").write_text(_GOOD)
+    with pytest.raises(DataError, match=r"read_odd gave a document that is not sound") as caught:
+        prepare([tmp_path / "a.txt"], read=read_odd, skip_bad_input=skip_bad_input)
+    assert str(caught.value.where).startswith(str(tmp_path / "a.txt"))
 
 
 def test_bad_input_in_a_process_is_named_too(tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:

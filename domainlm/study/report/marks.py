@@ -10,6 +10,7 @@ from domainlm.study.report.aggregate import MEASURE_STAGE, best_means
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, compare, holm
+from domainlm.study.report.words import tests_text
 
 MARK_BELOW = "*"
 """Stands beside means that are worse than the best of their column by more than chance."""
@@ -80,17 +81,12 @@ def marks_sentence(marked: Collection[Marked]) -> str:
         return ""
     outcomes = [each.outcome for each in marked if each.outcome is not None]
     hows = {outcome.how for outcome in outcomes}
-    tests = {
-        "documents": "paired approximate randomisation over the documents (or questions) of the split, seeds pooled, "
-        "which says nothing of other seeds",
-        "seeds": "an exact paired sign-flip test over seeds",
-    }
-    used = [text for how, text in tests.items() if how in hows]
+    used = tests_text(outcomes, "of the split")
     sentences = ["Bold: the best mean of each column."]
     if used:
         num_tests = sum(outcome.p_value is not None for outcome in outcomes)
         sentences.append(
-            f"{MARK_BELOW}: below the best by more than chance, p < {LEVEL} two-sided by {'; or '.join(used)}; "
+            f"{MARK_BELOW}: below the best by more than chance, p < {LEVEL} two-sided by {used}; "
             f"adjusted for {num_tests} {'comparison' if num_tests == 1 else 'comparisons'} of this table (Holm)."
         )
     if "untested" in hows:

@@ -9,13 +9,8 @@ from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.means import ArmMean, Means
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome
-from domainlm.study.report.words import join_words, p_text, signed
+from domainlm.study.report.words import join_words, p_text, signed, tests_text
 
-_HOW = {
-    "documents": "paired approximate randomisation over the documents (or questions) within each data set, seeds "
-    "pooled, which says nothing of other seeds; interval: 95 % bootstrap over them",
-    "seeds": "an exact paired sign-flip test over seeds",
-}
 _UNTESTED = (
     f"Where no p stands, only scores by seed are known, and fewer than {MIN_SEEDS} seeds cannot give p < {LEVEL}"
 )
@@ -80,7 +75,8 @@ def _caption(means: Means, *, marks_best: bool) -> str:
         f"{metric_facts(column.metric).label} on {column.dataset} ({column.group.protocol or 'protocol not stated'})"
         for column in means.columns
     ]
-    hows = dict.fromkeys(entry.outcome.how for entry in means.entries if entry.outcome is not None)
+    outcomes = [entry.outcome for entry in means.entries if entry.outcome is not None]
+    hows = {outcome.how for outcome in outcomes}
     split = means.columns[0].group.split
     sentences = [
         f"Mean over data sets, each weighing the same{f', {split} split' if split else ''}: {join_words(scored)}.",
@@ -92,10 +88,11 @@ def _caption(means: Means, *, marks_best: bool) -> str:
         if means.seeds_left_out
         else "",
         "Bold: the best mean." if marks_best else "",
-        f"Differences are in points. p: two-sided, adjusted for the comparisons of this table (Holm), by "
-        f"{'; or '.join(_HOW[how] for how in hows if how != 'untested')}."
-        if set(hows) - {"untested"}
+        "Differences are in points. p: two-sided, adjusted for the comparisons of this table (Holm), by "
+        f"{tests_text(outcomes, 'within each data set')}."
+        if hows - {"untested"}
         else "",
+        "Interval: 95 % bootstrap over the same units." if "units" in hows else "",
         f"{_UNTESTED}." if "untested" in hows else "",
         f"Left out for lack of scores: {join_words([arm.label for arm in means.left_out])}." if means.left_out else "",
     ]

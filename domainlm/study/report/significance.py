@@ -1,6 +1,6 @@
-"""Whether models differ by more than chance, from what results hold: documents where they are there, else seeds.
+"""Whether models differ by more than chance, from what results hold: units where they are there, else seeds.
 
-Documents: paired approximate randomisation over the documents (or questions) of the split, the seeds that both models
+Units: paired approximate randomisation over the documents, questions, ... of the split, the seeds that both models
 have pooled (Noreen 1989; Yeh 2000). It tells models apart on other texts, not on other seeds. Seeds: an exact paired
 sign-flip test (Fisher 1935) on the differences of the seeds that both have. Of n seeds no p-value is below 2 / 2^n, so
 it takes six to get below 0.05; fewer are not tested. Families of tests are adjusted by Holm's method (1979).
@@ -20,13 +20,14 @@ import numpy as np
 
 from domainlm.study.report.units import Units
 from domainlm.tasks.significance import UnitPair, compare_means
+from domainlm.tasks.units import UnitKind
 
 LEVEL = 0.05
 MIN_SEEDS = 6
 MAX_EXACT_SEEDS = 12
 NUM_ROUNDS = 2_000
 
-How = Literal["documents", "seeds", "untested"]
+How = Literal["units", "seeds", "untested"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,10 @@ class Outcome:
             none.
         p_value: two-sided and not yet adjusted; None where nothing could be tested.
         how: what was paired.
-        interval: 95 % bootstrap interval of the difference over documents; None for other tests.
-        num_pairs: documents or seeds.
+        interval: 95 % bootstrap interval of the difference over units; None for other tests.
+        num_pairs: units or seeds.
+        kinds: what the units are.
+        protocols: how they were counted.
     """
 
     difference: float
@@ -67,6 +70,8 @@ class Outcome:
     how: How
     interval: tuple[float, float] | None = None
     num_pairs: int = 0
+    kinds: tuple[UnitKind, ...] = ()
+    protocols: tuple[str, ...] = ()
 
 
 def compare(first: Sample, second: Sample, metric: str) -> Outcome:
@@ -92,7 +97,10 @@ def compare_over(first: Mapping[str, Sample], second: Mapping[str, Sample], metr
     known = [pair for pair in pairs if pair is not None]
     if len(known) == len(pairs):
         found = compare_means(known, num_rounds=NUM_ROUNDS)
-        return Outcome(difference, found.p_value, "documents", found.interval, found.num_units)
+        paired = [units for sample in one for units in sample.units.values()]
+        kinds = tuple(dict.fromkeys(kind for units in paired for kind in units.kinds))
+        protocols = tuple(dict.fromkeys(units.protocol for units in paired))
+        return Outcome(difference, found.p_value, "units", found.interval, found.num_units, kinds, protocols)
     by_seed = [[[sample.of_seeds([seed]) for sample in side] for side in (one, other)] for seed in shared]
     p_value = sign_flip([statistics.fmean(_ahead(*of_seed)) for of_seed in by_seed])
     return Outcome(difference, p_value, "untested" if p_value is None else "seeds", num_pairs=len(shared))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.significance import How, Outcome
+from domainlm.tasks.units import UNIT_WORDS, UnitKind
+
+_BLOCKS = " (where the files do not tell documents apart)"
+_ENTITIES_PROTOCOL = "exact character span"
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -21,3 +26,28 @@ def signed(difference: float, metric: str) -> str:
 def p_text(p_value: float) -> str:
     """Print a p-value; very small ones only as that."""
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def tests_text(outcomes: Collection[Outcome], within: str) -> str:
+    """Say by which tests these came about; empty where nothing was tested.
+
+    Args:
+        outcomes: of one family of tests.
+        within: where units were swapped: "of the split".
+    """
+    kinds = dict.fromkeys(kind for outcome in outcomes for kind in outcome.kinds)
+    protocols = {protocol for outcome in outcomes for protocol in outcome.protocols}
+    spans = ", entities counted as exact character spans" if _ENTITIES_PROTOCOL in protocols else ""
+    texts: dict[How, str] = {
+        "units": f"paired approximate randomisation over the {_units_text(list(kinds))} {within}, seeds pooled{spans}, "
+        "which says nothing of other seeds",
+        "seeds": "an exact paired sign-flip test over seeds",
+    }
+    hows = {outcome.how for outcome in outcomes}
+    return "; or ".join(text for how, text in texts.items() if how in hows)
+
+
+def _units_text(kinds: Sequence[UnitKind]) -> str:
+    """What was swapped, the blocks with the reason for them."""
+    words = [f"{UNIT_WORDS[kind]}{_BLOCKS if kind == 'block' else ''}" for kind in kinds]
+    return join_words(words or ["units"])

@@ -59,6 +59,10 @@ def test_documents_are_told_from_files(tmp_path: Path) -> None:
     records: list[Json] = [{"id": each, "gold": [entity(0, 4)], "predicted": []} for each in ids]
     content = written(tmp_path, "token", records, protocol="exact character span")
     assert content["kinds"] == ["document", "block"]
+    (tmp_path / "units.json").write_text(json.dumps(content))
+    read = read_units(tmp_path / "units.json")
+    assert read is not None
+    assert (read.kinds, read.protocol) == (("document", "block"), "exact character span")
     assert content["counts"] == [[12, 0, 0], [10, 0, 0], [2, 0, 0]]
 
 
@@ -96,7 +100,16 @@ def test_a_split_without_an_example(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"protocol": "p", "data": "d", "units": ["a"], "counts": [[1, 2]]}']
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"format": 2, "protocol": "p", "kinds": [], "data": "d", "units": ["a"], "counts": [[1, 2]]}',
+        '{"format": 2, "protocol": "p", "kinds": ["word"], "data": "d", "units": ["a"], "counts": [[1, 2, 1]]}',
+        # Of an earlier version, which took the sentences of one file for units.
+        '{"format": 1, "protocol": "p", "data": "d", "units": ["a"], "counts": [[1, 2, 1]]}',
+    ],
 )
 def test_damaged_files_are_passed_over(tmp_path: Path, content: str) -> None:
     (tmp_path / "units.json").write_text(content)

@@ -119,12 +119,13 @@ def test_means_below_the_best_by_more_than_chance_are_marked(results: Json, writ
         if row["dataset"] == "harbours" and row["split"] == "test" and not row["type"]:
             row["units"] = f"logs/units-{row['steps']}-{row['seed']}.json"
             correct = 7 if row["steps"] == 1500 else 5
-            content = {"format": 1, "protocol": row["protocol"], "data": "d", "units": [f"u{n}" for n in range(60)]}
+            content = {"format": 2, "protocol": row["protocol"], "kinds": ["question"], "data": "d"}
+            content["units"] = [f"u{n}" for n in range(60)]
             (out / row["units"]).write_text(json.dumps(content | {"counts": [[10, 10, correct]] * 60}))
     table = main_table(results, write_run, reference())
     marked = [[cell.text for cell in row if cell.mark == "*"] for row in table.rows]
     assert marked == [[], ["67.0 ± 0.6", "65.0 ± 0.6"], [], [], [], [], []]
-    assert "paired approximate randomisation over the documents" in table.caption
+    assert "paired approximate randomisation over the questions of the split, seeds pooled, which" in table.caption
     assert "adjusted for 2 comparisons of this table (Holm)" in table.caption
     assert "Some comparisons could not be tested" in table.caption
 

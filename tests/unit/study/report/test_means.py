@@ -33,7 +33,9 @@ def _add_units(results: Json, out: Path) -> None:
         if row["stage"] == "finetune" and row["split"] == "test" and not row["type"]:
             row["units"] = f"logs/units-{row['dataset']}-{row['steps']}-{row['seed']}.json"
             names = [f"document {number}" for number in range(60)]
-            units = {"format": 1, "protocol": row["protocol"], "data": row["dataset"], "units": names}
+            kinds = ["document" if row["dataset"] == "harbours" else "block"]
+            units = {"format": 2, "protocol": "exact character span", "kinds": kinds}
+            units |= {"data": row["dataset"], "units": names}
             correct = 5 if row["steps"] == 0 else 6
             (out / row["units"]).write_text(json.dumps(units | {"counts": [[10, 10, correct]] * 60}), encoding="utf-8")
     (out / "results.json").write_text(json.dumps(results), encoding="utf-8")
@@ -56,6 +58,12 @@ def test_documents_of_all_data_sets_are_tested_together(results: Json, write_run
     out = write_run(results)
     _add_units(results, out)
     assert _cells(out)[1][2:5] == ["+4.1", "+10.0 to +10.0", "<0.001"]
+    table = _table(out)
+    assert table is not None
+    assert (
+        "over the documents and blocks of ten sentences (where the files do not tell documents apart) within each data "
+        "set, seeds pooled, entities counted as exact character spans, which"
+    ) in table.caption
     assert build_report(load_results(out)).answer[0].endswith("(beyond chance, p < 0.001).")
 
 

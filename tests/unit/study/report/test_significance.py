@@ -14,7 +14,7 @@ from domainlm.tasks.significance import f1_of_sums
 
 
 def units(counts: list[list[float]], data: str = "d") -> Units:
-    return Units("p", data, {"f1": (np.array(counts), f1_of_sums)})
+    return Units("p", data, {"f1": (np.array(counts), f1_of_sums)}, ("block",))
 
 
 def test_sign_flip_by_hand() -> None:
@@ -55,7 +55,7 @@ def test_documents_are_paired_where_they_are_known() -> None:
     good = units([[10, 10, 9]] * 40)
     bad = units([[10, 10, 5]] * 40)
     found = compare(Sample({0: 0.9}, {0: good}), Sample({0: 0.5}, {0: bad}), "f1")
-    assert (found.how, found.num_pairs) == ("documents", 40)
+    assert (found.how, found.num_pairs, found.kinds, found.protocols) == ("units", 40, ("block",), ("p",))
     assert found.p_value is not None
     assert found.p_value < 0.001
     assert found.difference == pytest.approx(0.4)

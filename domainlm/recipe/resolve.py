@@ -36,6 +36,7 @@ from domainlm.recipe.start import (
     start_size,
     start_vocabulary,
 )
+from domainlm.recipe.task_facts import check_task_facts
 from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
 from domainlm.recipe.toml_source import Table
 from domainlm.recipe.validate import validate_settings
@@ -58,13 +59,12 @@ def resolve(loaded: LoadedRecipe, registry: Registry, devices: Devices | None = 
     trained = [cell for cell in loaded.cells if not cell.recipe.measure.is_asked_for]
     cells = tuple(_resolve_cell(cell, loaded, registry, devices) for cell in trained)
     check_selection(loaded, {task.name for cell in cells for task in cell.tasks if not _has_dev(task)})
-    measured = [cell for cell in loaded.cells if cell.recipe.measure.is_asked_for]
-    return Resolved(
-        loaded,
-        cells,
-        reference=_reference(loaded, registry),
-        measured=tuple(_measured_cell(cell, loaded, registry) for cell in measured),
-    )
+    asked = [cell for cell in loaded.cells if cell.recipe.measure.is_asked_for]
+    measured = tuple(_measured_cell(cell, loaded, registry) for cell in asked)
+    kinds = {task.spec.kind for cell in measured for task in cell.tasks}
+    facts = dict.fromkeys(name for cell in asked for name in cell.recipe.measure.task_facts)
+    check_task_facts(facts, kinds, _where(loaded, "measure.task_facts"))
+    return Resolved(loaded, cells, reference=_reference(loaded, registry), measured=measured)
 
 
 def _reference(loaded: LoadedRecipe, registry: Registry) -> ReferenceTable | None:

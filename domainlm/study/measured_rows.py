@@ -22,11 +22,7 @@ _TOGETHER = "together"
 
 
 def measured_rows(cell: MeasuredStages, artifacts: Mapping[str, Artifact]) -> Iterator[dict[str, Any]]:
-    """A row for each thing measured; the same fields as those of scores.
-
-    Raises:
-        DataError: a fact is asked for that tasks of this kind do not have.
-    """
+    """A row for each thing measured; the same fields as those of scores."""
     asked = cell.cell.cell.recipe.measure
     common = _common(cell, artifacts)
     for rates in _made(cell.break_up_rates, artifacts):
@@ -55,7 +51,7 @@ def _task_rows(
     stage: TaskMeasureStage, names: tuple[str, ...], artifacts: Mapping[str, Artifact], common: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     for split, facts in measured_facts(artifacts[stage.key].folder).items():
-        for fact in chosen_facts(facts, names, f"{stage.name}: {split}"):
+        for fact in chosen_facts(facts, names):
             value = fact["value"]
             name = str(fact["name"]).replace(" ", "_").replace("-", "_")
             metric = f"num_{name}" if isinstance(value, int) else name

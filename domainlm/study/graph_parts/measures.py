@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domainlm.recipe.resolved import MeasuredCell, ResolvedTask
+from domainlm.recipe.task_facts import is_by_label
 from domainlm.study.files import FileHashes
 from domainlm.study.graph_parts.corpora import corpus_stage, sample_stage
 from domainlm.study.graph_parts.starts import vocabulary_stage
@@ -70,6 +71,7 @@ def _break_up_rates(cell: MeasuredCell, vocabulary: Stage, hashes: FileHashes) -
 
 
 def _task_facts(cell: MeasuredCell, hashes: FileHashes) -> Iterator[TaskFactsStage]:
+    asked = cell.cell.recipe.measure
     for task in cell.tasks:
         yield TaskFactsStage(
             label=task.name,
@@ -78,7 +80,8 @@ def _task_facts(cell: MeasuredCell, hashes: FileHashes) -> Iterator[TaskFactsSta
             name=task.name,
             files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
             companions=InputFile.all_of(task.companions(), hashes),
-            splits=cell.cell.recipe.measure.splits,
+            splits=asked.splits,
+            by_label=tuple(name for name in asked.task_facts if is_by_label(name, task.spec.kind)),
         )
 
 

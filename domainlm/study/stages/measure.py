@@ -85,12 +85,34 @@ class TaskFactsStage(TaskMeasureStage):
 
     kind: ClassVar[str] = "task-facts"
 
+    by_label: tuple[str, ...] = ()
+    """Facts asked for whose names hold a type or a label: there must be such a one in the data."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """As of every task measure, and the names that the data must know."""
+        return {**super().identity(), **({"by_label": list(self.by_label)} if self.by_label else {})}
+
     def measured(self, files: Mapping[Split, tuple[Path, ...]], context: StageContext) -> Facts:
-        """The facts of each split."""
-        found = {}
+        """The facts of each split.
+
+        Raises:
+            DataError: a type or label is asked for that none of the splits has.
+        """
+        found = Facts()
         for split, (facts, data) in describe_splits(self.spec, files).items():
             found[str(split)] = [asdict(fact) for fact in facts]
             context.problems.extend(data.problems.as_dict())
+        names = dict.fromkeys(fact["name"] for split in self.splits for fact in found.get(split, ()))
+        for name in self.by_label:
+            if name not in names:
+                raise DataError(
+                    "no such fact of this task",
+                    where=f"{self.name}: {', '.join(self.splits)}",
+                    given=name,
+                    allowed=list(names),
+                    nearest=nearest_name(name, names),
+                    remedy="measure.task_facts names what `domainlm task stats` prints",
+                )
         return found
 
 
@@ -100,21 +122,7 @@ def measured_facts(folder: Path) -> Mapping[str, list[dict[str, Any]]]:
     return facts
 
 
-def chosen_facts(facts: list[dict[str, Any]], names: tuple[str, ...], where: str) -> Iterator[dict[str, Any]]:
-    """The facts of these names, in their order.
-
-    Raises:
-        DataError: there is no such fact about this kind of task.
-    """
+def chosen_facts(facts: list[dict[str, Any]], names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The facts of these names, in their order, without those that this task or split does not have."""
     by_name = {fact["name"]: fact for fact in facts}
-    for name in names:
-        if name not in by_name:
-            raise DataError(
-                "no such fact of this task",
-                where=where,
-                given=name,
-                allowed=list(by_name),
-                nearest=nearest_name(name, by_name),
-                remedy="measure.task_facts names what `domainlm task stats` prints",
-            )
-        yield by_name[name]
+    return (by_name[name] for name in names if name in by_name)

@@ -148,10 +148,50 @@ def test_the_end_of_a_run_tells_of_results_that_were_written(
     assert written.is_file() == (damaged != "wrecks ships")  # else there is nothing to report
 
 
-def test_an_unknown_fact_names_those_there_are(folder: Path) -> None:
+LATE = """
+[[tasks]]
+spec = "core/classification-tsv"
+name = "late"
+files = { train = ["late.tsv"] }
+"""
+
+
+@pytest.fixture
+def mixed(folder: Path) -> Path:
+    """A token task and a sequence task, without a vocabulary."""
+    (folder / "late.tsv").write_text("came at noon\tearly\ncame at dusk\tlate\nsank\tearly\n", "utf-8")
+    (folder / "harbour.toml").write_text(RECIPE.replace("break_up_rate = true\n", "") + LATE, "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["word", "entities", "questions", "break-up rate", "mentions of ship"])
+def test_an_unknown_fact_is_refused_before_anything_is_read(mixed: Path, name: str) -> None:
+    registry = load_plugins(candidates=[]).registry
     with pytest.raises(UserError, match="no such fact") as caught:
-        measure(folder, "harbour", 'measure.task_facts=["word"]')
-    assert "words" in str(caught.value)
+        resolve(load_recipe(mixed / "harbour.toml", [f'measure.task_facts=["words", "{name}"]']), registry)
+    assert caught.value.given == name
+    assert {"words", "label bias", "relations", "examples of label ..."} <= set(caught.value.allowed)
+
+
+def test_a_task_whose_kind_lacks_a_fact_is_passed_over(mixed: Path) -> None:
+    facts = '["words", "examples", "examples of label late", "relations"]'
+    rows = measure(mixed, "harbour", f"measure.task_facts={facts}", 'measure.splits=["train"]')
+    assert {(row["dataset"], row["metric"]): row["value"] for row in rows} == {
+        ("ships", "num_words"): 5,
+        ("ships", "num_examples"): 2,
+        ("late", "num_examples"): 3,
+        ("late", "num_examples_of_label_late"): 1,
+    }
+
+
+def test_a_label_that_the_data_lacks_fails_that_task_alone_whatever_was_measured_before(mixed: Path) -> None:
+    measure(mixed, "harbour", 'measure.task_facts=["examples of label late", "words"]')
+    with pytest.raises(UserError, match=r"1 of 2 stages failed(.|\n)*no such fact"):
+        measure(mixed, "harbour", 'measure.task_facts=["examples of label lata", "words"]')
+    results = json.loads((mixed / "out-harbour" / "results.json").read_text("utf-8"))
+    assert {row["dataset"] for row in results["rows"]} == {"ships"}
+    (failure,) = results["failures"]
+    assert "nearest: examples of label late" in failure["error"]
 
 
 @pytest.mark.parametrize(

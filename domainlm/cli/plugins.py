@@ -42,7 +42,7 @@ def list_(context: click.Context, as_json: bool) -> None:
 @click.argument("name")
 @click.pass_context
 def show(context: click.Context, name: str) -> None:
-    """Show all that one plugin gives; NAME is that of its distribution."""
+    """Show all that one plugin gives; NAME is that of its distribution. The core is one of them, domainlm."""
     everything = cli_state(context).all_plugins
     wanted = normalise(name)
     everyone = {normalise(provider.distribution) for provider in _providers(everything)}

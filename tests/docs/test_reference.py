@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
 import tomllib
@@ -65,12 +65,9 @@ _CAPITALS = re.compile(r"[A-Z]+")
 
 @pytest.fixture(scope="module")
 def generate(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", root / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(root / "docs")
+        return importlib.import_module("generate")
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +124,16 @@ def test_every_key_and_option_is_on_its_page(root: Path) -> None:
     commands = (root / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     assert "### `domainlm vocab rate`" in commands
     assert "| `--dry-run` |" in commands
+
+
+def test_every_spec_of_the_core_is_on_its_page(root: Path) -> None:
+    page = (root / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
+    registry = load_plugins(candidates=[]).registry
+    named = {name for table in registry.tables[:4] for name in table}
+    rows = re.findall(r"^\| `(core/[\w-]+)` \| (.+) \|$", page.partition("## The core's specs\n")[2], re.MULTILINE)
+    assert {name for name, _ in rows} == named
+    # bert-base-uncased: 109,482,240 parameters, 590,592 of them in a pooler
+    assert dict(rows)["core/base"] == "12 layers, 768 wide, as BERT-base | 12 | 108.9 million"
 
 
 def test_what_cannot_be_varied_is_on_the_page(root: Path) -> None:

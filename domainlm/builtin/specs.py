@@ -196,6 +196,7 @@ def domainlm_tasks() -> list[TaskSpec]:
             name="core/conll",
             description="named entities in columns: a word and its tag a line (IOB and IOBES kinds)",
             kind="token",
+            version=2,
             read=read_conll,
             files={
                 "train": ("train.txt", "train.tsv", "train.conll", "train.iob"),

@@ -5,15 +5,16 @@
     wrote     VBD  O
 
 Columns are split at tabs where the line has one, else at blanks; the first is the word, the last the tag, what lies
-between is ignored. Lines that begin with `-DOCSTART-` end a sentence, as blank lines do. See `schemes.py` for the tags.
-A line with one column has no tag: the whole sentence around it is left out and counted, because any tag given to the
-word would be invented.
+between is ignored. See `schemes.py` for the tags. Lines whose first column is `-DOCSTART-` end a sentence, as blank
+lines do, and begin a document. A line with one column has no tag: the whole sentence around it is left out and counted,
+because any tag given to the word would be invented.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,12 +33,14 @@ class _Sentence:
 
     Attributes:
         number: from 1, sentences that are left out counted too, so that ids do not depend on them.
+        document: how many documents have begun before it.
         first_line: line of the first word.
         damaged_line: the first line that has no tag.
     """
 
     number: int
     first_line: int
+    document: int = 0
     words: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     damaged_line: int | None = None
@@ -46,7 +49,8 @@ class _Sentence:
 def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     """Give out the sentences of one file; the text of each is its words joined by single blanks.
 
-    All lines are read before the first sentence is given out, since the tag scheme is judged from the whole file.
+    All lines are read before the first sentence is given out, since the tag scheme is judged from the whole file. `id`
+    is "FILE_STEM:n", n from 1; where the file has several documents, "FILE_STEM:DOCUMENT:n", n from 0 in each.
 
     Args:
         path: the file, plain or `.gz`.
@@ -57,8 +61,7 @@ def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
     """
     sentences = list(_sentences(path))
     scheme = _detect_scheme(sentences, path)
-    stem = file_stem(path)
-    for sentence in sentences:
+    for sentence, name in zip(sentences, _names(sentences, file_stem(path)), strict=True):
         if sentence.damaged_line is not None:
             detail = f"sentence of {len(sentence.words)} words left out"
             problems.add("line without a tag", detail, path=path, line=sentence.damaged_line)
@@ -66,7 +69,7 @@ def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
         for place in find_breaks(sentence.tags, scheme):
             detail = f"{sentence.tags[place]} at {sentence.words[place]!r}, read leniently"
             problems.add(f"tag breaks the {scheme} scheme", detail, path=path, line=sentence.first_line + place)
-        yield _example(sentence, stem)
+        yield _example(sentence, name)
 
 
 def detect_scheme(path: Path) -> Scheme:
@@ -94,14 +97,15 @@ def _detect_scheme(sentences: Iterable[_Sentence], path: Path) -> Scheme:
 
 
 def _sentences(path: Path) -> Iterator[_Sentence]:
-    sentence = _Sentence(number=1, first_line=1)
+    sentence, num_documents = _Sentence(number=1, first_line=1), 0
     for line, content in enumerate(open_text(path), 1):
         columns = _columns(content)
         if not columns or columns[0] == _DOCUMENT_START:
             if sentence.words:
                 yield sentence
                 sentence = _Sentence(number=sentence.number + 1, first_line=line + 1)
-            sentence.first_line = line + 1
+            num_documents += columns[:1] == [_DOCUMENT_START]
+            sentence.first_line, sentence.document = line + 1, num_documents
             continue
         sentence.words.append(columns[0])
         sentence.tags.append(columns[-1])
@@ -111,6 +115,16 @@ def _sentences(path: Path) -> Iterator[_Sentence]:
         yield sentence
 
 
+def _names(sentences: Sequence[_Sentence], stem: str) -> Iterator[str]:
+    """The id of each sentence; with the number of its document where there are several."""
+    has_documents = len({sentence.document for sentence in sentences}) > 1
+    num_before: Counter[int] = Counter()
+    for sentence in sentences:
+        place = num_before[sentence.document]
+        yield f"{stem}:{sentence.document}:{place}" if has_documents else f"{stem}:{sentence.number}"
+        num_before[sentence.document] += 1
+
+
 def _columns(content: str) -> list[str]:
     """Split a line; only blanks and tabs count as white space, since a word may be another kind of it."""
     if "\t" in content.rstrip(_BLANKS):
@@ -118,7 +132,7 @@ def _columns(content: str) -> list[str]:
     return re.findall(r"[^ \t\r\n]+", content)
 
 
-def _example(sentence: _Sentence, stem: str) -> TokenExample:
+def _example(sentence: _Sentence, name: str) -> TokenExample:
     words: list[tuple[int, int]] = []
     start = 0
     for word in sentence.words:
@@ -126,4 +140,4 @@ def _example(sentence: _Sentence, stem: str) -> TokenExample:
         start += len(word) + 1
     spans = read_spans(sentence.tags)
     entities = sorted(Entity(words[span.start][0], words[span.end - 1][1], span.type) for span in spans)
-    return TokenExample(f"{stem}:{sentence.number}", " ".join(sentence.words), tuple(words), tuple(entities))
+    return TokenExample(name, " ".join(sentence.words), tuple(words), tuple(entities))

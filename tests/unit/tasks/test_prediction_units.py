@@ -78,6 +78,15 @@ def test_documents_of_several_files(tmp_path: Path) -> None:
         assert (units.kinds, num_gold(units)) == (("document",), {"log7": 12, "log8": 2})
 
 
+def test_documents_of_a_file_in_columns(tmp_path: Path) -> None:
+    path = tmp_path / "test.txt"
+    path.write_text("".join("-DOCSTART- O\n\n" + "Vega B-ship\n\n" * length for length in (3, 12, 2)))
+    ids = [example.id for example in read_conll(path, ProblemLog())]
+    for files in ((), {"test"}):
+        units = counted(tmp_path / "a.jsonl", entities(ids), files=files)
+        assert (units.kinds, [*num_gold(units).values()]) == (("document",), [3, 12, 2])
+
+
 def test_what_is_no_file_is_a_document_whatever_its_sentences_are_counted_from(tmp_path: Path) -> None:
     ids = [f"case-{case}:{number}" for case in (1, 2) for number in range(1, 26)]
     known = counted(tmp_path / "a.jsonl", entities(ids), files={"test"})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,20 +49,30 @@ def test_words_offsets_and_entities(tmp_path: Path, problems: ProblemLog, name: 
         TWO_SENTENCES.replace("\n\n", "\n \t\n\n\n"),
         "\n\n" + TWO_SENTENCES.rstrip("\n"),
         "-DOCSTART- -X- O O\n\n" + TWO_SENTENCES,
-        TWO_SENTENCES.replace("\n\n", "\n-DOCSTART-\n"),
         TWO_SENTENCES.replace("B-", "I-"),
         TWO_SENTENCES.replace("I-person", "E-person").replace("B-ship", "S-ship"),
         TWO_SENTENCES.replace("I-person", "L-person").replace("B-ship", "U-ship"),
     ],
     ids=[
         "blanks", "blanks and tabs", "more columns", "more columns, blanks", "windows", "several blank lines",
-        "no last line break", "document start", "document start between", "IOB1", "IOBES", "BILOU",
+        "no last line break", "document start", "IOB1", "IOBES", "BILOU",
     ],
 )  # fmt: skip
 def test_all_these_files_say_the_same(tmp_path: Path, problems: ProblemLog, content: str) -> None:
     expected = list(read_conll(_file(tmp_path, TWO_SENTENCES), problems))
     assert list(read_conll(_file(tmp_path, content), problems)) == expected
     assert not problems.counts
+
+
+def test_ids_say_which_document_a_sentence_is_of(tmp_path: Path, problems: ProblemLog) -> None:
+    start = "-DOCSTART- -X- O O\n\n"
+    untagged = "Lyra\n\n"
+    content = "\n".join([start + TWO_SENTENCES, start + start + untagged + TWO_SENTENCES, "Oslo\tO\n"])
+    found = list(read_conll(_file(tmp_path, content), problems))
+    assert [example.id for example in found] == ["crew:1:0", "crew:1:1", "crew:3:1", "crew:3:2", "crew:3:3"]
+    between = list(read_conll(_file(tmp_path, TWO_SENTENCES.replace("\n\n", "\n-DOCSTART-\n")), problems))
+    plain = list(read_conll(_file(tmp_path, TWO_SENTENCES), problems))
+    assert between == [replace(each, id=f"crew:{place}:0") for place, each in enumerate(plain)]
 
 
 def test_words_may_be_white_space_of_other_kinds_and_hold_blanks(tmp_path: Path, problems: ProblemLog) -> None:

@@ -43,7 +43,9 @@ class TokenExample:
     """One text whose words are to be labelled: usually a sentence.
 
     Attributes:
-        id: unique in its file; `document` where the text is a whole document, `document:n` for its nth sentence.
+        id: unique in its file; `document` where the text is a whole document, `document:n` for its nth sentence, from
+            0. Where files name no documents, `file:n` for the nth sentence of the file called file.EXT, from 1. Tests
+            of significance take documents for units, and elsewhere blocks of sentences.
         text: the text as it stands in the source; where the source has words only, they are joined by single blanks.
         words: `(start, end)` of each word in `text`, ascending, not overlapping. Every word is labelled and scored.
         entities: the annotated mentions, sorted. Empty for text that is to be tagged.

@@ -16,7 +16,12 @@ _FILE = click.Path(path_type=Path)
 @click.command(short_help="Test whether two models differ by more than chance.")
 @click.option("--first", multiple=True, required=True, type=_FILE, help="Predictions of the first model; one per seed.")
 @click.option("--second", multiple=True, required=True, type=_FILE, help="Predictions of the second model, likewise.")
-@click.option("--label", "labels", multiple=True, help="Type or label that counts; may be repeated.  [default: all]")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="Type or label that counts; may be repeated.  [default: all; for relations it must be given]",
+)
 @click.option("--score", default="", help="Average this number of each record instead of counting right answers.")
 @click.option("--rounds", type=click.IntRange(min=100), default=10_000, show_default=True, help="Random swaps.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the swaps.")
@@ -34,12 +39,16 @@ def compare(
     """Test whether two models differ by more than chance, on the documents of one split.
 
     The files are the predictions.test.jsonl that fine-tuning leaves in artifacts/finetune/. Paired approximate
-    randomisation over documents (Noreen 1989), two-sided, with a bootstrap interval of the difference. Where the
-    ids name one document alone, as those of CoNLL files do, its sentences are the units.
+    randomisation over documents (Noreen 1989), two-sided, with a bootstrap interval of the difference.
+
+    Sentences with ids "DOCUMENT:n", n from 0, are of one document. Those counted from 1 through a file that names no
+    documents, as CoNLL files mostly do, are taken in blocks of ten that follow one another. Questions, and texts with
+    a label each, are units themselves.
     """
     from domainlm.tasks.predictions import check_same_units, pool_files
     from domainlm.tasks.signature import Signature, labels_part
     from domainlm.tasks.significance import compare_units
+    from domainlm.tasks.units import UNIT_WORDS
 
     if len(first) != len(second):
         raise click.UsageError("give as many files with --first as with --second: one for each seed")
@@ -49,7 +58,7 @@ def compare(
     found = compare_units(one.matrix(units), other.matrix(units), one.metric, num_rounds=rounds, seed=seed)
     signature = str(
         Signature(
-            scorer="paired-randomisation:1",
+            scorer="paired-randomisation:2",
             protocol=one.name,
             labels=labels_part(labels),
             split="",
@@ -57,6 +66,7 @@ def compare(
             seeds=str(seed),
         )
     )
+    kinds = [UNIT_WORDS[kind] for kind in one.kinds]
     if as_json:
         echo_json(
             {
@@ -68,6 +78,7 @@ def compare(
                 "interval": list(found.interval),
                 "p_value": found.p_value,
                 "num_units": found.num_units,
+                "units": kinds,
                 "num_rounds": found.num_rounds,
             }
         )
@@ -76,5 +87,5 @@ def compare(
     click.echo(f"{one.name}: first {100 * found.first:.2f} %, second {100 * found.second:.2f} %")
     interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
     click.echo(f"difference {100 * (found.first - found.second):+.2f} points, {interval}")
-    click.echo(f"p = {found.p_value:.4g} ({found.num_units:,} units, {found.num_rounds:,} rounds)")
+    click.echo(f"p = {found.p_value:.4g} ({found.num_units:,} {' and '.join(kinds)}, {found.num_rounds:,} rounds)")
     click.echo(signature)

@@ -80,7 +80,28 @@ def test_compare(invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("compare", "--first", first, "--second", second, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert (found["first"], found["second"], found["num_units"]) == (1.0, 0.0, 12)
+    assert (found["first"], found["second"], found["num_units"], found["units"]) == (1.0, 0.0, 12, ["documents"])
     assert found["p_value"] < 0.005  # 2 / 2^12 in the limit
-    assert "p = " in invoke("compare", "--first", first, "--second", second).stdout
+    assert "(12 documents, 10,000 rounds)" in invoke("compare", "--first", first, "--second", second).stdout
     assert "as many files" in invoke("compare", "--first", first, "--first", first, "--second", second).output
+
+
+def test_compare_takes_sentences_without_documents_in_blocks(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("".join(f'{{"id": "test:{number}", "gold": [], "predicted": []}}\n' for number in range(1, 26)))
+    assert "(3 blocks of ten sentences, " in invoke("compare", "--first", path, "--second", path).stdout
+
+
+def test_compare_asks_for_the_labels_of_relations(invoke: Invoke, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    gold = ["none", "none", "none", "tows"]
+    for path, found in ((first, gold), (second, ["none"] * 4)):
+        pairs = [
+            {"id": f"{n}", "document": f"{n}", "first": "a", "second": "b", "gold": right, "predicted": given}
+            for n, (right, given) in enumerate(zip(gold, found, strict=True))
+        ]
+        path.write_text("".join(f"{json.dumps(record)}\n" for record in pairs))
+    result = invoke("compare", "--first", first, "--second", second)
+    assert "relations need the labels that count" in str(result.exception)
+    named = invoke("compare", "--first", first, "--second", second, "--label", "tows")
+    assert "first 100.00 %, second 0.00 %" in named.stdout

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from generating.command_line import command_line
+from generating.plugin_functions import plugin_functions
 from generating.recipe_keys import recipe_keys
 from generating.scaling import scaling_tables
 from generating.specs import core_specs
@@ -22,6 +23,7 @@ _END = "<!-- to here -->\n"
 PAGES: dict[str, Callable[[], str]] = {
     "recipe.md": lambda: f"{recipe_keys()}\n{core_specs()}",
     "command-line.md": command_line,
+    "hooks.md": plugin_functions,
     "../explanation/scaling.md": scaling_tables,
 }
 """Pages, from docs/reference, with what is generated in them."""

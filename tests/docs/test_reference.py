@@ -97,7 +97,7 @@ def _keys(records: Iterable[dict[str, Any]]) -> set[str]:
     return {key for record in records for key in record}
 
 
-@pytest.mark.parametrize("name", ["recipe.md", "command-line.md", "../explanation/scaling.md"])
+@pytest.mark.parametrize("name", ["recipe.md", "command-line.md", "hooks.md", "../explanation/scaling.md"])
 def test_generated_pages_are_up_to_date(name: str, root: Path, generate: ModuleType) -> None:
     page = (root / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert generate.rewritten(page, generate.PAGES[name]()) == page, "run: python docs/generate.py"

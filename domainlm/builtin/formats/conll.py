@@ -47,7 +47,7 @@ class _Sentence:
 
 
 def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
-    """Give out the sentences of one file; the text of each is its words joined by single blanks.
+    """Give out the sentences of one file in columns; the text of each is its words joined by single blanks.
 
     All lines are read before the first sentence is given out, since the tag scheme is judged from the whole file. `id`
     is "FILE_STEM:n", n from 1; where the file has several documents, "FILE_STEM:DOCUMENT:n", n from 0 in each.

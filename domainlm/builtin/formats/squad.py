@@ -45,7 +45,7 @@ class _Place:
 def read_squad(
     path: Path, problems: ProblemLog, *, takes_article: Callable[[int], bool] = lambda _: True
 ) -> Iterator[SpanExample]:
-    """Give out the questions of one file, in order.
+    """Give out the questions of one file in SQuAD's JSON, in order.
 
     Args:
         path: the file, plain or `.gz`. It is read whole.

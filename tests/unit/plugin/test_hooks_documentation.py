@@ -7,10 +7,11 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from domainlm import api
+from domainlm import api, reading, testing
 from domainlm.api.spec_base import SpecBase
 from domainlm.plugin import hookspecs
 from domainlm.plugin.checks import HOOKS
@@ -33,6 +34,17 @@ _DOCUMENTED_CLASSES = (
     "ArchiveMember",
     "Registration",
     "PairRules",
+    "Document",
+    "TokenExample",
+    "Entity",
+    "SequenceExample",
+    "RelationExample",
+    "Mention",
+    "Relation",
+    "SpanExample",
+    "Answer",
+    "Problem",
+    "VocabularySettings",
     "OutputSpec",
     "ReferenceTable",
     "ReferenceRow",
@@ -75,6 +87,22 @@ def test_documented_fields_are_the_classes_own(name: str) -> None:
     if issubclass(getattr(api, name), SpecBase):
         fields = [field for field in fields if field not in _COMMON_FIELDS]
     assert _documented_fields(name) == fields
+
+
+def test_a_log_of_problems_is_documented() -> None:
+    assert _documented_fields("ProblemLog") == sorted(vars(api.ProblemLog()))
+
+
+def test_everything_of_the_interface_is_on_the_page() -> None:
+    public = {name for name in api.__all__ if inspect.isclass(getattr(api, name))}
+    assert {name for name in public if not re.search(rf"`[^`\n]*\b{name}\b[^`\n]*`", _PAGE)} == set()
+
+
+@pytest.mark.parametrize("module", [reading, testing])
+def test_every_function_for_plugins_is_on_the_page(module: ModuleType) -> None:
+    public = [name for name in module.__all__ if inspect.isfunction(getattr(module, name))]
+    rows = _PAGE.partition(f"### `{module.__name__}`\n")[2].partition("\n#")[0]
+    assert re.findall(r"^\| `(\w+)\(", rows, re.MULTILINE) == public
 
 
 def test_fields_that_all_specs_share_are_documented_once() -> None:

@@ -18,7 +18,8 @@ class LossSettings(Settings):
     """"balanced": each item counts inversely to its label's frequency in the training split (King and Zeng 2001)."""
     gamma: Annotated[float, Field(ge=0.0)] = 2.0
     """Focal loss: how much items that are right already count less."""
-    alpha: Annotated[float, Field(ge=0.0)] = 1.0
-    """Dice loss: how much items that are right already count less; 0 gives the plain dice coefficient."""
+    alpha: Annotated[float, Field(ge=0.0)] = 0.0
+    """Dice loss: how much items that are right already count less; 0 gives the plain dice coefficient. Values near 1
+    stop learning: at 1, of two labels the loss is the same whichever is right."""
     smoothing: Annotated[float, Field(gt=0.0)] = 1.0
     """Dice loss: added to numerator and denominator."""

@@ -54,6 +54,28 @@ def test_dice_loss_worked_by_hand() -> None:
     assert loss.item() == pytest.approx(0.37142857 + 0.15789474, rel=1e-5)
 
 
+def test_at_alpha_one_the_dice_loss_of_two_labels_does_not_know_which_is_right() -> None:
+    logits, settings = LOGITS[:, :2], LossSettings(kind="dice", alpha=1.0)
+    first, second = (LabelLoss(settings)(logits, torch.full((4,), label)) for label in (0, 1))
+    assert first.item() == pytest.approx(second.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "dice", "focal"])
+@pytest.mark.parametrize("num_labels", [2, 4])
+def test_labels_that_are_easy_to_tell_apart_are_learned(kind: str, num_labels: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    labels = torch.arange(120) % num_labels
+    features = torch.randn(120, 8, generator=random) + 6 * nn.functional.one_hot(labels, 8)
+    weights = torch.randn(8, num_labels, generator=random).requires_grad_()  # at first, many are wrong
+    optimizer = torch.optim.Adam([weights], lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = LabelLoss(LossSettings.model_validate({"kind": kind}))(features @ weights, labels) / len(labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert (features @ weights).argmax(dim=-1).eq(labels).float().mean() > 0.98
+
+
 @given(gamma=st.floats(0.0, 3.0), scale=st.floats(0.1, 60.0), kind=st.sampled_from(["cross_entropy", "dice", "focal"]))
 def test_gradients_are_finite(gamma: float, scale: float, kind: str) -> None:
     logits = (LOGITS * scale).requires_grad_()

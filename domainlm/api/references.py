@@ -11,17 +11,25 @@ papers print them; nats, bits and numbers as they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from domainlm.api.field_checks import check_choice, check_optional, check_strings
 from domainlm.api.spec_base import SpecBase
-from domainlm.errors import SpecError
+from domainlm.errors import SpecError, nearest_name
 
 FieldValue: TypeAlias = bool | int | float | str
 Conditions: TypeAlias = Mapping[str, FieldValue | tuple[FieldValue, ...]]
 """Fields of a row of results.json with the values that they must have: all fields, and of several values any."""
+
+ROW_FIELDS = frozenset(
+    {
+        *("stage", "task", "dataset", "split", "metric", "protocol", "seed", "model", "arm", "size", "parameters"),
+        *("architecture", "vocabulary", "vocabulary_size", "vocabulary_id", "corpus", "start", "steps", "after"),
+    }
+)
+"""Fields of a row of results.json that rows can be told apart by; docs/reference/results.md says what they hold."""
 
 Relation = Literal["higher", "lower", "equal"]
 
@@ -51,6 +59,8 @@ class TableLayout:
         check_strings(self.columns, "columns", where)
         check_strings(self.metrics, "metrics", where)
         check_conditions(self.where, "where", where)
+        for key in ("rows", "columns", "headings"):
+            check_fields(getattr(self, key), key, where)
         for key in ("rows", "metrics"):
             if not getattr(self, key):
                 raise SpecError(f"no {key}", where=where, remedy=f"name at least one in {key}")
@@ -88,6 +98,7 @@ class ReferenceRow:
         for key, text in self.labels.items():
             if not isinstance(key, str) or not isinstance(text, str):
                 raise SpecError("wrong labels", where=where, given=repr(text), allowed="texts by field")
+        check_fields(self.labels, "labels", where)
         if not self.values:
             raise SpecError("no values", where=where, remedy='give them by metric: {"f1": 91.7}')
         for metric, value in self.values.items():
@@ -122,6 +133,7 @@ class Claim:
         where = f"Claim on {self.metric!r}"
         check_choice(self.relation, get_args(Relation), "relation", where)
         check_strings(self.each, "each", where)
+        check_fields(self.each, "each", where)
         check_conditions(self.first, "first", where)
         if isinstance(self.second, Mapping):
             check_conditions(self.second, "second", where)
@@ -193,7 +205,7 @@ class ReferenceTable(SpecBase):
 
 
 def check_conditions(conditions: object, key: str, where: str) -> None:
-    """Raise `SpecError` unless `conditions` are fields with values."""
+    """Raise `SpecError` unless `conditions` are known fields with values."""
     if not isinstance(conditions, Mapping):
         raise SpecError(f"wrong {key}", where=where, given=repr(conditions), allowed="a mapping from fields to values")
     for name, wanted in conditions.items():
@@ -208,6 +220,19 @@ def check_conditions(conditions: object, key: str, where: str) -> None:
                 where=where,
                 given=f"{name!r}: {wanted!r}",
                 allowed="a text, number or truth value, or a tuple of some",
+            )
+    check_fields(conditions, key, where)
+
+
+def check_fields(names: Iterable[str], key: str, where: str) -> None:
+    """Raise `SpecError` where one is neither a field of a row of results.json nor a dotted recipe key."""
+    for name in names:
+        if name not in ROW_FIELDS and "." not in name:
+            raise SpecError(
+                f"{name!r} is neither a field of results nor a dotted recipe key",
+                where=f"{where}: {key}",
+                allowed=sorted(ROW_FIELDS),
+                nearest=nearest_name(name, sorted(ROW_FIELDS)),
             )
 
 

@@ -7,28 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from domainlm.api import SpecError, TableLayout
-from domainlm.errors import nearest_name
 from domainlm.recipe.base import Scalar, Settings, Strings
-
-_ROW_FIELDS = frozenset(
-    {
-        *(
-            "stage",
-            "task",
-            "dataset",
-            "split",
-            "protocol",
-            "seed",
-            "model",
-            "arm",
-            "size",
-            "parameters",
-            "architecture",
-        ),
-        *("vocabulary", "vocabulary_size", "corpus", "start", "steps", "after"),
-    }
-)
-"""Fields of a row of results.json that a layout can be made of; docs/reference/results.md says what they hold."""
 
 _Several = Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)]
 
@@ -50,20 +29,12 @@ class LayoutSettings(Settings):
     """What the columns of row fields are called, where that is not the field's name."""
 
     @model_validator(mode="after")
-    def _check_fields(self) -> LayoutSettings:
-        for name in (*self.rows, *self.columns, *self.where, *self.headings):
-            if name not in _ROW_FIELDS and "." not in name:
-                nearest = nearest_name(name, _ROW_FIELDS)
-                hint = f"; did you mean {nearest!r}?" if nearest else ""
-                raise ValueError(f"{name!r} is neither a field of results nor a dotted recipe key{hint}")
-        return self
-
-    @model_validator(mode="after")
     def _check(self) -> LayoutSettings:
         try:
             self.table_layout()
         except SpecError as error:
-            raise ValueError(error.problem) from error
+            hint = f"; did you mean {error.nearest!r}?" if error.nearest else ""
+            raise ValueError(f"{error.problem}{hint}") from error
         return self
 
     def table_layout(self) -> TableLayout:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from domainlm.api import Claim, Finding, ReferenceRow, ReferenceTable, SpecError, TableLayout
+from domainlm.api.references import ROW_FIELDS
 from domainlm.plugin import Provider, Registry
-from domainlm.study.report.load import _ResultsFile
+from domainlm.study.report.load import Row, _ResultsFile
 from domainlm.study.report.reference import reference_as_dict
 
 _ROW = ReferenceRow(
@@ -64,3 +65,33 @@ def test_a_table_is_found_by_its_name() -> None:
 def test_what_is_wrong_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda name: TableLayout(rows=("arm", name), metrics=("f1",)), "rows"),
+        (lambda name: TableLayout(rows=("arm",), columns=(name,), metrics=("f1",)), "columns"),
+        (lambda name: TableLayout(rows=("arm",), metrics=("f1",), where={name: "a"}), "where"),
+        (lambda name: TableLayout(rows=("arm",), metrics=("f1",), headings={name: "a"}), "headings"),
+        (lambda name: ReferenceRow(labels={name: "a"}, where={"arm": "a"}, values={"f1": 1.0}), "labels"),
+        (lambda name: ReferenceRow(labels={}, where={name: "a"}, values={"f1": 1.0}), "where"),
+        (lambda name: Claim(metric="f1", first={name: "a"}, second={}), "first"),
+        (lambda name: Claim(metric="f1", first={}, second={name: "a"}), "second"),
+        (lambda name: Claim(metric="f1", first={}, second={}, exceeds=({}, {name: "a"})), "exceeds"),
+        (lambda name: Claim(metric="f1", first={}, second={}, each=(name,)), "each"),
+    ],
+)
+def test_a_misspelled_field_is_named_with_the_nearest(make: Callable[[str], object], key: str) -> None:
+    for name in ("dataset", "pretraining.num_steps", "vocabulary_id"):
+        make(name)
+    with pytest.raises(SpecError, match="'datset' is neither a field of results nor a dotted recipe key") as caught:
+        make("datset")
+    assert caught.value.nearest == "dataset"
+    assert str(caught.value.where).endswith(f": {key}")
+
+
+def test_the_fields_are_those_of_rows_that_tell_them_apart() -> None:
+    told_of_the_number = {"value", "counts", "signature", "units", "type"}  # rows of single types stand in no table
+    tables = {"cell", "settings", "epochs"}
+    assert set(Row.model_fields) - told_of_the_number - tables == ROW_FIELDS

@@ -2,7 +2,8 @@
 
 Candidates of all contexts are merged by their lower-cased text, probabilities added; empty ones and those of more
 than 100 characters are dropped, and the best five are kept (Lee et al. 2020). A candidate is right where its
-lower-cased text is that of an accepted answer, character by character. With r the rank of the first right one:
+lower-cased text is that of an accepted answer, character by character but for white space at its ends. With r the rank
+of the first right one:
 
     strict accuracy = share of the questions with r = 1, lenient accuracy = share with r <= 5,
     MRR = mean of 1 / r, 0 where no candidate is right
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 
 MAX_RANKED = 5
 PROTOCOL = f"factoid@{MAX_RANKED}"
-SCORER = "factoid:1"
+SCORER = "factoid:2"
 """With the version of the rules above, for signatures."""
 
 _MAX_CHARACTERS = 100
@@ -79,8 +80,8 @@ def merge_candidates(candidates: Iterable[tuple[str, float]]) -> tuple[Ranked, .
 
 def first_right(ranked: Sequence[str], accepted: Iterable[str]) -> int | None:
     """Rank (from 1) of the first right one of the first five; None where none is right."""
-    right = {text.lower() for text in accepted}
-    return next((rank for rank, text in enumerate(ranked[:MAX_RANKED], 1) if text.lower() in right), None)
+    right = {text.strip().lower() for text in accepted}
+    return next((rank for rank, text in enumerate(ranked[:MAX_RANKED], 1) if text.strip().lower() in right), None)
 
 
 def score_ranks(ranks: Sequence[int | None]) -> FactoidScores:

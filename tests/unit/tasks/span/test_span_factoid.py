@@ -37,6 +37,11 @@ def test_a_right_answer_is_exact_but_for_case(ranked: list[str], rank: int | Non
     assert first_right(ranked, ["aspirin", "acetylsalicylic acid"]) == rank
 
 
+def test_blanks_at_the_ends_of_accepted_answers_do_not_count() -> None:
+    assert first_right(["dystrophin"], ["Dystrophin \n"]) == 1
+    assert first_right(["dystro phin"], ["dystrophin "]) is None
+
+
 def test_every_question_is_in_the_denominator() -> None:
     # Ranks 1, 3, 5 and two questions without a right candidate: 1/5 strict, 3/5 lenient, (1 + 1/3 + 1/5) / 5.
     scores = score_ranks([1, 3, None, 5, None])

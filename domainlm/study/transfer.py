@@ -95,22 +95,36 @@ class TransferResult:
             found[f"{curve['stage']} {curve['dataset']}{seed}"] = [json.loads(line) for line in lines]
         return found
 
-    def score(self, metric: str, dataset: str, split: str = "test") -> float:
+    def score(self, metric: str, dataset: str, split: str = "test", *, protocol: str | None = None) -> float:
         """The mean over the seeds of a score, all types counted together, after pretraining.
+
+        Args:
+            metric: "f1", "accuracy", "masked_lm_loss", ...
+            dataset: the name of a task, or of the corpus for language-model scores.
+            split: "dev" or "test" of a task, "held-out" of a corpus.
+            protocol: how it is counted; as reports compare models, by the first that there is, where not given.
+
+        Returns:
+            A fraction from 0 to 1 for accuracies and F1; nats for losses.
 
         Raises:
             UserError: there is no such score.
         """
-        values = [
-            score.value
+        found = [
+            score
             for score in self.scores
             if (score.metric, score.dataset, score.split) == (metric, dataset, split)
             and not score.extra.get("type")
             and not score.protocol.endswith("before pretraining")
         ]
-        if not values:
+        if not found:
             known = sorted({f"{score.metric} of {score.dataset}, {score.split}" for score in self.scores})
             raise UserError("no such score", given=f"{metric} of {dataset}, {split}", allowed=known)
+        chosen = found[0].protocol if protocol is None else protocol
+        values = [score.value for score in found if score.protocol == chosen]
+        if not values:
+            protocols = list(dict.fromkeys(score.protocol for score in found))
+            raise UserError("no score by this protocol", where=f"{metric} of {dataset}", given=chosen, allowed=protocols)
         return sum(values) / len(values)
 
     def report(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import domainlm
-from domainlm.api import StageInfo, StepInfo
+from domainlm.api import Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, UserError
 from domainlm.model.files import read_config
 from domainlm.study.transfer import Budget, TransferResult
@@ -153,6 +153,20 @@ def test_it_trains_on_a_grid(data: Path, tmp_path: Path) -> None:
     assert "[parallel]\ndata = 2" in (result.out / "transfer.toml").read_text("utf-8")
     with pytest.raises(UserError, match=r"parallel\.data"):
         adapt(data, tmp_path / "other", grid={"data": 0}, tasks=())
+
+
+def test_a_score_is_of_one_protocol_and_a_mean_over_seeds(tmp_path: Path) -> None:
+    def f1(protocol: str, seed: int, value: float, **extra: object) -> Score:
+        common = {"stage": "finetune", "task": "core/conll", "dataset": "ships", "split": "test", "metric": "f1"}
+        return Score(**common, protocol=protocol, seed=seed, value=value, extra=extra)
+
+    scores = [f1("conlleval entity", 0, 0.5), f1("conlleval entity", 0, 0.1, type="Ship"), f1("exact", 0, 0.9)]
+    scores += [f1("conlleval entity", 1, 0.7), f1("exact", 1, 0.8)]
+    result = TransferResult("complete", tmp_path, tuple(scores))
+    assert result.score("f1", "ships") == pytest.approx(0.6)
+    assert result.score("f1", "ships", protocol="exact") == pytest.approx(0.85)
+    with pytest.raises(UserError, match=r"exact_match(.|\n)*allowed: conlleval entity, exact\n"):
+        result.score("f1", "ships", protocol="exact_match")
 
 
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:

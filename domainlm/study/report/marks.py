@@ -27,12 +27,14 @@ class Marked:
         is_best: whether it prints as the best does.
         outcome: of the test against the best; None for the best itself.
         p_value: of this test, adjusted over the table; None where nothing could be tested.
+        num_pairs: over how many pairs of means; 0 where nothing could be tested.
         is_worse: whether it is worse than the best on the seeds that were tested. The best may have others, too.
     """
 
     is_best: bool
     outcome: Outcome | None = None
     p_value: float | None = None
+    num_pairs: int = 0
     is_worse: bool = False
 
     @property
@@ -42,12 +44,16 @@ class Marked:
 
 
 def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entry, Marked]:
-    """Compare every mean with the best of its column; p-values are adjusted (Holm) over all of them together.
+    """Compare every mean with the best of its column; p-values are adjusted (Holm) over all columns together.
+
+    The best was chosen by the scores that are compared: any of the means might have come out as such. So p-values are
+    adjusted for all pairs of means of a column, as if each of them had been tested.
 
     Columns whose scores have different signatures are not compared, nor those without a better direction.
     """
     marked: dict[_Entry, Marked] = {}
     tests: list[tuple[_Entry, bool, bool, Outcome]] = []
+    num_pairs = 0
     for column in columns.values():
         metric = next(iter(column.values())).rows[0].metric
         facts = metric_facts(metric)
@@ -57,6 +63,7 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
         means = {entry: sign * pool.summary.mean for entry, pool in column.items()}
         best = max(means, key=means.__getitem__)
         printed = best_means([pool.summary for pool in column.values()], metric)
+        num_tested = 0
         for entry, pool in column.items():
             is_best = facts.format(pool.summary.mean) in printed
             if entry == best or pool.rows[0].stage == MEASURE_STAGE:
@@ -64,9 +71,11 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
             else:
                 outcome = compare(pool.sample, column[best].sample, metric)
                 tests.append((entry, is_best, sign * outcome.difference < 0, outcome))
-    adjusted = holm([outcome.p_value for *_, outcome in tests])
+                num_tested += outcome.p_value is not None
+        num_pairs += num_tested * (num_tested + 1) // 2  # with the best one more mean than tests
+    adjusted = holm([outcome.p_value for *_, outcome in tests], num_pairs)
     for (entry, is_best, is_worse, outcome), p_value in zip(tests, adjusted, strict=True):
-        marked[entry] = Marked(is_best, outcome, p_value, is_worse)
+        marked[entry] = Marked(is_best, outcome, p_value, 0 if p_value is None else num_pairs, is_worse)
     return marked
 
 
@@ -84,10 +93,13 @@ def marks_sentence(marked: Collection[Marked]) -> str:
     used = tests_text(outcomes, "of the split")
     sentences = ["Bold: the best mean of each column."]
     if used:
-        num_tests = sum(outcome.p_value is not None for outcome in outcomes)
+        num_pairs = max(each.num_pairs for each in marked)
+        pairs = (
+            f"all {num_pairs} pairs of means in the columns of this table (Holm), the best being chosen by the scores"
+        )
         sentences.append(
             f"{MARK_BELOW}: below the best by more than chance, p < {LEVEL} two-sided by {used}; "
-            f"adjusted for {num_tests} {'comparison' if num_tests == 1 else 'comparisons'} of this table (Holm)."
+            f"adjusted for {pairs if num_pairs > 1 else 'the one comparison of this table'}."
         )
     if "untested" in hows:
         which = "Some comparisons" if used else "Differences"

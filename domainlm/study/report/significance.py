@@ -124,13 +124,18 @@ def sign_flip(differences: Sequence[float]) -> float | None:
     return float(np.mean(sums >= abs(kept.sum()) - 1e-12))
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust a family of p-values; those that are None stay, and are not counted."""
+def holm(p_values: Sequence[float | None], num_tests: int = 0) -> list[float | None]:
+    """Adjust a family of p-values; those that are None stay, and are not counted.
+
+    Args:
+        p_values: of the tests.
+        num_tests: how many tests the family has, where it has others whose p-values are not asked for.
+    """
     known = sorted((p_value, place) for place, p_value in enumerate(p_values) if p_value is not None)
     adjusted: list[float | None] = [None] * len(p_values)
-    highest = 0.0
+    size, highest = max(num_tests, len(known)), 0.0
     for rank, (p_value, place) in enumerate(known):
-        highest = max(highest, min(1.0, (len(known) - rank) * p_value))
+        highest = max(highest, min(1.0, (size - rank) * p_value))
         adjusted[place] = highest
     return adjusted
 

@@ -126,7 +126,7 @@ def test_means_below_the_best_by_more_than_chance_are_marked(results: Json, writ
     marked = [[cell.text for cell in row if cell.mark == "*"] for row in table.rows]
     assert marked == [[], ["67.0 ± 0.6", "65.0 ± 0.6"], [], [], [], [], []]
     assert "paired approximate randomisation over the questions of the split, seeds pooled, which" in table.caption
-    assert "adjusted for 2 comparisons of this table (Holm)" in table.caption
+    assert "adjusted for all 2 pairs of means in the columns of this table (Holm)" in table.caption
     assert "Some comparisons could not be tested" in table.caption
 
 

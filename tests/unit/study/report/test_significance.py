@@ -41,6 +41,8 @@ def test_holm_by_hand() -> None:
     assert holm([0.04, None, 0.01, 0.02]) == [pytest.approx(0.04), None, pytest.approx(0.03), pytest.approx(0.04)]
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+    # Of a family of six: 0.01 x 6; 0.02 x 5.
+    assert holm([0.02, 0.01], 6) == [pytest.approx(0.1), pytest.approx(0.06)]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))

@@ -1,0 +1,54 @@
+"""Which means are marked as below the best of their column."""
+
+from __future__ import annotations
+
+import pytest
+
+from domainlm.study.report.load import Row
+from domainlm.study.report.marks import Marked, mark_columns, marks_sentence
+from domainlm.study.report.pools import Pool
+
+# Of n seeds that all point one way the sign-flip test gives 2 / 2^n.
+
+
+def column(num_models: int, num_seeds: int) -> dict[int, Pool]:
+    """Models of which each is ahead of the next one by the same, with every seed."""
+
+    def row(model: int, seed: int) -> Row:
+        return Row.model_validate(
+            {"stage": "finetune", "metric": "f1", "value": 0.9 - model / 100 + seed / 1000, "seed": seed}
+            | {"model": f"model {model}", "settings": {}, "cell": {"arm": f"{model}"}}
+        )
+
+    return {model: Pool(tuple(row(model, seed) for seed in range(num_seeds)), {}) for model in range(num_models)}
+
+
+def marked(num_models: int, num_seeds: int, num_columns: int = 1) -> dict[tuple[int, int], Marked]:
+    """What is known of the means of equal columns."""
+    pools = column(num_models, num_seeds)
+    return mark_columns({name: {(name, model): pool for model, pool in pools.items()} for name in range(num_columns)})
+
+
+def test_p_values_are_adjusted_for_all_pairs_since_any_model_might_have_been_the_best() -> None:
+    found = marked(5, 8)
+    # Ten pairs, not the four with the best: 10 x 2 / 2^8 is above 0.05, 4 x 2 / 2^8 would be below it.
+    assert found[0, 1].p_value == pytest.approx(10 * 2 / 2**8)
+    assert not any(each.is_below for each in found.values())
+    assert sum(each.is_below for each in marked(5, 9).values()) == 4
+    assert "adjusted for all 10 pairs of means in the columns of this table (Holm)" in marks_sentence(found.values())
+
+
+def test_the_pairs_of_all_columns_count() -> None:
+    assert marked(3, 8, num_columns=2)[1, 2].p_value == pytest.approx(6 * 2 / 2**8)
+
+
+def test_one_pair_is_not_adjusted() -> None:
+    found = marked(2, 6)
+    assert found[0, 1].p_value == pytest.approx(2 / 2**6)
+    assert "adjusted for the one comparison of this table." in marks_sentence(found.values())
+
+
+def test_nothing_is_adjusted_where_nothing_is_tested() -> None:
+    found = marked(3, 5)
+    assert {each.num_pairs for each in found.values()} == {0}
+    assert "adjusted" not in marks_sentence(found.values())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from domainlm.errors import SpecError
 
 
-def check_positive(value: object, key: str, where: str) -> None:
-    """Raise `SpecError` unless `value` is a whole number from 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a whole number from 1")
+def check_positive(value: object, key: str, where: str, least: int = 1) -> None:
+    """Raise `SpecError` unless `value` is a whole number from `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed=f"a whole number from {least}")
 
 
 def check_choice(value: object, choices: tuple[str, ...], key: str, where: str) -> None:
@@ -21,6 +23,18 @@ def check_callable(value: object, key: str, where: str) -> None:
     """Raise `SpecError` unless `value` can be called."""
     if not callable(value):
         raise SpecError(f"{key} must be callable", where=where, given=repr(value))
+
+
+def check_mapping(value: object, key: str, where: str) -> None:
+    """Raise `SpecError` unless `value` is a mapping from texts."""
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a mapping from texts, as a dictionary")
+
+
+def check_text(value: object, key: str, where: str) -> None:
+    """Raise `SpecError` unless `value` is a text; it may be empty."""
+    if not isinstance(value, str):
+        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a text")
 
 
 def check_strings(value: object, key: str, where: str) -> None:

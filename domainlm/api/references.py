@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-from domainlm.api.field_checks import check_choice, check_optional, check_strings
+from domainlm.api.field_checks import check_choice, check_mapping, check_optional, check_strings
 from domainlm.api.spec_base import SpecBase
 from domainlm.errors import SpecError, nearest_name
 
@@ -59,6 +59,7 @@ class TableLayout:
         check_strings(self.columns, "columns", where)
         check_strings(self.metrics, "metrics", where)
         check_conditions(self.where, "where", where)
+        check_mapping(self.headings, "headings", where)
         for key in ("rows", "columns", "headings"):
             check_fields(getattr(self, key), key, where)
         for key in ("rows", "metrics"):
@@ -89,6 +90,8 @@ class ReferenceRow:
     note: str = ""
 
     def __post_init__(self) -> None:
+        for key in ("labels", "values"):
+            check_mapping(getattr(self, key), key, "ReferenceRow")
         where = f"ReferenceRow {dict(self.labels)!r}"
         check_conditions(self.where, "where", where)
         if not self.where and not self.is_alone:

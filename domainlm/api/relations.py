@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from domainlm.api.field_checks import check_mapping
 from domainlm.errors import SpecError
 
 
@@ -27,6 +28,10 @@ class PairRules:
     overlap_dummy: str = "@BOTH$"
 
     def __post_init__(self) -> None:
+        check_mapping(self.dummies, "dummies", "PairRules")
+        if not isinstance(self.type_pairs, tuple) or any(not _is_pair(pair) for pair in self.type_pairs):
+            allowed = "a tuple of pairs of types"
+            raise SpecError("wrong type_pairs", where="PairRules", given=repr(self.type_pairs), allowed=allowed)
         texts = [*self.dummies.values(), self.overlap_dummy, self.no_relation]
         texts += [name for pair in self.type_pairs for name in pair]
         if not all(isinstance(text, str) and text.strip() for text in texts):
@@ -35,3 +40,7 @@ class PairRules:
     def dummy(self, mention_type: str) -> str:
         """What a mention of this type is replaced by."""
         return self.dummies.get(mention_type, f"@{mention_type.upper()}$")
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2

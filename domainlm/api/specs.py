@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from domainlm.api.fetching import FetchPlan
-from domainlm.api.field_checks import check_callable, check_choice, check_optional, check_positive, check_strings
+from domainlm.api.field_checks import (
+    check_callable,
+    check_choice,
+    check_mapping,
+    check_optional,
+    check_positive,
+    check_strings,
+    check_text,
+)
 from domainlm.api.problems import ProblemLog
 from domainlm.api.records import Document
 from domainlm.api.references import ReferenceTable
@@ -28,6 +36,9 @@ the answer to a question in a context."""
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+_MIN_ENTRIES = 10
+"""A vocabulary has no fewer, five special tokens included; recipes cannot ask for fewer either."""
 
 Architecture = Literal["megatron", "bert"]
 """Layer normalisation: "megatron" before each sub-layer (pre-LN, Shoeybi et al. 2019), "bert" after it (post-LN)."""
@@ -45,6 +56,11 @@ class SampleWriter:
 
     write: Callable[[Path, int, int], Mapping[str, tuple[Path, ...]]]
     description: str
+
+    def __post_init__(self) -> None:
+        check_callable(self.write, "write", "SampleWriter")
+        if not isinstance(self.description, str) or not self.description.strip():
+            raise SpecError("needs a description", where="SampleWriter", remedy="say that the sample is synthetic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +89,7 @@ class CorpusSpec(SpecBase):
         if not isinstance(self.replaces, bool):
             raise SpecError("wrong replaces", where=where, given=repr(self.replaces), allowed="True or False")
         check_strings(self.patterns, "patterns", where)
+        check_text(self.source, "source", where)
         check_optional(self.sample, SampleWriter, "sample", where)
         check_optional(self.fetch, FetchPlan, "fetch", where)
 
@@ -102,7 +119,8 @@ class VocabularySpec(SpecBase):
     Attributes:
         algorithm: "wordpiece", "bpe" (byte-level) and "unigram" learn one; "file" reads a BERT vocab.txt or a
             tokenizer.json; "custom" calls `learn`.
-        size: number of entries, special tokens included; the recipe must give it where it is None and one is learned.
+        size: number of entries, 10 or more, special tokens included; the recipe must give it where it is None and one
+            is learned.
         cased: keep capitals; the recipe may override it.
         file: the file to read; the recipe must give one where it is None and `algorithm` is "file".
         learn: for "custom": `learn(sentences, settings)` returns the text of a `tokenizer.json`.
@@ -117,7 +135,7 @@ class VocabularySpec(SpecBase):
     def _check(self, where: str) -> None:
         check_choice(self.algorithm, ("wordpiece", "bpe", "unigram", "file", "custom"), "algorithm", where)
         if self.size is not None:
-            check_positive(self.size, "size", where)
+            check_positive(self.size, "size", where, least=_MIN_ENTRIES)
         if self.algorithm == "custom":
             check_callable(self.learn, "learn", where)
         if not isinstance(self.cased, bool):
@@ -160,8 +178,9 @@ class ModelSizeSpec(SpecBase):
                 remedy=f"choose heads among the divisors of {self.hidden}",
             )
         check_choice(self.architecture, get_args(Architecture), "architecture", where)
-        if not 0.0 <= self.dropout < 1.0:
-            raise SpecError("wrong dropout", where=where, given=self.dropout, allowed="from 0.0 to below 1.0")
+        is_number = isinstance(self.dropout, int | float) and not isinstance(self.dropout, bool)
+        if not is_number or not 0.0 <= self.dropout < 1.0:
+            raise SpecError("wrong dropout", where=where, given=repr(self.dropout), allowed="from 0.0 to below 1.0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +226,12 @@ class TaskSpec(SpecBase):
         check_strings(self.types, "types", where)
         check_strings(self.scored_types, "scored_types", where)
         check_optional(self.pairs, PairRules, "pairs", where)
+        for key in ("companions", "read_split"):
+            if getattr(self, key) is not None:
+                check_callable(getattr(self, key), key, where)
+        for key in ("files", "defaults"):
+            check_mapping(getattr(self, key), key, where)
+        check_text(self.source, "source", where)
         for split, names in self.files.items():
             check_choice(split, SPLITS, "files", where)
             check_strings(names, f"files[{split!r}]", where)
@@ -255,6 +280,7 @@ class OutputSpec(SpecBase):
     write: Callable[[Iterable[Prediction]], Iterator[str]]
 
     def _check(self, where: str) -> None:
+        check_strings(self.kinds, "kinds", where)
         for kind in self.kinds:
             check_choice(kind, get_args(TaskKind), "kinds", where)
         check_callable(self.write, "write", where)

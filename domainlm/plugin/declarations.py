@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS_HOOK = "domainlm_commands"
 CORE_NAMESPACE = "core/"
+_OWN_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,10 @@ def _declared(plugin: object, hook: str, provider: Provider, manager: pluggy.Plu
             given = implementation.function()
             items = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else None
         except UserError as error:
-            raise as_plugin_error(error, where) from error
+            raise as_plugin_error(error, where_raised(error, where)) from error
         except Exception as error:
-            raise PluginError(f"the hook failed: {type(error).__name__}: {error}", where=where) from error
+            place = where_raised(error, where)
+            raise PluginError(f"the hook failed: {type(error).__name__}: {error}", where=place) from error
         if items is None:
             raise PluginError("the hook must return a list", where=where, given=repr(given))
         yield from items
@@ -106,6 +111,21 @@ def as_plugin_error(error: UserError, where: str) -> PluginError:
         nearest=error.nearest,
         remedy=error.remedy,
     )
+
+
+def where_raised(error: BaseException, where: str) -> str:
+    """`where`, and the file and line of the plugin that led to the error."""
+    return ", ".join(filter(None, (where, raised_at(error))))
+
+
+def raised_at(error: BaseException) -> str:
+    """File and line of the last code outside of domainlm that led to the error; empty where there is none."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<", _OWN_FOLDER)) and f"{os.sep}importlib" not in frame.filename
+    ]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def _wrong_item(item: object, wanted: str, hook: str, provider: Provider) -> PluginError:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,7 +12,7 @@ from domainlm.api import Spec
 from domainlm.errors import PluginError, UserError
 from domainlm.plugin import hookspecs
 from domainlm.plugin.checks import check_implementations
-from domainlm.plugin.declarations import ProvidedCommand, as_plugin_error, collect, enter
+from domainlm.plugin.declarations import ProvidedCommand, as_plugin_error, collect, enter, raised_at, where_raised
 from domainlm.plugin.discovery import (
     CORE,
     DISABLE_VARIABLE,
@@ -148,10 +146,11 @@ def _import(candidate: Candidate, where: str) -> object:
     try:
         return candidate.load()
     except UserError as error:
-        raise as_plugin_error(error, where) from error
+        raise as_plugin_error(error, where_raised(error, where)) from error
     except (Exception, SystemExit) as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise PluginError(f"the plugin cannot be imported: {cause}{_raised_at(error)}", where=where) from error
+        place = raised_at(error)
+        cause = f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
+        raise PluginError(f"the plugin cannot be imported: {cause}", where=where) from error
 
 
 def _register(plugin: object, manager: pluggy.PluginManager, provider: Provider) -> None:
@@ -169,15 +168,6 @@ def _register(plugin: object, manager: pluggy.PluginManager, provider: Provider)
         if manager.is_registered(plugin):
             manager.unregister(plugin)
         raise PluginError(str(error), where=f"plugin {provider}") from error
-
-
-def _raised_at(error: BaseException) -> str:
-    """The last line of the plugin's that led to the error, import machinery left out."""
-    frames: Iterable[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame for frame in frames if not frame.filename.startswith("<") and f"{os.sep}importlib" not in frame.filename
-    ]
-    return f" ({own[-1].filename}:{own[-1].lineno})" if len(own) > 1 else ""
 
 
 def _with_remedy(error: PluginError, provider: Provider) -> PluginError:

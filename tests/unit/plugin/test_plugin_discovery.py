@@ -67,7 +67,9 @@ def test_a_spec_wrong_at_import_keeps_its_own_explanation(site: Path) -> None:
     broken = {plugin.provider.distribution: plugin.error for plugin in load_plugins(strict=False).broken}
 
     message = str(broken["domainlm-ferry"])
-    assert message.startswith("plugin domainlm-ferry 2.0: ModelSizeSpec 'Ferry': not a spec name")
+    line = code[: code.index("ModelSizeSpec(name='Ferry'")].count("\n") + 1
+    place = f"{site / 'ferry_plugin_wrong.py'}:{line}"
+    assert message.startswith(f"plugin domainlm-ferry 2.0, {place}: ModelSizeSpec 'Ferry': not a spec name")
     assert 'allowed: "namespace/name" in lower-case letters' in message
 
 

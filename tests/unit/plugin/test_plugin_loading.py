@@ -196,8 +196,24 @@ def test_a_spec_with_a_wrong_field_names_plugin_hook_and_field(load_these: Fixtu
 
     message = _error(load_these, harbour=make_plugin(domainlm_model_sizes))
 
-    assert message.startswith("plugin harbour 1.2, hook domainlm_model_sizes: ModelSizeSpec 'harbour/odd':")
+    place = f"{__file__}:{domainlm_model_sizes.__code__.co_firstlineno + 2}"
+    assert message.startswith(f"plugin harbour 1.2, hook domainlm_model_sizes, {place}: ModelSizeSpec 'harbour/odd':")
     assert "hidden 30 is not divisible by heads 4" in message
+
+
+def test_an_error_in_a_hook_is_told_with_its_line(load_these: Fixture, make_plugin: Fixture) -> None:
+    def give() -> ModelSizeSpec:
+        return ModelSizeSpec(name="harbour/odd", description="odd", layers=1, hiden=30, heads=4)  # type: ignore[call-arg]
+
+    @hookimpl
+    def domainlm_model_sizes() -> list[ModelSizeSpec]:
+        return [give()]
+
+    message = _error(load_these, harbour=make_plugin(domainlm_model_sizes))
+
+    place = f"{__file__}:{give.__code__.co_firstlineno + 1}"
+    assert f"hook domainlm_model_sizes, {place}: the hook failed: TypeError: " in message
+    assert "'hiden'" in message
 
 
 def test_something_that_is_no_spec_is_refused(load_these: Fixture, make_plugin: Fixture) -> None:

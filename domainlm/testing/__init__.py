@@ -9,6 +9,7 @@ Every check raises `CheckError`, a `UserError` that says where, what was found a
 AssertionError, so that the checks also hold under `python -O` and can be run outside of a test suite.
 """
 
+from domainlm.plugin import Registry
 from domainlm.testing.corpora import CorpusCounts, check_corpus
 from domainlm.testing.failure import CheckError
 from domainlm.testing.plugins import PluginReport, check_plugin, plugin_registry
@@ -23,6 +24,7 @@ __all__ = [
     "CheckError",
     "CorpusCounts",
     "PluginReport",
+    "Registry",
     "SurvivalCounts",
     "TaskCounts",
     "check_corpus",

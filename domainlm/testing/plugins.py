@@ -21,6 +21,7 @@ from domainlm.api import (
     TaskSpec,
     VocabularySpec,
 )
+from domainlm.errors import PluginError
 from domainlm.plugin import LoadedPlugins, Provider, Registry, load_plugins
 from domainlm.plugin.discovery import Candidate, normalise
 from domainlm.plugin.marker import PROJECT
@@ -64,7 +65,7 @@ class PluginReport:
     skipped: tuple[str, ...]
 
 
-def check_plugin(plugin: ModuleType | str) -> PluginReport:
+def check_plugin(plugin: object) -> PluginReport:
     """Check all that a plugin gives, and that loading it is cheap.
 
     Its recipes may use the core, the plugin itself and the installed plugins that they name under `requires.plugins`;
@@ -72,7 +73,7 @@ def check_plugin(plugin: ModuleType | str) -> PluginReport:
 
     Args:
         plugin: what the entry point names, as it stands there ("my_plugin.hooks", "my_plugin:instance"), or the module
-            itself. It must be importable, but need not be installed.
+            or instance itself. It must be importable, but need not be installed.
 
     Raises:
         CheckError: a rule is broken by a spec, or loading imports a heavy library.
@@ -96,12 +97,17 @@ def check_plugin(plugin: ModuleType | str) -> PluginReport:
     return PluginReport(tuple(checked), tuple(skipped))
 
 
-def plugin_registry(*plugins: ModuleType | str) -> Registry:
+def plugin_registry(*plugins: object) -> Registry:
     """The core's specs and those of the given plugins, installed or not; other installed plugins are left out.
+
+        from domainlm.testing import Registry, plugin_registry
 
         @pytest.fixture
         def registry() -> Registry:
             return plugin_registry("my_plugin.hooks")
+
+    Args:
+        plugins: each as `check_plugin` takes it.
 
     Raises:
         PluginError: a plugin breaks a rule.
@@ -115,11 +121,11 @@ def loaded_heavy(entry_value: str) -> list[str]:
     return [name for name in HEAVY_LIBRARIES if name in sys.modules]
 
 
-def _load(*plugins: ModuleType | str) -> LoadedPlugins:
+def _load(*plugins: object) -> LoadedPlugins:
     return load_plugins(candidates=[_candidate(plugin) for plugin in plugins])
 
 
-def _load_with_required(plugin: ModuleType | str) -> LoadedPlugins:
+def _load_with_required(plugin: object) -> LoadedPlugins:
     """The plugin, and the installed ones that its recipes require, and those that the recipes they extend require."""
     name = _entry_value(plugin)
     loaded = _load(plugin)
@@ -143,14 +149,35 @@ def _installed(distributions: Collection[str], name: str) -> list[Candidate]:
     ]
 
 
-def _candidate(plugin: ModuleType | str) -> Candidate:
+def _candidate(plugin: object) -> Candidate:
     value = _entry_value(plugin)
     entry = EntryPoint(name="plugin", value=value, group=PROJECT)
     return Candidate(Provider(value, UNDER_TEST, entry.name), entry.load if isinstance(plugin, str) else lambda: plugin)
 
 
-def _entry_value(plugin: ModuleType | str) -> str:
-    return plugin if isinstance(plugin, str) else plugin.__name__
+def _entry_value(plugin: object) -> str:
+    """What an entry point would name.
+
+    Raises:
+        PluginError: an object that stands at the top of no module of its package.
+    """
+    if isinstance(plugin, str):
+        return plugin
+    if isinstance(plugin, ModuleType):
+        return plugin.__name__
+    home = type(plugin).__module__
+    package = home.partition(".")[0]
+    near = [name for name in sorted(sys.modules) if name == package or name.startswith(f"{package}.")]
+    for name in (home, *near):
+        for attribute, value in vars(sys.modules.get(name, ModuleType(name))).items():
+            if value is plugin:
+                return f"{name}:{attribute}"
+    raise PluginError(
+        "no module has this plugin at its top, so that no entry point could name it",
+        where=home,
+        given=repr(plugin),
+        allowed='a module, an instance in it, or their names: "my_plugin.hooks", "my_plugin:instance"',
+    )
 
 
 def _check_cheap(entry_value: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from domainlm.errors import PluginError, UserError
-from domainlm.testing import CheckError, check_plugin, plugin_registry
+from domainlm.testing import CheckError, Registry, check_plugin, plugin_registry
 
 _PLUGIN = """
 {imports}
@@ -71,6 +71,16 @@ plugin = Plugin()
     (folder / "cook_instance.py").write_text(code, encoding="utf-8")
 
     assert check_plugin("cook_instance:plugin").checked == ("cook/pan@1",)
+    made = importlib.import_module("cook_instance")
+    assert check_plugin(made.plugin).checked == ("cook/pan@1",)
+    registry: Registry = plugin_registry(made.plugin)
+    assert registry.model_size("cook/pan").hidden == 32
+
+
+@pytest.mark.parametrize("checked", [check_plugin, plugin_registry])
+def test_an_instance_that_no_entry_point_could_name_is_refused(checked: Callable[[object], object]) -> None:
+    with pytest.raises(PluginError, match="no module has this plugin at its top"):
+        checked(object())
 
 
 def test_a_plugin_that_cannot_be_loaded_is_refused() -> None:

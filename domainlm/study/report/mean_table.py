@@ -44,14 +44,17 @@ def mean_sentence(means: Means) -> str:
     points = metric_facts(metric).format(abs(best.outcome.difference))
     # Where the arms share no seed, the highest mean may be below the first arm's on the seeds that these two share.
     side = "above" if best.outcome.difference >= 0 else "on the seeds of both below"
-    ahead = f"{points} points {side} {first.arm.label}"
-    return f"{what} are highest with {best.arm.label}: {format_summary(best.summary, metric)}, {ahead}{_chance(best)}."
+    ahead = f"{points} points {side} {first.arm.label}{_chance(best, first)}"
+    return f"{what} are highest with {best.arm.label}: {format_summary(best.summary, metric)}, {ahead}."
 
 
-def _chance(entry: ArmMean) -> str:
+def _chance(entry: ArmMean, baseline: ArmMean) -> str:
+    """Whether the difference is beyond chance, and of how many pretrainings this is said."""
     if entry.p_value is None:
         return " (not tested)"
-    return f" ({'beyond' if entry.p_value < LEVEL else 'within'} chance, p {_relation(entry.p_value)})"
+    num_pretrained = entry.is_pretrained + baseline.is_pretrained
+    of = ("", "; one pretraining", "; one pretraining each")[num_pretrained]
+    return f" ({'beyond' if entry.p_value < LEVEL else 'within'} chance, p {_relation(entry.p_value)}{of})"
 
 
 def _relation(p_value: float) -> str:

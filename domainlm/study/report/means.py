@@ -34,12 +34,14 @@ class ArmMean:
             arms share none.
         outcome: of the test against the first arm; None for that arm.
         p_value: of this test, adjusted over all arms (Holm); None where nothing could be tested.
+        is_pretrained: whether the study pretrained it, which it does once: seeds are those of fine-tuning.
     """
 
     arm: Arm
     summary: Summary
     outcome: Outcome | None = None
     p_value: float | None = None
+    is_pretrained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,15 @@ def find_means(scores: Scores) -> Means | None:
 def _entries(pools: Mapping[Arm, Mapping[Column, Pool]]) -> Iterator[ArmMean]:
     baseline, *others = pools
     outcomes = [_compare(pools[arm], pools[baseline]) for arm in others]
-    yield ArmMean(baseline, _mean(pools[baseline]))
+    yield ArmMean(baseline, _mean(pools[baseline]), is_pretrained=_is_pretrained(pools[baseline]))
     adjusted = holm([outcome.p_value for outcome in outcomes])
     for arm, outcome, p_value in zip(others, outcomes, adjusted, strict=True):
-        yield ArmMean(arm, _mean(pools[arm]), outcome, p_value)
+        yield ArmMean(arm, _mean(pools[arm]), outcome, p_value, _is_pretrained(pools[arm]))
+
+
+def _is_pretrained(pools: Mapping[Column, Pool]) -> bool:
+    steps = [row.steps for pool in pools.values() for row in pool.rows]
+    return any(isinstance(each, int) and each > 0 for each in steps)
 
 
 def _columns(scores: Scores) -> list[Column]:

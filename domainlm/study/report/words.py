@@ -38,10 +38,12 @@ def tests_text(outcomes: Collection[Outcome], within: str) -> str:
     kinds = dict.fromkeys(kind for outcome in outcomes for kind in outcome.kinds)
     protocols = {protocol for outcome in outcomes for protocol in outcome.protocols}
     spans = ", entities counted as exact character spans" if _ENTITIES_PROTOCOL in protocols else ""
+    # Seeds are those of fine-tuning: a study pretrains each of its models once.
+    pretrainings = "pretrainings other than the one of each model"
     texts: dict[How, str] = {
         "units": f"paired approximate randomisation over the {_units_text(list(kinds))} {within}, seeds pooled{spans}, "
-        "which says nothing of other seeds",
-        "seeds": "an exact paired sign-flip test over seeds",
+        f"which says nothing of other seeds, nor of {pretrainings}",
+        "seeds": f"an exact paired sign-flip test over seeds of fine-tuning, which says nothing of {pretrainings}",
     }
     hows = {outcome.how for outcome in outcomes}
     return "; or ".join(text for how, text in texts.items() if how in hows)

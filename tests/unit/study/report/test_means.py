@@ -62,9 +62,22 @@ def test_documents_of_all_data_sets_are_tested_together(results: Json, write_run
     assert table is not None
     assert (
         "over the documents and blocks of ten sentences (where the files do not tell documents apart) within each data "
-        "set, seeds pooled, entities counted as exact character spans, which"
+        "set, seeds pooled, entities counted as exact character spans, which says nothing of other seeds, nor of "
+        "pretrainings other than the one of each model."
     ) in table.caption
-    assert build_report(load_results(out)).answer[0].endswith("(beyond chance, p < 0.001).")
+    assert build_report(load_results(out)).answer[0].endswith("(beyond chance, p < 0.001; one pretraining).")
+
+
+@pytest.mark.parametrize(("steps", "said"), [((500, 1500), "; one pretraining each)"), ((0, 0), "p < 0.001)")])
+def test_the_answer_says_that_each_model_was_pretrained_once(
+    results: Json, write_run: WriteRun, steps: tuple[int, int], said: str
+) -> None:
+    out = write_run(results)
+    _add_units(results, out)
+    for row in results["rows"]:
+        row["steps"] = steps[row["steps"] > 0]
+    (out / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    assert build_report(load_results(out)).answer[0].endswith(f"{said}.")
 
 
 def test_the_first_arm_may_be_the_best(results: Json, write_run: WriteRun) -> None:

@@ -3,8 +3,9 @@
 The same texts were given to both models. Where the models did not differ, it would not matter which of them gave the
 answer to a text; so the answers to each text are swapped or not by the toss of a coin, the scores are counted again,
 and the share of such rounds whose difference is at least the observed one is the p-value. No distribution is assumed.
-The unit that is swapped is the document, since errors within one hang together. Several seeds of a model are pooled:
-the answers of all its seeds to a document are swapped at once.
+The unit that is swapped is the document, since errors within one hang together, or what comes closest to it
+(`domainlm.tasks.units`). Several seeds of a model are pooled: the answers of all its seeds to a document are swapped at
+once.
 """
 
 from __future__ import annotations

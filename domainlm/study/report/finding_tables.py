@@ -18,6 +18,7 @@ _STATES = {
     "chance": "as found, within chance",
     "untested": "as found, untested",
     "tie": "no difference",
+    "opposite_untested": "not so, untested",
     "opposite_chance": "not so, within chance",
     "opposite": "not so",
 }
@@ -26,7 +27,8 @@ _CAPTION = (
     "The comparisons behind the verdicts, by the numbers of the list above. Difference: first less second, in the unit "
     "of the metric (points for per cent). p: two-sided, adjusted over all comparisons of this table (Holm); over "
     "documents, seeds pooled, where it is known what scores were counted from, else over seeds from six on; none where "
-    "nothing could be tested, or where there is no chance in the numbers. Such tests say nothing of other data, and a "
+    "there is no chance in the numbers, and where nothing could be tested: with fewer seeds, where a side pools several "
+    "models, and of equality. Such tests say nothing of other data, and a "
     "difference within chance is no proof of equality."
 )
 

@@ -14,9 +14,18 @@ from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, Outcome, compare, holm, shared_seeds, sign_flip
 
-State = Literal["held", "chance", "untested", "tie", "opposite_chance", "opposite"]
+State = Literal["held", "chance", "untested", "tie", "opposite_untested", "opposite_chance", "opposite"]
+Untested = Literal["", "equality", "pooled", "seeds"]
 
 _AGREEING: tuple[State, ...] = ("held", "chance", "untested")
+_CLEAR: tuple[State, ...] = ("held", "opposite")
+_TESTED: tuple[State, ...] = (*_CLEAR, "chance", "opposite_chance")
+_REASONS: Mapping[Untested, str] = {
+    "seeds": "too few seeds to test",
+    "pooled": "pooled over several models: not tested",
+    "equality": "equality is not tested",
+}
+_CHOOSING = ("split", "protocol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,9 @@ class Comparison:
         difference: first less second; where the claim is that one difference exceeds another, by how much it does.
         agrees: whether the numbers are as claimed, chance or not.
         p_value: adjusted over all comparisons of the report (Holm); None where nothing could be tested.
-        is_exact: whether the numbers are counts in which there is no chance, or the claim is not about a difference.
+        is_exact: whether the numbers are counts, in which there is no chance.
+        untested: why there is no p-value where there is chance in the numbers: the claim is that they are equal, a side
+            has several scores of a seed, or there are too few seeds.
     """
 
     claim: Claim
@@ -42,17 +53,18 @@ class Comparison:
     agrees: bool
     p_value: float | None
     is_exact: bool
+    untested: Untested = ""
 
     @property
     def state(self) -> State:
         """What the comparison says of the claim."""
         if self.difference == 0 and not self.agrees:
             return "tie"
-        if not self.agrees:
-            return "opposite" if self.p_value is None or self.p_value < LEVEL else "opposite_chance"
         if self.is_exact or (self.p_value is not None and self.p_value < LEVEL):
-            return "held"
-        return "untested" if self.p_value is None else "chance"
+            return "held" if self.agrees else "opposite"
+        if self.p_value is None:
+            return "untested" if self.agrees else "opposite_untested"
+        return "chance" if self.agrees else "opposite_chance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +85,28 @@ class Judged:
         if all(state == "tie" for state in states):
             return f"undecided: there is no difference in any comparison{rest}"
         agreeing = sum(state in _AGREEING for state in states)
-        if agreeing == 0:
-            is_clear = "opposite" in states
-            return f"not held{'' if is_clear else ', no comparison being beyond chance'}{rest}"
-        if agreeing < len(states):
-            return f"held in part: {agreeing} of {len(states)} comparisons agree{rest}"
-        clear = states.count("held")
+        if agreeing == len(states):
+            held = "held"
+        elif agreeing == 0:
+            held = "not held"
+        else:
+            return f"held in part: {agreeing} of {len(states)} comparisons agree{self._certainty}{rest}"
+        certainty = self._certainty
+        of_what = "in direction" if any(each.claim.relation != "equal" for each in self.comparisons) else "in numbers"
+        return f"{held} {of_what}{certainty}{rest}" if certainty else f"{held}{rest}"
+
+    @property
+    def _certainty(self) -> str:
+        """How much of it is beyond chance, the same for what agrees and what does not; empty where all of it is."""
+        states = [each.state for each in self.comparisons if not each.is_exact]
+        clear = sum(state in _CLEAR for state in states)
         if clear == len(states):
-            return f"held{rest}"
-        tested = (
-            f"beyond chance in {clear} of {len(states)} comparisons" if "chance" in states else "too few seeds to test"
-        )
-        return f"held in direction; {tested}{rest}"
+            return ""
+        reasons = {each.untested for each in self.comparisons if not each.is_exact}
+        said = [text for reason, text in _REASONS.items() if reason in reasons]
+        if any(state in _TESTED for state in states):
+            said = [f"beyond chance in {clear} of {len(states)} comparisons"]
+        return "".join(f"; {text}" for text in said)
 
 
 def judge_findings(results: Results, where: Conditions) -> tuple[Judged, ...]:
@@ -104,17 +126,16 @@ def _judge(finding: Finding, results: Results, where: Conditions) -> Judged:
 
 
 def _comparisons(claim: Claim, results: Results, where: Conditions) -> Iterator[Comparison]:
-    choosing = {"split", "protocol"}
-    known = {name: wanted for name, wanted in where.items() if name in choosing}
-    is_chosen = any(choosing & side.keys() for side in _sides(claim))
-    if is_chosen:
-        rows = [row for row in results.rows if row.metric == claim.metric and not row.type]
-    else:
-        rows = leading_rows(results.rows, known, (claim.metric,))
-    sides = [_by_place(rows, side, claim.each, results) for side in _sides(claim)]
+    sides = [_by_place(_rows(claim, side, results, where), side, claim.each, results) for side in _sides(claim)]
     for place in sides[0]:
         if all(place in side for side in sides[1:]):
             yield _compare(claim, ", ".join(filter(None, place)), [side[place] for side in sides])
+
+
+def _rows(claim: Claim, side: Conditions, results: Results, where: Conditions) -> list[Row]:
+    """The rows that count for a side: of the split and protocol that it names, else the table's, else the first."""
+    chosen = {name: wanted for each in (where, side) for name, wanted in each.items() if name in _CHOOSING}
+    return leading_rows(results.rows, chosen, (claim.metric,))
 
 
 def _sides(claim: Claim) -> list[Conditions]:
@@ -134,13 +155,13 @@ def _by_place(
 
 def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
     first, *others = _means(pools)
-    is_exact = all(row.stage == MEASURE_STAGE for pool in pools for row in pool.rows) or claim.relation == "equal"
+    is_exact = all(row.stage == MEASURE_STAGE for pool in pools for row in pool.rows)
     if not isinstance(claim.second, Mapping):
         second = claim.second / 100 if metric_facts(claim.metric).unit == "percent" else float(claim.second)
         outcome = Outcome(first - second, _p_value_of_number(pools[0], second), "seeds")
     elif claim.exceeds is None:
         second = others[0]
-        can_test = pools[0].is_one_model and pools[1].is_one_model and not is_exact
+        can_test = pools[0].is_one_model and pools[1].is_one_model and not is_exact and claim.relation != "equal"
         outcome = (
             compare(pools[0].sample, pools[1].sample, claim.metric)
             if can_test
@@ -150,8 +171,16 @@ def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
         second = others[0]
         outcome = _excess(claim, pools)
     agrees = _agrees(claim, outcome.difference, second)
-    p_value = None if is_exact else outcome.p_value
-    return Comparison(claim, place, first, second, outcome.difference, agrees, p_value, is_exact)
+    # That two models are equal is not shown by a difference within chance, nor is a margin tested here.
+    p_value = None if is_exact or claim.relation == "equal" else outcome.p_value
+    untested = _untested(claim, pools) if p_value is None and not is_exact else ""
+    return Comparison(claim, place, first, second, outcome.difference, agrees, p_value, is_exact, untested)
+
+
+def _untested(claim: Claim, pools: Sequence[Pool]) -> Untested:
+    if claim.relation == "equal":
+        return "equality"
+    return "seeds" if all(pool.is_one_model for pool in pools) else "pooled"
 
 
 def _agrees(claim: Claim, difference: float, second: float) -> bool:

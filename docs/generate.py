@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from generating.command_line import command_line
+from generating.interface import python_interface
 from generating.plugin_functions import plugin_functions
 from generating.recipe_keys import recipe_keys
 from generating.scaling import scaling_tables
@@ -24,6 +25,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "recipe.md": lambda: f"{recipe_keys()}\n{core_specs()}",
     "command-line.md": command_line,
     "hooks.md": plugin_functions,
+    "python.md": python_interface,
     "../explanation/scaling.md": scaling_tables,
 }
 """Pages, from docs/reference, with what is generated in them."""

@@ -36,11 +36,13 @@ def run(
 ) -> RunSummary:
     """Run a recipe, as `domainlm run` does.
 
+    Where ranks or workers are started, the script that calls it needs `if __name__ == "__main__":` around the call.
+
     Args:
         recipe: a recipe file, or the name of a recipe that a plugin ships.
         out: folder for results.json, report and models; made where it is not there.
         set: values above the recipe's own: `{"pretraining.num_steps": 200}`, or `["pretraining.num_steps=200"]`.
-        store: folder of artifacts that several runs may share; the usual one where not given.
+        store: folder of artifacts that several runs may share; artifacts/ in `out` where not given.
         only: the part of the study to make, as the command line's --only: `["arm=long", "seed=0"]`.
 
     Returns:
@@ -48,6 +50,13 @@ def run(
 
     Raises:
         UserError: for everything the caller can mend: the recipe, its files, plugins, the machine.
+        KeyboardInterrupt: once the stage in work has saved what it can; the same call goes on from there.
+
+    Example:
+        import domainlm
+
+        summary = domainlm.run("harbour.toml", out="out", set={"pretraining.num_steps": 4})
+        print(summary.status, summary.results)  # complete out/results.json
     """
     from pathlib import Path
 
@@ -92,17 +101,35 @@ def transfer(
         budget: optimizer steps, or `domainlm.study.transfer.Budget(tokens=...)`, or `Budget(minutes=...)`.
         vocabulary: None for that of the start, a number for a WordPiece vocabulary of that size learned from the
             corpus, a file to read, or a table as [vocabulary].
-        tasks: tables as [[tasks]].
-        general: text of no particular domain to score on as well, before and after.
+        tasks: tables as [[tasks]] of a recipe.
+        general: text of no particular domain to score on as well, before and after: files, or a table as [general].
         grid: ranks to train on, as [parallel]: `{"data": 2, "tensor": 1, "pipeline": 1}`; one where not given.
         settings: values of any other keys, by their dotted names: `{"pretraining.optimizer.learning_rate": 5e-4}`.
-        store: folder of artifacts that several transfers may share.
-        progress: called after each step and each stage.
+        store: folder of artifacts that several transfers may share; artifacts/ in `out` where not given.
+        progress: called with a `StepInfo` after each step, with a `StageInfo` after each stage.
         cancelled: asked after each step and each stage; True ends the call, with status "cancelled", once the step in
             work is saved.
 
+    Returns:
+        Scores, curves, models and the report.
+
     Raises:
         UserError: for everything the caller can mend.
+
+    Example:
+        import domainlm
+
+        result = domainlm.transfer(
+            "out/models/harbour/language-model",
+            "log.txt",
+            out="adapted",
+            budget=4,
+            tasks=[{"spec": "core/spans", "name": "ships", "folder": "ships"}],
+            settings={"corpus.leak_guard.enabled": False, "corpus.held_out_share": 0.1},
+        )
+        print(result.score("f1", "ships"), result.score("masked_lm_loss", "core/text", "held-out"))
+        print(result.curves["finetune ships, seed 0"][-1]["loss"], result.report().splitlines()[0])
+        result.to_huggingface("adapted-tagger", model="ships-seed-0")
     """
     from domainlm.study.transfer import transfer as run_transfer
 
@@ -129,9 +156,21 @@ def load(path: str | Path) -> LoadedModel:
     (`.relate(documents)`) or answers questions (`.answer(question, context)`); a pretrained one fills masks
     (`.fill_masks(texts)`). Every model embeds texts (`.embed(texts)`).
 
+    Args:
+        path: a model folder: one below models/ of an output folder, or what `domainlm model import` wrote.
+
+    Returns:
+        The model, on a GPU where there is one.
+
     Raises:
         UserError: where the folder is not a model of domainlm, or is damaged; and from a method that the model's kind
             does not have.
+
+    Example:
+        import domainlm
+
+        model = domainlm.load("out/models/harbour/ships-seed-0")
+        print(model.kind)  # token
     """
     from pathlib import Path
 

@@ -32,6 +32,15 @@ class UserError(ValueError):
         allowed: what would have been right: a sentence, or the list of valid names.
         nearest: the valid name most like the given one. Worked out from `given` where `allowed` is a list of names.
         remedy: what to do about it.
+
+    Example:
+        import domainlm
+
+        try:
+            domainlm.load("nowhere")
+        except domainlm.UserError as error:
+            print(error.problem, error.where, error.remedy, sep="; ")
+            print(error)  # all of it, a line for each part
     """
 
     def __init__(

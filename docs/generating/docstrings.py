@@ -7,7 +7,7 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
-_SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Example):")
+_SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):$", re.MULTILINE)
 _ENTRY = re.compile(r"(\w+): (.*)", re.DOTALL)
 
 
@@ -48,19 +48,11 @@ def docstring_of(documented: object) -> Docstring:
     text = inspect.getdoc(documented)
     if not text:
         raise ValueError(f"no docstring: {documented!r}")
-    paragraphs: list[str] = []
-    sections: dict[str, str] = {}
-    for paragraph in text.split("\n\n"):
-        heading, _, below = paragraph.partition("\n")
-        match = _SECTION.fullmatch(heading)
-        if match:
-            sections[match[1]] = textwrap.dedent(below)
-        elif sections:  # an empty line within a section
-            last = next(reversed(sections))
-            sections[last] += "\n\n" + textwrap.dedent(paragraph)
-        else:
-            paragraphs.append(_joined(paragraph))
-    return Docstring(paragraphs[0], tuple(paragraphs[1:]), sections)
+    said, *rest = _SECTION.split(text)
+    below = [textwrap.dedent(each).strip("\n") for each in rest[1::2]]
+    sections = dict(zip(rest[::2], below, strict=True))
+    summary, *paragraphs = map(_joined, said.strip().split("\n\n"))
+    return Docstring(summary, tuple(paragraphs), sections)
 
 
 def _joined(text: str) -> str:

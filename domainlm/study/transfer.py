@@ -46,6 +46,11 @@ class Budget:
         steps: optimizer steps.
         tokens: slots for sub-tokens, padding included; rounded down to whole steps.
         minutes: of pretraining, as `pretraining.max_minutes` of a recipe: how far one gets depends on the machine.
+
+    Example:
+        from domainlm.study.transfer import Budget
+
+        budget = Budget(tokens=1_000_000)
     """
 
     steps: int | None = None
@@ -66,9 +71,9 @@ class TransferResult:
     """What came of a transfer.
 
     Attributes:
-        status: "complete" or "cancelled"; then the same call goes on, and there is nothing else here yet.
+        status: "complete" or "cancelled": then the same call goes on, and there are no models, curves or report yet.
         out: the output folder, as `domainlm run` leaves it.
-        scores: a score for each row of results.json.
+        scores: a score for each row of results.json; none where it was cancelled.
     """
 
     status: str
@@ -87,7 +92,7 @@ class TransferResult:
 
     @property
     def curves(self) -> Mapping[str, Sequence[Mapping[str, float]]]:
-        """For each training ("pretrain CORPUS", "finetune DATASET, seed N") what every step logged."""
+        """What every step of each training logged, by "pretrain CORPUS" and "finetune DATASET, seed N"."""
         found = {}
         for curve in read_json(self._finished() / "results.json")["curves"]:
             seed = f", seed {curve['seed']}" if curve["stage"] == "finetune" else ""
@@ -124,7 +129,9 @@ class TransferResult:
         values = [score.value for score in found if score.protocol == chosen]
         if not values:
             protocols = list(dict.fromkeys(score.protocol for score in found))
-            raise UserError("no score by this protocol", where=f"{metric} of {dataset}", given=chosen, allowed=protocols)
+            raise UserError(
+                "no score by this protocol", where=f"{metric} of {dataset}", given=chosen, allowed=protocols
+            )
         return sum(values) / len(values)
 
     def report(self) -> str:
@@ -138,6 +145,12 @@ class TransferResult:
             path: a new folder.
             model: a key of `models`.
             force: replace what stands there.
+
+        Returns:
+            The class of transformers that loads it (`architecture`), and `notes` on what that class cannot express.
+
+        Raises:
+            UserError: there is no such model, or something stands at `path` already.
         """
         models = self._models()
         if model not in models:

@@ -26,7 +26,12 @@ _SCORE_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What may stand at a mask: an entry of the vocabulary, and its probability from 0 to 1."""
+    """What may stand at a mask.
+
+    Attributes:
+        token: an entry of the vocabulary.
+        score: its probability, from 0 to 1.
+    """
 
     token: str
     score: float
@@ -34,7 +39,13 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class FilledMask:
-    """A mask: characters `start` to `end` (exclusive) of the text, and the likeliest entries for it, the best first."""
+    """A mask with the likeliest entries for it.
+
+    Attributes:
+        start: its first character in the given text.
+        end: one after its last character.
+        guesses: the best first.
+    """
 
     start: int
     end: int
@@ -43,7 +54,12 @@ class FilledMask:
 
 @dataclass(frozen=True, slots=True)
 class FilledText:
-    """A text with its masks, in order."""
+    """A text with its masks.
+
+    Attributes:
+        text: as given.
+        masks: in order.
+    """
 
     text: str
     masks: tuple[FilledMask, ...]
@@ -76,6 +92,14 @@ class LanguageModel(LoadedModel):
 
         Raises:
             DataError: a text with masks is longer than the model's positions.
+
+        Example:
+            import domainlm
+
+            model = domainlm.load("out/models/harbour/language-model")
+            for filled in model.fill_masks(["The Vega left [MASK]."], num_guesses=2):
+                for mask in filled.masks:
+                    print([(guess.token, guess.score) for guess in mask.guesses])
         """
         return self._grouped(texts, lambda group: self._fill(group, num_guesses), len)
 

@@ -97,7 +97,7 @@ def reading_config(folder: Path, who: str) -> Iterator[Mapping[str, Any]]:
 
 
 class LoadedModel:
-    """A model from its folder, in evaluation mode.
+    """A model from its folder, in evaluation mode. A method that its kind does not have raises `ModelError`.
 
     Attributes:
         kind: "token", "sequence", "span" or "pretraining".
@@ -136,6 +136,13 @@ class LoadedModel:
 
         Returns:
             Vectors [hidden], fp32; zeros for a text without words.
+
+        Example:
+            import domainlm
+
+            model = domainlm.load("out/models/harbour/language-model")
+            vectors = list(model.embed(["The Vega left Oslo.", "Fog."], pooling="cls"))
+            print(len(vectors), vectors[0].shape)  # 2 (128,)
         """
         from domainlm.tasks.embedding import embed_texts
 

@@ -30,6 +30,7 @@ _SLOW_PAGES = {
     "docs/how-to/start-from-a-model.md",
     "docs/how-to/use-in-transformers.md",
     "docs/how-to/run-on-several-ranks.md",
+    "docs/reference/python.md",
 }
 _PLUGIN, _PLUGIN_SPECS = "domainlm_biomegatron", "biomegatron"
 _COMMAND_SECONDS = 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
 import tomllib
@@ -13,9 +14,11 @@ from typing import Any
 
 import pytest
 
+import domainlm
 from domainlm.plugin import load_plugins
 from domainlm.recipe.cells import _NOT_VARIED
 from domainlm.study.run import run_recipe
+from domainlm.tasks.load import Answerer, Classifier, LanguageModel, LoadedModel, Tagger
 
 _RECIPE = """
 name = "fog"
@@ -97,10 +100,42 @@ def _keys(records: Iterable[dict[str, Any]]) -> set[str]:
     return {key for record in records for key in record}
 
 
-@pytest.mark.parametrize("name", ["recipe.md", "command-line.md", "hooks.md", "../explanation/scaling.md"])
-def test_generated_pages_are_up_to_date(name: str, root: Path, generate: ModuleType) -> None:
-    page = (root / "docs" / "reference" / name).read_text(encoding="utf-8")
-    assert generate.rewritten(page, generate.PAGES[name]()) == page, "run: python docs/generate.py"
+def test_generated_pages_are_up_to_date(root: Path, generate: ModuleType) -> None:
+    stale = []
+    for name, content in generate.PAGES.items():
+        page = (root / "docs" / "reference" / name).read_text(encoding="utf-8")
+        stale += [] if generate.rewritten(page, content()) == page else [name]
+    assert stale == [], "run: python docs/generate.py"
+
+
+def test_every_public_name_is_on_the_page_of_python(root: Path) -> None:
+    page = (root / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    assert [name for name in domainlm.__all__ if f"`domainlm.{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("kind", [Tagger, Classifier, Answerer, LanguageModel])
+def test_what_a_kind_of_model_can_do_is_on_the_page_of_python(kind: type[LoadedModel], root: Path) -> None:
+    page = (root / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    own = [name for name, each in vars(kind).items() if inspect.isfunction(each) and hasattr(LoadedModel, name)]
+    public = {name for name in own if not name.startswith("_")} - {"predict"}  # of the command line
+    described = dict(re.findall(r"^### `model\.(\w+)`\n(.*?)(?=^###? )", page, re.MULTILINE | re.DOTALL))
+    assert public, "nothing to compare"
+    assert {name for name in public if f'Models of kind "{kind.kind}".' not in described[name]} == set()
+
+
+@pytest.mark.usefixtures("generate")
+def test_an_argument_without_explanation_is_found() -> None:
+    interface = importlib.import_module("generating.interface")
+
+    def sail(ship: str, port: str) -> None:
+        """Sail.
+
+        Args:
+            ship: which.
+        """
+
+    with pytest.raises(ValueError, match="sail: the docstring explains other arguments"):
+        list(interface._function("## sail", "sail", sail))
 
 
 def test_the_arithmetic_of_scaling_holds_what_was_measured(generate: ModuleType) -> None:

@@ -50,7 +50,14 @@ class ClassifiedText:
 
 @dataclass(frozen=True, slots=True)
 class FoundRelation:
-    """A relation between two mentions, with its probability from 0 to 1."""
+    """A relation that was found.
+
+    Attributes:
+        first: the mention that it goes from.
+        second: the mention that it goes to.
+        label: what is between them.
+        score: its probability, from 0 to 1. It ranks relations; it is not calibrated.
+    """
 
     first: Mention
     second: Mention
@@ -60,7 +67,14 @@ class FoundRelation:
 
 @dataclass(frozen=True, slots=True)
 class RelatedText:
-    """A document with the relations found in it; pairs in no relation are left out, but counted in `num_pairs`."""
+    """A document with the relations found in it.
+
+    Attributes:
+        id: as given.
+        text: as given.
+        relations: without the pairs that are in none.
+        num_pairs: pairs of mentions that were looked at, those in no relation too.
+    """
 
     id: str
     text: str
@@ -128,14 +142,22 @@ class Classifier(LoadedModel):
         return cls(model, start, labels, read, device, is_pair=is_pair, pairs=pairs)
 
     def classify(self, texts: Iterable[Classifiable]) -> Iterator[ClassifiedText]:
-        """Yield each text with its label, in the order given. Any text will do, the empty one too.
+        """Yield each text with its label, in the order given.
 
         Args:
-            texts: a text, a pair of texts, or a `SequenceExample` where mentions are to be shown.
+            texts: each a text, a pair of texts, or a `SequenceExample` where mentions are to be shown. Any text will
+                do, the empty one too.
 
         Raises:
             ModelError: the model labels pairs of mentions; `relate` does that.
             DataError: one text is given where the model reads pairs, or the other way round, or mentions are missing.
+
+        Example:
+            import domainlm
+
+            classifier = domainlm.load("out/models/harbour/weather-seed-0")
+            for text in classifier.classify(["Fog lies on Oslo.", "A gale blows at Leith."]):
+                print(text.label, text.score, text.probabilities)
         """
         if self._pairs is not None:
             self._refuse("classify", texts)
@@ -153,6 +175,17 @@ class Classifier(LoadedModel):
 
         Raises:
             ModelError: the model labels texts; `classify` does that.
+
+        Example:
+            import domainlm
+            from domainlm.api import Mention, RelationExample
+
+            mentions = (Mention("m1", 4, 8, "ship"), Mention("m2", 14, 18, "port"))
+            document = RelationExample("log-1", "The Vega left Oslo.", mentions)
+            model = domainlm.load("out/models/harbour/voyages-seed-0")
+            for related in model.relate([document]):
+                for relation in related.relations:
+                    print(relation.first.id, relation.label, relation.second.id, relation.score)
         """
         if self._pairs is None:
             self._refuse("relate", documents)

@@ -107,15 +107,44 @@ class Answerer(LoadedModel):
         return cls(model, start, span, max_tokens=max_tokens, threshold=threshold, device=device)
 
     def answer(self, question: str, context: str) -> AnsweredQuestion:
-        """Answer one question from one context."""
+        """Answer one question from one context, which may be of any length.
+
+        Example:
+            import domainlm
+
+            answerer = domainlm.load("out/models/harbour/ports-seed-0")
+            found = answerer.answer("Where was the Vega?", "The Vega left Oslo.")
+            if found.is_answered:
+                print(found.answers[0].text, found.answers[0].score)
+        """
         return next(self.answer_all([(question, context)]))
 
     def answer_all(self, questions: Iterable[tuple[str, str]]) -> Iterator[AnsweredQuestion]:
-        """Answer each question from its context, in the order given."""
+        """Answer each question from its context, in the order given.
+
+        Args:
+            questions: pairs of a question and its context.
+
+        Example:
+            import domainlm
+
+            answerer = domainlm.load("out/models/harbour/ports-seed-0")
+            for found in answerer.answer_all([("Where was the Vega?", "The Vega left Oslo.")]):
+                print(found.question, found.is_answered)
+        """
         return self._grouped(questions, self._answer_group, lambda pair: len(pair[0]) + len(pair[1]))
 
     def rank(self, question: str, contexts: Sequence[str]) -> tuple[Ranked, ...]:
-        """The best five answers to one question from several contexts, merged by their lower-cased text."""
+        """The best five answers to one question from several contexts, merged by their lower-cased text.
+
+        Example:
+            import domainlm
+
+            answerer = domainlm.load("out/models/harbour/ports-seed-0")
+            logs = ["The Vega left Oslo.", "The Vega nears Oslo."]
+            for answer in answerer.rank("Where was the Vega?", logs):
+                print(answer.text, answer.score)
+        """
         return merge_contexts(self._find([(question, context) for context in contexts]))
 
     def predict(self, records: Iterable[Record]) -> Iterator[dict[str, Json]]:

@@ -26,7 +26,7 @@ _MAX_CHARACTERS = 100
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A merged candidate.
+    """An answer from one or several contexts.
 
     Attributes:
         text: as it stands where it is likeliest.

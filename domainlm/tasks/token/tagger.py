@@ -49,7 +49,12 @@ class TaggedEntity:
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """A text with the mentions found in it, in order."""
+    """A text with the mentions found in it.
+
+    Attributes:
+        text: as given.
+        entities: in order.
+    """
 
     text: str
     entities: tuple[TaggedEntity, ...]
@@ -100,7 +105,19 @@ class Tagger(LoadedModel):
         return self._labels.types
 
     def tag(self, texts: Iterable[str]) -> Iterator[TaggedText]:
-        """Yield each text with its entities, in the order given. Any text will do, the empty one too."""
+        """Yield each text with its entities, in the order given.
+
+        Args:
+            texts: any will do, the empty one too.
+
+        Example:
+            import domainlm
+
+            tagger = domainlm.load("out/models/harbour/ships-seed-0")
+            for tagged in tagger.tag(["The Vega left Oslo."]):
+                for entity in tagged.entities:
+                    print(entity.start, entity.end, entity.type, entity.text, entity.score)
+        """
         return self._grouped(texts, self._tag_group, len)
 
     def predict(self, records: Iterable[Record]) -> Iterator[dict[str, Json]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from domainlm.api import Claim, Conditions
 from domainlm.study.report.content import NOTHING, Cell, Section, Table
 from domainlm.study.report.fields import field_text, heading
-from domainlm.study.report.findings import Judged, judge_findings
+from domainlm.study.report.findings import Judged, Untested, judge_findings
 from domainlm.study.report.labels import clean
 from domainlm.study.report.load import Results
 from domainlm.study.report.metrics import metric_facts
-from domainlm.study.report.words import p_text, signed
+from domainlm.study.report.significance import LEVEL, MIN_SEEDS
+from domainlm.study.report.words import join_words, p_text, signed, tests_text
 
 _STATES = {
     "held": "as found",
@@ -23,14 +24,11 @@ _STATES = {
     "opposite": "not so",
 }
 
-_CAPTION = (
-    "The comparisons behind the verdicts, by the numbers of the list above. Difference: first less second, in the unit "
-    "of the metric (points for per cent). p: two-sided, adjusted over all comparisons of this table (Holm); over "
-    "documents, seeds pooled, where it is known what scores were counted from, else over seeds from six on; none where "
-    "there is no chance in the numbers, and where nothing could be tested: with fewer seeds, where a side pools several "
-    "models, and of equality. Such tests say nothing of other data, and a "
-    "difference within chance is no proof of equality."
-)
+_REASONS: Mapping[Untested, str] = {
+    "seeds": f"for which only scores by seed are known, since fewer than {MIN_SEEDS} seeds cannot give p < {LEVEL}",
+    "pooled": "in which a side pools several models",
+    "equality": "of a claim that models are equal, which no such test can show",
+}
 
 
 def finding_section(results: Results, where: Conditions) -> Section | None:
@@ -40,7 +38,7 @@ def finding_section(results: Results, where: Conditions) -> Section | None:
         return None
     items = tuple(f"{number}. {_sentence(one)}: {one.verdict}." for number, one in enumerate(judged, start=1))
     table = Table(
-        caption=_CAPTION,
+        caption=_caption(judged),
         head=("finding", "on", "metric", "claim", "first", "second", "difference", "p", "here"),
         rows=tuple(_rows(judged)),
         num_heads=4,
@@ -53,6 +51,23 @@ def finding_section(results: Results, where: Conditions) -> Section | None:
         ),
         tables=(table,) if table.rows else (),
     )
+
+
+def _caption(judged: Sequence[Judged]) -> str:
+    comparisons = [each for one in judged for each in one.comparisons]
+    tested = tests_text([each.outcome for each in comparisons if each.p_value is not None], "of the split")
+    met = {each.untested for each in comparisons}
+    untested = [text for reason, text in _REASONS.items() if reason in met]
+    sentences = [
+        "The comparisons behind the verdicts, by the numbers of the list above.",
+        "Difference: first less second, in the unit of the metric (points for per cent).",
+        f"p: two-sided, adjusted over all comparisons of this table (Holm), by {tested}. Such tests say nothing of "
+        "other data, and a difference within chance is no proof of equality."
+        if tested
+        else "",
+        f"Untested are comparisons {join_words(untested)}." if untested else "",
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def _sentence(judged: Judged) -> str:

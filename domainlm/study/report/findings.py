@@ -41,6 +41,7 @@ class Comparison:
         agrees: whether the numbers are as claimed, chance or not.
         p_value: adjusted over all comparisons of the report (Holm); None where nothing could be tested.
         is_exact: whether the numbers are counts, in which there is no chance.
+        outcome: what was found and how it was tested.
         untested: why there is no p-value where there is chance in the numbers: the claim is that they are equal, a side
             has several scores of a seed, or there are too few seeds.
     """
@@ -53,6 +54,7 @@ class Comparison:
     agrees: bool
     p_value: float | None
     is_exact: bool
+    outcome: Outcome
     untested: Untested = ""
 
     @property
@@ -174,7 +176,7 @@ def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
     # That two models are equal is not shown by a difference within chance, nor is a margin tested here.
     p_value = None if is_exact or claim.relation == "equal" else outcome.p_value
     untested = _untested(claim, pools) if p_value is None and not is_exact else ""
-    return Comparison(claim, place, first, second, outcome.difference, agrees, p_value, is_exact, untested)
+    return Comparison(claim, place, first, second, outcome.difference, agrees, p_value, is_exact, outcome, untested)
 
 
 def _untested(claim: Claim, pools: Sequence[Pool]) -> Untested:

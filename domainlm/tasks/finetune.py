@@ -223,7 +223,8 @@ class _Run:
         for split in splits:
             if split in self._splits:
                 evaluation = self._evaluate(split)
-                scores.extend(score.signed(self.data[split], self._seed) for score in evaluation.scores)
+                data, part = self.data[split], self._splits[split].part
+                scores.extend(score.signed(data, self._seed, part) for score in evaluation.scores)
                 if is_writer:
                     write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)
         # After dev is scored: what is chosen there belongs to the model.

@@ -31,11 +31,13 @@ class SplitExamples:
         examples: the records of the task's kind, in the order of the files.
         problems: what readers, and later the task, skipped or mended.
         where: the files, for messages.
+        part: how many examples, counted as limits count them, were taken of how many; None where all were.
     """
 
     examples: tuple[Any, ...]
     problems: ProblemLog
     where: str
+    part: tuple[int, int] | None = None
 
 
 def read_splits(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict[Split, SplitExamples]:
@@ -76,7 +78,8 @@ def _spread(data: SplitExamples, limit: int | None) -> SplitExamples:
     if len(groups) <= limit:
         return data
     chosen = [groups[place * len(groups) // limit] for place in range(limit)]
-    return replace(data, examples=tuple(example for group in chosen for _, example in group))
+    examples = tuple(example for group in chosen for _, example in group)
+    return replace(data, examples=examples, part=(limit, len(groups)))
 
 
 def _group_of(example: object, place: int) -> object:

@@ -59,18 +59,20 @@ class TaskScore:
         fields: dict[str, Any] = {**entry}
         return cls(**(fields | {"labels": tuple(fields.get("labels", ()))}))
 
-    def signed(self, data: str, seed: int) -> TaskScore:
+    def signed(self, data: str, seed: int, part: tuple[int, int] | None = None) -> TaskScore:
         """The same score with its signature.
 
         Args:
             data: hash of the split.
             seed: of the model.
+            part: how many examples of how many were scored; None where all were.
         """
         signature = Signature(
             scorer=self.scorer,
             protocol=self.protocol,
             labels=labels_part(self.labels),
             split=self.split,
+            scored="" if part is None else f"{part[0]}/{part[1]}",
             data=data,
             seeds=str(seed),
         )

@@ -2,6 +2,8 @@
 
     conlleval:1|protocol:conlleval entity|labels:person,ship|split:test|data:5f0c31de|seeds:0
 
+Where a split is scored in part only, it says of how much: "scored:1000/4797".
+
 Scores whose signatures differ in anything but their seeds are not comparable.
 """
 
@@ -13,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
+_KEYS = ("protocol", "labels", "split", "scored", "data", "seeds")
 _NUM_DIGITS = 8
 _MAX_LABELS_SHOWN = 12
 
@@ -26,6 +29,7 @@ class Signature:
         protocol: what was counted.
         labels: the labels that were scored, comma-separated; "" where there are none to name.
         split: "dev" or "test".
+        scored: how many of its examples were scored, and how many it has: "1000/4797"; "" where all were.
         data: first digits of the hash of the split's files and of the spec that read them.
         seeds: seeds of the models, comma-separated.
     """
@@ -36,11 +40,11 @@ class Signature:
     split: str
     data: str
     seeds: str
+    scored: str = ""
 
     def __str__(self) -> str:
         """The signature's text."""
-        fields = {"protocol": self.protocol, "labels": self.labels, "split": self.split, "data": self.data}
-        shown = [f"{key}:{value}" for key, value in (*fields.items(), ("seeds", self.seeds)) if value]
+        shown = [f"{key}:{value}" for key in _KEYS if (value := getattr(self, key))]
         return "|".join(["scorer:?" if not self.scorer else self.scorer, *shown])
 
     @classmethod
@@ -48,10 +52,15 @@ class Signature:
         """Read what `str` gave; None for any other text."""
         scorer, *rest = text.split("|")
         fields = dict(part.partition(":")[::2] for part in rest)
-        if not rest or not fields.keys() <= {"protocol", "labels", "split", "data", "seeds"}:
+        if not rest or not fields.keys() <= set(_KEYS):
             return None
-        empty = dict.fromkeys(("protocol", "labels", "split", "data", "seeds"), "")
-        return cls(scorer=scorer, **{**empty, **fields})
+        return cls(scorer=scorer, **{**dict.fromkeys(_KEYS, ""), **fields})
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """How many examples of how many were scored; None where all were."""
+        num_scored, _, num_all = self.scored.partition("/")
+        return (int(num_scored), int(num_all)) if num_scored.isdecimal() and num_all.isdecimal() else None
 
 
 def labels_part(labels: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from domainlm.study.report.labels import clean
 from domainlm.study.report.load import Results, Row
 from domainlm.study.report.marks import MARK_BELOW, Marked, mark_columns, marks_sentence
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.parts import part_sentence
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.question import dig
 from domainlm.tasks.signature import merge_seeds
@@ -205,6 +206,7 @@ class MainTable:
             f"Ours: n = {seeds} (no deviation is known)."
             if counts and max(counts) == 1 and pools[0].rows[0].stage != MEASURE_STAGE
             else "",
+            part_sentence(_signatures(pools)),
             marks_sentence(marked),
             "In italics: figures of the reference; a line with nothing of ours is a model that was not run here."
             if self.reference is not None and self.reference.rows
@@ -234,6 +236,13 @@ def _our_cell(pool: Pool | None, metric: str, marked: Marked | None) -> Cell:
         return Cell(span, (f"{len({row.model for row in pool.rows})} models",))
     mark = MARK_BELOW if marked is not None and marked.is_below else ""
     return Cell(format_summary(pool.summary, metric), is_best=marked is not None and marked.is_best, mark=mark)
+
+
+def _signatures(pools: Sequence[Pool]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for row in (row for pool in pools for row in pool.rows):
+        found.setdefault(row.dataset, []).append(row.signature)
+    return found
 
 
 def _comparability(pools: Sequence[Pool]) -> list[str]:

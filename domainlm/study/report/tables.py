@@ -11,6 +11,7 @@ from domainlm.study.report.curves import PRETRAINING, Panel
 from domainlm.study.report.load import CandidateRecord
 from domainlm.study.report.marks import MARK_BELOW, Marked, mark_columns, marks_sentence
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.parts import part_sentence
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.question import Question
 from domainlm.study.report.words import join_words
@@ -135,6 +136,7 @@ def _score_caption(
         if any(count is not None for _, count in gold)
         else "",
         _FLATTERED if group.split == "dev" and _CHOICES["best_dev"] in choice else "",
+        part_sentence({name: scores.signatures(group, name) for name in scores.datasets(group)}),
         marks_sentence(marked),
         *(_signature_sentence(name, scores.signatures(group, name)) for name in scores.datasets(group)),
     ]
@@ -174,10 +176,14 @@ def _type_table(scores: Scores, group: Group, dataset: str) -> Table:
     metrics = scores.metrics(group, by_type=True)
     rows = tuple(_type_rows(scores, group, dataset, metrics))
     shown = ", ".join(metric_facts(name).heading for name in metrics)
+    sentences = [
+        f"{dataset} by entity type: {shown}; {group.protocol or 'protocol not stated'}, {group.split} split.",
+        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type.",
+        part_sentence({dataset: scores.signatures(group, dataset)}),
+        _signature_sentence(dataset, scores.signatures(group, dataset)),
+    ]
     return Table(
-        caption=f"{dataset} by entity type: {shown}; {group.protocol or 'protocol not stated'}, {group.split} split. "
-        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type. "
-        f"{_signature_sentence(dataset, scores.signatures(group, dataset))}".rstrip(),
+        caption=" ".join(filter(None, sentences)),
         head=("type", "model", *(metric_facts(name).label for name in metrics), "n"),
         rows=rows,
         num_heads=2,

@@ -46,6 +46,8 @@ class FinetuneStage(Stage):
     def identity(self) -> Mapping[str, Any]:
         """The data, the settings, the seed and what computes."""
         files = {split: [file.sha256 for file in files] for split, files in self.files.items()}
+        # Signatures of part of a split once did not say of how much: such scores are made anew, whole splits' are not.
+        part = {} if self.settings.max_scored_examples is None else {"signature_says": "how much was scored"}
         return {
             "spec": self.spec.reference,
             "files": files,
@@ -53,6 +55,7 @@ class FinetuneStage(Stage):
             "settings": self.settings.model_dump(),
             "seed": self.seed,
             "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel),
+            **part,
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:

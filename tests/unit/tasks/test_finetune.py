@@ -97,6 +97,19 @@ def test_it_learns_and_leaves_what_it_says(
     assert all("|labels:place,ship|split:test|data:" in each and each.endswith("|seeds:3") for each in signatures)
 
 
+def test_scores_on_a_part_of_a_split_say_so(
+    tmp_path: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"num_epochs": 1, "max_scored_examples": 2})
+    scores = _finetune(ship_log, log_files, start_folder, tmp_path, settings)
+    for split in ("dev", "test"):
+        num_all = len(list(read_conll(log_files[split][0], ProblemLog())))
+        assert num_all > 2
+        signatures = [each.signature for each in scores if each.split == split]
+        assert signatures
+        assert all(f"|split:{split}|scored:2/{num_all}|data:" in each for each in signatures)
+
+
 def test_scores_can_be_counted_again_from_the_predictions(
     work: Path, ship_log: TaskSpec, log_files: Files, start_folder: Path
 ) -> None:

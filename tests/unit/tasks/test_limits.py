@@ -20,6 +20,7 @@ def test_training_and_scored_splits_have_limits_of_their_own() -> None:
     assert [example.id for example in limited["train"].examples] == ["0", "2", "5", "7"]
     assert [example.id for example in limited["dev"].examples] == ["0", "2", "4", "6", "8"]
     assert len(limited["test"].examples) == 3
+    assert [limited[split].part for split in ("train", "dev", "test")] == [(4, 10), (5, 10), None]  # type: ignore[index]
 
 
 def test_without_limits_nothing_is_left_out() -> None:
@@ -45,3 +46,13 @@ def test_contexts_of_one_question_stay_together(sizes: list[int], limit: int) ->
     groups = list(dict.fromkeys(example.group for example in kept))
     assert len(groups) == min(limit, len(sizes))
     assert [e for e in examples if e.group in groups] == list(kept)
+
+
+def test_a_part_is_counted_in_groups() -> None:
+    examples = tuple(
+        SpanExample(id=f"{n}", question="Where?", context="Here.", answers=(Answer(0, "Here"),), group=f"{n // 3}")
+        for n in range(12)
+    )
+    data = SplitExamples(examples, ProblemLog(), "made up")
+    limited = limit_splits({"dev": data}, FinetuningSettings(max_scored_examples=3))["dev"]
+    assert (len(limited.examples), limited.part) == (9, (3, 4))

@@ -32,6 +32,18 @@ def test_a_signature_reads_back() -> None:
     assert Signature.parse("by hand") is None
 
 
+def test_a_signature_says_how_much_of_a_split_was_scored() -> None:
+    text = SCORE.signed("5f0c31de", 3, (1000, 4797)).signature
+    assert "|split:test|scored:1000/4797|data:5f0c31de|" in text
+    parsed = Signature.parse(text)
+    assert parsed is not None
+    assert (str(parsed), parsed.part) == (text, (1000, 4797))
+    whole = Signature.parse(SCORE.signed("5f0c31de", 3).signature)
+    assert whole is not None
+    assert whole.part is None
+    assert len(merge_seeds([text, SCORE.signed("5f0c31de", 3).signature])) == 2
+
+
 def test_seeds_merge_and_other_data_do_not() -> None:
     signatures = [
         SCORE.signed("5f0c31de", 10).signature,

@@ -166,3 +166,20 @@ def test_signatures_stand_below_the_table_and_different_ones_are_called_out(resu
     caption = sections_of(results, write_run)["Task scores"].tables[0].caption
     assert "Signature on harbours: conlleval:1|protocol:conlleval entity|split:test|seeds:0,1." in caption
     assert "NOT COMPARABLE: the scores on cargoes have different signatures: conlleval:2|" in caption
+
+
+def test_scores_on_a_part_of_a_split_are_said_to_be_so(results: Json, write_run: WriteRun) -> None:
+    for row in results["rows"]:
+        if row["stage"] == "finetune":
+            part = "scored:1000/4797|" if row["dataset"] == "harbours" else ""
+            row["signature"] = f"conlleval:1|protocol:conlleval entity|split:test|{part}data:d|seeds:{row['seed']}"
+    results["recipe"]["report"] = {"layout": {"rows": ["arm"], "columns": ["dataset"], "metrics": ["f1"]}}
+    sections = sections_of(results, write_run)
+    said = "Scored on a part, not to be compared with scores on all: 1,000 of 4,797 examples of harbours."
+    for table in (*sections["Results"].tables, *sections["Task scores"].tables[:1]):
+        assert said in table.caption
+        assert (
+            "Signature on harbours: conlleval:1|protocol:conlleval entity|split:test|scored:1000/4797|" in table.caption
+        )
+    (by_type,) = (table for table in sections["Task scores"].tables if "by entity type" in table.caption)
+    assert said in by_type.caption

@@ -18,7 +18,8 @@ from domainlm.study.report.marks import MARK_BELOW, Marked, mark_columns, marks_
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.parts import part_sentence
 from domainlm.study.report.pools import Pool
-from domainlm.study.report.question import dig
+from domainlm.study.report.question import dig, read_question
+from domainlm.study.report.tables import FLATTERED
 from domainlm.tasks.signature import merge_seeds
 
 _Key = tuple[str, ...]
@@ -48,6 +49,7 @@ class MainTable:
         self.layout = layout
         self.reference = results.reference
         self._units = results.units
+        self._choices = read_question(results.recipe).choices
         self._lines: dict[_Key, _Line] = {}
         self._columns: dict[_Key, None] = {}
         self._notes: dict[str, None] = {}
@@ -194,6 +196,14 @@ class MainTable:
             cells.append(Cell("" if repeats else key[place] or NOTHING, fine, is_quoted=is_theirs and is_inner))
         return cells
 
+    def _is_flattered(self, pools: Sequence[Pool]) -> bool:
+        """Whether there is a score on the dev split that chose the epoch."""
+        return any(
+            row.split == "dev" and row.stage != MEASURE_STAGE and self._choices.get(row.dataset) == "best_dev"
+            for pool in pools
+            for row in pool.rows
+        )
+
     def _caption(self, pools: Sequence[Pool], marked: Collection[Marked]) -> str:
         metrics = [metric_facts(name) for name in self.layout.metrics]
         shown = ", ".join(facts.heading for facts in metrics)
@@ -207,6 +217,7 @@ class MainTable:
             if counts and max(counts) == 1 and pools[0].rows[0].stage != MEASURE_STAGE
             else "",
             part_sentence(_signatures(pools)),
+            FLATTERED if self._is_flattered(pools) else "",
             marks_sentence(marked),
             "In italics: figures of the reference; a line with nothing of ours is a model that was not run here."
             if self.reference is not None and self.reference.rows

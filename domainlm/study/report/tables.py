@@ -16,7 +16,7 @@ from domainlm.study.report.pools import Pool
 from domainlm.study.report.question import Question
 from domainlm.study.report.words import join_words
 
-_FLATTERED = "An epoch chosen on dev looks better there than it is."
+FLATTERED = "An epoch chosen on dev looks better there than it is."
 _CHOICES = {"best_dev": "epoch chosen on dev", "last": "last epoch"}
 
 
@@ -135,7 +135,7 @@ def _score_caption(
         f"Gold standard: {join_words([f'{count:,} on {name}' for name, count in gold if count is not None])}."
         if any(count is not None for _, count in gold)
         else "",
-        _FLATTERED if group.split == "dev" and _CHOICES["best_dev"] in choice else "",
+        FLATTERED if group.split == "dev" and _CHOICES["best_dev"] in choice else "",
         part_sentence({name: scores.signatures(group, name) for name in scores.datasets(group)}),
         marks_sentence(marked),
         *(_signature_sentence(name, scores.signatures(group, name)) for name in scores.datasets(group)),

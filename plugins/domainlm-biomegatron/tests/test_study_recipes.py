@@ -167,6 +167,12 @@ def test_settings_that_the_paper_states_are_those_of_the_resolved_recipes(folder
         assert settings.num_sequences_per_step == 64 * 16
 
 
+def test_table_7_chooses_no_epoch_on_the_split_that_it_scores(folder: Path, registry: Registry) -> None:
+    for cell in resolve(load("biomegatron/table7", folder, "scale=full"), registry).cells:
+        assert [sorted(task.files) for task in cell.tasks] == [["dev", "train"]] * 2
+        assert [task.finetuning.choose for task in cell.tasks] == ["last"] * 2
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("name", STUDY)
 def test_every_recipe_is_sound_on_real_data(name: str, data_dir: Path, registry: Registry) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from domainlm.api import Claim, ReferenceTable
 from domainlm.recipe.load import LoadedRecipe, load_recipe
+from domainlm.study.report.load import Results, Row
+from domainlm.study.report.main_table import MainTable
 from domainlm_biomegatron.reference import figures
 from domainlm_biomegatron.reference.ner_re import STEP_ARMS
 from domainlm_biomegatron.specs.recipes import RECIPES
@@ -42,7 +44,7 @@ def test_some_figures_stand_where_the_paper_prints_them() -> None:
     (row,) = (
         row
         for row in BY_NAME["biomegatron/table1"].rows
-        if row.where == {"dataset": "ChemProt", "arm": "1.2b, BERT-uncased"}
+        if (row.where["dataset"], row.where.get("arm")) == ("ChemProt", "1.2b, BERT-uncased")
     )
     assert row.values == {"precision": 82.0, "recall": 65.6, "f1": 72.9}
     (row,) = (row for row in BY_NAME["biomegatron/table2"].rows if row.where.get("arm") == "800m")
@@ -90,6 +92,7 @@ def test_figures_stand_beside_arms_and_data_sets_of_the_recipe(name: str) -> Non
     known = {
         "arm": {cell.arm for cell in recipe.cells},
         "dataset": {str(task.name) for task in recipe.recipe.tasks},
+        "protocol": {"conlleval entity", "sub-token entity", "scored labels"},
     }
     for where in conditions(BY_NAME[name]):
         for field, wanted in where.items():
@@ -126,6 +129,7 @@ def test_findings_hold_for_the_papers_own_figures(name: str) -> None:
     for finding in table.findings:
         for claim in finding.claims:
             datasets = {row.where["dataset"] for row in table.rows if "dataset" in row.where} if claim.each else set()
+            assert set(claim.each) <= {"dataset", "protocol"}
             wanted = claim.first.get("dataset")
             if isinstance(wanted, tuple):
                 datasets = {dataset for dataset in datasets if dataset in wanted}
@@ -135,9 +139,72 @@ def test_findings_hold_for_the_papers_own_figures(name: str) -> None:
                 _check_claim(table, claim, each)
 
 
+@pytest.mark.parametrize("name", list(BY_NAME))
+def test_every_claim_is_of_single_models(name: str) -> None:
+    """A mean over models says nothing of each, and cannot be tested."""
+    for finding in BY_NAME[name].findings:
+        for claim in finding.claims:
+            for side in _sides(claim):
+                arms = side.get("arm", ())
+                assert isinstance(arms, str) or len(arms) <= 1, claim
+
+
+def test_the_fourth_point_of_table_5_is_compared_with_every_other() -> None:
+    claims = BY_NAME["biomegatron/table5"].findings[1].claims
+    assert {claim.first["arm"] for claim in claims} == {"2e5 steps"}
+    others = [claim.second["arm"] for claim in claims if isinstance(claim.second, Mapping)]
+    assert sorted(map(str, others)) == sorted(set(STEP_ARMS) - {"2e5 steps"})
+
+
+def score(arm: str, dataset: str, protocol: str, value: float) -> Row:
+    return Row(
+        stage="finetune",
+        metric="f1",
+        value=value,
+        seed=0,
+        dataset=dataset,
+        split="test",
+        protocol=protocol,
+        arm=arm,
+        model=arm,
+        counts={},
+        epochs={},
+        settings={},
+        cell={"arm": arm},
+    )
+
+
+def test_figures_of_sub_tokens_stand_beside_ours_of_sub_tokens() -> None:
+    """On BC5CDR; the paper labels NCBI-disease by whole entity (section 5.1)."""
+    arm = "345m, bio 30k"
+    rows = [
+        score(arm, "BC5CDR-chem", "conlleval entity", 0.9),
+        score(arm, "BC5CDR-chem", "strict IOB2 entity", 0.88),
+        score(arm, "BC5CDR-chem", "sub-token entity", 0.92),
+        score(arm, "NCBI-disease", "conlleval entity", 0.8),
+        score(arm, "ChemProt", "scored labels", 0.7),
+        score(arm, "ChemProt", "all gold relations", 0.69),
+    ]
+    reference = BY_NAME["biomegatron/table1"]
+    assert reference.layout is not None
+    table = MainTable(Results(recipe={}, lock={}, rows=tuple(rows), reference=reference), reference.layout).build()
+    dataset, found = "", set()
+    for line in ([cell.text for cell in row] for row in table.rows):
+        dataset = line[0] or dataset
+        if arm in line and line[-2] != "–":
+            found.add((dataset, *line[-2:]))
+    assert found == {
+        ("BC5CDR-chem", "92.0", "92.9"),
+        ("BC5CDR-chem", "90.0", "–"),
+        ("NCBI-disease", "80.0", "87.1"),
+        ("ChemProt", "70.0", "75.1"),
+    }
+
+
 def _check_claim(table: ReferenceTable, claim: Claim, each: Mapping[str, Any]) -> None:
     def at(side: Mapping[str, Any]) -> float:
-        return figure(table, claim.metric, {**side, **each})
+        # Ours are compared by words, of which the paper has no figures where it counts sub-tokens.
+        return figure(table, claim.metric, {key: value for key, value in {**side, **each}.items() if key != "protocol"})
 
     first = at(claim.first)
     second = at(claim.second) if isinstance(claim.second, Mapping) else claim.second

@@ -112,9 +112,7 @@ def test_different_signatures_are_said_and_not_compared(results: Json, write_run
     assert not any(cell.is_best for row in table.rows[3:] for cell in row)
 
 
-def test_scores_on_the_split_that_chose_the_epoch_are_said_to_be_flattered(
-    results: Json, write_run: WriteRun
-) -> None:
+def test_scores_on_the_split_that_chose_the_epoch_are_said_to_be_flattered(results: Json, write_run: WriteRun) -> None:
     on_dev = reference(layout=TableLayout(rows=("arm",), metrics=("f1",), where={"split": "dev"}))
     flattered = "An epoch chosen on dev looks better there than it is."
     assert flattered in main_table(results, write_run, on_dev).caption

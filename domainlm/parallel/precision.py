@@ -40,9 +40,10 @@ class MasterWeights:
 
     def publish(self) -> None:
         """Give the masters' numbers to the model."""
-        with torch.no_grad():
-            for used, master in self._pairs:
-                used.copy_(master)
+        if self._pairs:
+            used, masters = zip(*self._pairs, strict=True)
+            with torch.no_grad():
+                torch._foreach_copy_(used, masters)  # one kernel for many
 
 
 def _move_gradient(used: nn.Parameter, master: nn.Parameter, _: torch.Tensor) -> None:

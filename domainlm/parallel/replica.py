@@ -191,7 +191,6 @@ class Replica:
         factor = 1.0 / scale
         if max_norm is not None and norm > max_norm:
             factor *= max_norm / (norm + 1e-6)  # as torch.nn.utils.clip_grad_norm_
-        if factor != 1.0:
-            for parameter in self.masters.by_name.values():
-                if parameter.grad is not None:
-                    parameter.grad.mul_(factor)
+        gradients = [each.grad for each in self.masters.by_name.values() if each.grad is not None]
+        if factor != 1.0 and gradients:
+            torch._foreach_mul_(gradients, factor)  # one kernel for many: the GPU waits for this

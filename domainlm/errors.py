@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 _MAX_ALLOWED_SHOWN = 20
@@ -129,6 +129,16 @@ class StorageError(UserError):
 
 class MachineError(UserError):
     """Something this machine or this installation lacks: a device, memory, a library."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it was raised from, what that was raised from, and so on: libraries wrap errors in their own."""
+    seen: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and each not in seen:
+        seen.append(each)
+        yield each
+        each = each.__cause__
 
 
 _STORAGE_REMEDIES = {

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from domainlm.errors import MachineError
+from domainlm.errors import MachineError, causes
 
 Precision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
 
@@ -64,10 +64,12 @@ class Device:
             try:
                 yield
             except RuntimeError as error:
-                if _NOT_DETERMINISTIC not in str(error):
+                texts = map(str, causes(error))  # pipelines wrap what a stage raises
+                text = next((each for each in texts if _NOT_DETERMINISTIC in each), None)
+                if text is None:
                     raise
                 raise MachineError(
-                    str(error).partition(_NOT_DETERMINISTIC)[0] + "cannot give the same bytes each time on a GPU",
+                    text.partition(_NOT_DETERMINISTIC)[0] + "cannot give the same bytes each time on a GPU",
                     where="runtime.deterministic",
                     given="true",
                     remedy="set it to false; results are then equal up to rounding only",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from domainlm.errors import MachineError, UserError
-from domainlm.parallel.contact import is_lost_contact
+from domainlm.parallel.contact import lost_contact
 from domainlm.parallel.launch import machine_error
 from domainlm.parallel.liveness import SILENT_SECONDS, Trouble, Watch
 
@@ -51,8 +51,8 @@ class Guard:
         try:
             yield
         except Exception as error:
-            if is_lost_contact(error):
-                raise self._explain(error) from None
+            if (lost := lost_contact(error)) is not None:
+                raise self._explain(lost) from None
             self._claim_or_exit(str(error) if isinstance(error, UserError) else repr(error))
             raise
         finally:
@@ -78,7 +78,7 @@ class Guard:
             sys.stderr.flush()
         os._exit(_EXIT_CODE)  # the main thread waits for a rank that will never answer
 
-    def _explain(self, error: Exception) -> BaseException:
+    def _explain(self, lost: str) -> BaseException:
         """What to raise instead of a lost connection: nothing new where a cause is known, else what the signs say."""
         watch = Watch(self._signs, range(self._size))
         deadline = time.monotonic() + _SECONDS_TO_EXPLAIN
@@ -91,8 +91,8 @@ class Guard:
             time.sleep(_POLL_SECONDS / 4)
         sign = watch.last(self._rank)
         step = sign.step if sign else 0
-        text = f"lost the other ranks: {str(error).splitlines()[0]}"
-        return self._first(machine_error(Trouble(self._rank, sign.host if sign else "", step, text), self._size))
+        trouble = Trouble(self._rank, sign.host if sign else "", step, f"lost the other ranks: {lost}")
+        return self._first(machine_error(trouble, self._size))
 
     def _first(self, error: MachineError) -> BaseException:
         return error if self._claim(str(error)) else SystemExit(_EXIT_CODE)

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from domainlm.errors import MachineError, Terminated, UserError, storage_error
-from domainlm.parallel.contact import is_lost_contact
+from domainlm.parallel.contact import lost_contact
+from domainlm.parallel.device_errors import device_error
 from domainlm.parallel.liveness import Trouble, Watch
 
 _POLL_SECONDS = 1.0
@@ -216,8 +217,10 @@ def _run_rank(entry: Entry, number: int, pipe: connection.Connection[Any, Any]) 
 
 
 def _answer(error: Exception) -> tuple[str, Any]:
-    if is_lost_contact(error):
-        return "lost", str(error).splitlines()[0]
+    if (lost := lost_contact(error)) is not None:
+        return "lost", lost
+    if (lacking := device_error(error)) is not None:
+        return "error", lacking
     if isinstance(error, OSError) and (translated := storage_error(error)) is not None:
         return "error", translated
     return "bug", "".join(traceback.format_exception(error))

@@ -29,6 +29,7 @@ import torch
 
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import RecipeError
+from domainlm.parallel.device_errors import device_error
 from domainlm.parallel.environment import Launched
 from domainlm.parallel.exchange import broadcast_object
 from domainlm.parallel.grid import Grid
@@ -70,7 +71,13 @@ class _Call:
     arguments: Mapping[str, Any]
 
     def run(self, observer: Observer) -> None:
-        self.function(**self.arguments, observer=observer)
+        try:
+            self.function(**self.arguments, observer=observer)
+        except RuntimeError as error:
+            lacking = device_error(error)
+            if lacking is None:
+                raise
+            raise lacking from error
 
 
 def on_ranks(
@@ -86,7 +93,7 @@ def on_ranks(
         observer: told by rank 0.
 
     Raises:
-        UserError: of any rank; `MachineError` where one died or hangs.
+        UserError: of any rank; `MachineError` where one died or hangs, or a device has too little memory.
         KeyboardInterrupt: all ranks have stopped after the same step.
     """
     call = _Call(function, arguments)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from domainlm.cli.table import echo_table
+from domainlm.study.duration import duration
 
 if TYPE_CHECKING:
     from domainlm.cli.plan import PlannedCell
@@ -80,7 +81,7 @@ def _lines(cell: PlannedCell) -> list[tuple[str, Callable[[Plan], str]]]:
     if any(plan is not None and plan.seconds_per_step is not None for plan in (cell.given, cell.chosen)):
         lines += [
             ("time per step", lambda plan: f"{plan.seconds_per_step or 0:,.3g} s"),
-            ("time in all", lambda plan: _duration((plan.seconds_per_step or 0) * num_steps)),
+            ("time in all", lambda plan: duration((plan.seconds_per_step or 0) * num_steps)),
         ]
     return lines
 
@@ -100,9 +101,3 @@ def _size(num_bytes: float) -> str:
 
 def _sent(num_bytes: float) -> str:
     return f"{num_bytes / _GIGA:,.2f} GB" if num_bytes >= _GIGA / 10 else f"{num_bytes / _MEGA:,.2f} MB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:,.0f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

@@ -66,6 +66,7 @@ def run(
     path = recipe_file(recipe, plugins.registry)
     folder = out if out is not None else default_out(recipe)
     from domainlm.parallel.environment import is_first_rank
+    from domainlm.study.duration import duration
     from domainlm.study.run import describe_run, run_recipe  # only now, since it takes seconds to import
 
     if dry_run and is_first_rank():
@@ -76,7 +77,7 @@ def run(
         path, out=folder, store=store, overrides=overrides, plugins=plugins, workers=workers, only=only
     )
     if is_first_rank():
-        click.echo(f"done in {_duration(summary.seconds)}: {folder / 'report.html'}, {folder / 'results.json'}")
+        click.echo(f"done in {duration(summary.seconds)}: {folder / 'report.html'}, {folder / 'results.json'}")
 
 
 def default_out(recipe: str) -> Path:
@@ -84,8 +85,3 @@ def default_out(recipe: str) -> Path:
     path = Path(recipe)
     name = path.stem if path.suffix == ".toml" else recipe.partition("@")[0].replace("/", "-")
     return Path("runs") / name
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

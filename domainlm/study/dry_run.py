@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domainlm.recipe.cell_grid import model_config
+from domainlm.study.duration import duration
 from domainlm.study.graph import CellStages
 from domainlm.study.plan import PlannedRun
 from domainlm.study.speed import Estimate, estimate, read_speeds
@@ -33,14 +34,6 @@ def cost_text(found: Estimate) -> str:
     return (
         f"{cost}, time {found.basis}" if found.seconds is None else f"{cost}, {duration(found.seconds)}, {found.basis}"
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _sum_text(left: list[Estimate]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from domainlm.study.duration import duration
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.load import CurveRecord, Results
 
@@ -102,16 +103,6 @@ def cost_sentences(cost: Cost) -> Iterator[str]:
     by_source = {name: sum(joules.get(name, 0.0) for joules in known) for joules in known for name in joules}
     parts = " and ".join(f"{value / 3.6e6:.4g} kWh by {name}" for name, value in by_source.items())
     yield f"Energy: {parts}, as counted by this machine (RAPL, NVML) for all that ran on it meanwhile."
-
-
-def duration(seconds: float) -> str:
-    """Print a time: "3.2 s", "4 min 10 s", "2 h 5 min"."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def _tokens(results: Results) -> Iterator[tuple[str, tuple[int | None, ...]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def test_the_table_names_every_kind_of_memory(call: Fixture, recipe: str) -> Non
         assert line in output
     (grids,) = (line.split() for line in output.splitlines() if line.startswith("data x pipeline"))
     assert " ".join(grids) == "data x pipeline x tensor 1 x 1 x 1 16 x 1 x 1"
+    times = next(line for line in output.splitlines() if line.startswith("time in all"))
+    assert re.fullmatch(r"time in all +\d+ min \d+ s +\d+ min \d+ s", times)
 
 
 def test_the_copy_for_a_checkpoint_is_told_where_there_is_one(call: Fixture, recipe: str) -> None:

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from domainlm.study.report.cost import cost_sentences, cost_table, duration, read_cost
+from domainlm.study.report.cost import cost_sentences, cost_table, read_cost
 from domainlm.study.report.load import load_results
 
 Json = dict[str, Any]
@@ -50,10 +48,3 @@ def test_what_is_not_known_is_said(results: Json, write_run: WriteRun) -> None:
     assert "Energy: not known; this machine does not let it be read." in cost_sentences(read_cost(out))
     (out / "cost.json").write_text("{")
     assert read_cost(out).invocations == ()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(3.21, "3.2 s"), (61.4, "1 min 1 s"), (3599.8, "1 h 0 min"), (1e6, "277 h 46 min")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -184,3 +184,19 @@ def test_what_is_not_stated_is_said_to_be_so() -> None:
     tables = tomllib.loads(text)
     assert tables["pretraining"]["num_steps"] == 17_000
     assert text.count("# not stated") >= 8
+    finetuning = tables["finetuning"]
+    chosen = ["choose", *finetuning["optimizer"], *finetuning["schedule"]]
+    assert chosen == ["choose", "weight_decay", "max_gradient_norm", "warmup_share", "decay"]
+    after = text.partition("[finetuning]")[2].partition("[parallel]")[0].splitlines()
+    for key in chosen:
+        assert [line for line in after if line.startswith(f"{key} = ") and "# not stated" in line], key
+
+
+@pytest.mark.parametrize("scale", ["full", "laptop"])
+@pytest.mark.parametrize("name", ["biomegatron/table1", "biomegatron/table5", "biomegatron/vocabulary-change"])
+def test_chemprot_is_shown_as_blues_file_shows_it(name: str, scale: str, folder: Path) -> None:
+    """Of BLUE are the 19,461 lines that table 8 counts; its pairs are @CHEMICAL$ and @GENE$ (Peng et al. 2019)."""
+    for cell in load(name, folder, f"scale={scale}").cells:
+        (task,) = (task for task in cell.recipe.tasks if task.name == "ChemProt")
+        assert task.finetuning is not None
+        assert task.finetuning.sequence.mentions == "dummies"

@@ -84,8 +84,8 @@ TABLE_1 = ReferenceTable(
             source="section 5, table 1",
         ),
     ),
-    note=f"{_COUNTING_NOTE} NCBI-disease it labels by whole entity. The study itself names conlleval. Its ChemProt, they "
-    "report, was prepared in another way.",
+    note=f"{_COUNTING_NOTE} NCBI-disease it labels by whole entity. The study itself names conlleval. Its ChemProt, "
+    "they report, was prepared in another way.",
 )
 
 

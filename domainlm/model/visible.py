@@ -50,13 +50,14 @@ def what_is_visible(
         samples: which sample of its row a token belongs to [B, T]; None where a row is one sample.
         firsts: row * T + slot of each sample's first token [S]; None as above.
     """
-    if _has_flash_attention(lengths.device, dtype) and (samples is None) == (firsts is None):
+    if has_flash_attention(lengths.device, dtype) and (samples is None) == (firsts is None):
         return Visible(bounds=sample_bounds(lengths, num_tokens, firsts))
     bias = padding_bias(lengths, num_tokens) if samples is None else sample_bias(lengths, samples)
     return Visible(bias=bias)
 
 
-def _has_flash_attention(device: torch.device, dtype: torch.dtype) -> bool:
+def has_flash_attention(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the device runs `domainlm.model.flash` on such weights; under autocast the format of products counts."""
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < _FLASH_CAPABILITY:
         return False
     return (torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else dtype) in _HALF

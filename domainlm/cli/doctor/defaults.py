@@ -37,8 +37,11 @@ def attention_of(place: str, dtype: object, dropout: float | None) -> str:
     import torch
 
     from domainlm.model.attention import predicts_by_plain_products, trains_by_plain_products
+    from domainlm.model.visible import has_flash_attention
 
     assert isinstance(dtype, torch.dtype)
+    if has_flash_attention(torch.device(place), dtype):
+        return "flash attention at all lengths"
     fused, plain = "scaled_dot_product_attention", "plain products"
     if dropout is None:
         lengths = [length for length in _LENGTHS if predicts_by_plain_products(place, dtype, length)]

@@ -120,7 +120,7 @@ def test_an_encoder_gives_the_same_states_by_bounds(monkeypatch: pytest.MonkeyPa
     positions = torch.arange(9).expand(3, -1).clone()
     inputs = EncoderInputs(tokens, torch.zeros_like(tokens), lengths, positions, samples, None, firsts)
     expected = encoder(*inputs)
-    monkeypatch.setattr("domainlm.model.visible._has_flash_attention", lambda device, dtype: True)
+    monkeypatch.setattr("domainlm.model.visible.has_flash_attention", lambda device, dtype: True)
     seen = mock.Mock(wraps=sample_bounds)
     monkeypatch.setattr("domainlm.model.visible.sample_bounds", seen)
     found = encoder(*inputs)

@@ -24,7 +24,7 @@ from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.nonfinite import find_origin
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective
-from domainlm.train.runtime import compiled_where_it_pays, open_device
+from domainlm.train.runtime import _warn_of_fp32, compiled_where_it_pays, open_device
 from domainlm.train.worker import OneProcess
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch.compile warns of torch's own affairs
@@ -122,7 +122,7 @@ def test_a_gpu_needs_no_more_for_other_numbers_of_samples_and_masks(
     """As on a GPU, bounds say what is visible and nothing is filled up: one for each of two sizes of rows."""
     from torch._dynamo.utils import counters
 
-    monkeypatch.setattr("domainlm.model.visible._has_flash_attention", lambda *_: True)
+    monkeypatch.setattr("domainlm.model.visible.has_flash_attention", lambda *_: True)
     monkeypatch.setattr("domainlm.model.encoder.fill_up", lambda places, _: places)
     device = choose_device("cpu", "fp32")
     compiled, plain = worker_of(replace(device, compiles=True)), worker_of(device)
@@ -197,6 +197,30 @@ def test_a_machine_that_cannot_compile_says_so(
         assert compiling.compile_problem("cpu") == "no working C++ compiler"
     finally:
         compile_problem.cache_clear()
+
+
+def test_a_gpu_that_trains_in_fp32_by_default_is_warned_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu = Device(torch_device=torch.device("cuda"), precision="fp32")
+    monkeypatch.setattr("domainlm.train.runtime.choose_device", lambda *_: gpu)
+    monkeypatch.setattr("domainlm.train.runtime.compile_problem", lambda _: None)
+    _warn_of_fp32.cache_clear()
+    try:
+        open_device(RuntimeSettings())  # of a model that predicts, say
+        open_device(RuntimeSettings(precision="fp32"), pretrains=True)
+        assert not caplog.records, "asked for"
+        for _ in range(2):
+            open_device(RuntimeSettings(compile=False), pretrains=True)
+        (record,) = caplog.records
+        assert 'set runtime.precision = "bf16"' in record.getMessage()
+        _warn_of_fp32.cache_clear()
+        for name, value in {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}.items():
+            monkeypatch.setenv(name, value)
+        open_device(RuntimeSettings(), pretrains=True)
+        assert len(caplog.records) == 1, "rank 0 says it for all"
+    finally:
+        _warn_of_fp32.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from domainlm.cli.arguments import complete_recipe, recipe_file, set_option
+from domainlm.cli.arguments import complete_recipe, set_option
 from domainlm.cli.corpus_report import say_prepared, tokens_per_file_option
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.state import cli_state
@@ -87,12 +87,12 @@ def build(
 def _order_of_recipe(
     recipe: str, out: Path, vocabulary: Path | None, overrides: tuple[str, ...], registry: Registry
 ) -> CorpusOrder:
-    from domainlm.recipe.load import load_recipe
+    from domainlm.recipe.load import load_given
     from domainlm.recipe.resolve import resolve
     from domainlm.study.corpora import order_of_recipe
 
-    loaded = load_recipe(recipe_file(recipe, registry), overrides, lambda name: registry.recipe(name).path)
-    return order_of_recipe(resolve(loaded, registry), out / "samples", vocabulary)
+    resolved = resolve(load_given(recipe, overrides, registry), registry)
+    return order_of_recipe(resolved, out / "samples", vocabulary)
 
 
 def _order_of_spec(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from domainlm.cli.arguments import json_option, recipe_argument, recipe_file, set_option
+from domainlm.cli.arguments import json_option, recipe_argument, set_option
 from domainlm.cli.plan_table import echo_plans
 from domainlm.cli.state import cli_state
 from domainlm.cli.table import echo_json
@@ -117,6 +117,8 @@ def plan(
     on the one that would be chosen. Nothing is run and no data is read: the recipe's files need not be here, except for
     a model that it starts from.
     """
+    from domainlm.recipe.load import load_given
+
     registry = cli_state(context).plugins.registry
     target = Target(
         num_devices=devices,
@@ -124,19 +126,13 @@ def plan(
         operations_per_second=None if flops is None else flops * _TERA,
         vocabulary_size=vocabulary_size,
     )
-    planned = list(plan_recipe(_load(recipe, overrides, registry), registry, target))
+    planned = list(plan_recipe(load_given(recipe, overrides, registry), registry, target))
     if as_json:
         echo_json([_as_dict(cell) for cell in planned])
     elif not planned:
         click.echo("nothing is trained: this recipe measures data and vocabularies as they are")
     else:
         echo_plans(planned)
-
-
-def _load(given: str, overrides: tuple[str, ...], registry: Registry) -> LoadedRecipe:
-    from domainlm.recipe.load import load_recipe
-
-    return load_recipe(recipe_file(given, registry), overrides, lambda name: registry.recipe(name).path)
 
 
 def plan_recipe(loaded: LoadedRecipe, registry: Registry, target: Target) -> Iterator[PlannedCell]:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import click
 
-from domainlm.cli.arguments import json_option, recipe_argument, recipe_file, set_option
+from domainlm.cli.arguments import json_option, recipe_argument, set_option
 from domainlm.cli.state import cli_state
 from domainlm.cli.table import echo_json, echo_table
-
-if TYPE_CHECKING:
-    from domainlm.plugin import Registry
-    from domainlm.recipe.load import LoadedRecipe
 
 
 @click.group(short_help="List, show and check recipes.")
@@ -56,10 +51,11 @@ def show(context: click.Context, recipe: str, overrides: tuple[str, ...], with_d
 
     What stands before each # can be given to --set.
     """
+    from domainlm.recipe.load import load_given
     from domainlm.recipe.lock import with_defaults as tables_with_defaults
     from domainlm.recipe.toml_text import toml_text
 
-    loaded = _load(recipe, overrides, cli_state(context).plugins.registry)
+    loaded = load_given(recipe, overrides, cli_state(context).plugins.registry)
     given = loaded.recipe.model_dump(mode="json", exclude_unset=True)
     tables = tables_with_defaults(loaded.recipe) if with_defaults else given
     if as_json:
@@ -78,10 +74,11 @@ def show(context: click.Context, recipe: str, overrides: tuple[str, ...], with_d
 @click.pass_context
 def check(context: click.Context, recipe: str, overrides: tuple[str, ...]) -> None:
     """Check a recipe without running it: its keys, names, files, numbers, and whether the memory is enough."""
+    from domainlm.recipe.load import load_given
     from domainlm.recipe.resolve import resolve
 
     registry = cli_state(context).plugins.registry
-    resolved = resolve(_load(recipe, overrides, registry), registry)
+    resolved = resolve(load_given(recipe, overrides, registry), registry)
     tasks = ", ".join(resolved.task_names) or "none"
     click.echo(f"{resolved.loaded.recipe.name}: sound; {resolved.num_cells} cell(s), tasks: {tasks}")
 
@@ -118,9 +115,3 @@ def flatten(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[
 
 def _quoted(key: str) -> str:
     return json.dumps(key) if "." in key else key
-
-
-def _load(given: str, overrides: Sequence[str], registry: Registry) -> LoadedRecipe:
-    from domainlm.recipe.load import load_recipe
-
-    return load_recipe(recipe_file(given, registry), overrides, lambda name: registry.recipe(name).path)

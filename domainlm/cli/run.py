@@ -7,9 +7,10 @@ from typing import Literal
 
 import click
 
-from domainlm.cli.arguments import recipe_argument, recipe_file, set_option
+from domainlm.cli.arguments import recipe_argument, set_option
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.state import cli_state
+from domainlm.recipe.find import recipe_file
 
 WorkersAsked = int | Literal["slurm"] | None
 _FOLDER = click.Path(file_okay=False, path_type=Path)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from domainlm.cli.arguments import recipe_argument, recipe_file, set_option
+from domainlm.cli.arguments import recipe_argument, set_option
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.state import cli_state
+from domainlm.recipe.find import recipe_file
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from domainlm.cli.arguments import json_option, recipe_argument, recipe_file, set_option
+from domainlm.cli.arguments import json_option, recipe_argument, set_option
 from domainlm.cli.state import cli_state
 from domainlm.cli.table import echo_json, echo_table
+from domainlm.recipe.find import recipe_file
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import RecipeError
+from domainlm.plugin.registry import Registry
 from domainlm.recipe.cells import Cell, cell_tables
+from domainlm.recipe.find import recipe_file
 from domainlm.recipe.in_force import check_in_force
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.scales import apply_scale
@@ -41,6 +43,11 @@ class LoadedRecipe:
     cells: tuple[Cell, ...]
     source: RecipeSource
     overrides: tuple[str, ...]
+
+
+def load_given(given: str | Path, overrides: Sequence[str], registry: Registry) -> LoadedRecipe:
+    """`load_recipe` of a file or of the name of a shipped recipe; finding it raises as `recipe_file` does."""
+    return load_recipe(recipe_file(given, registry), overrides, lambda name: registry.recipe(name).path)
 
 
 def load_recipe(

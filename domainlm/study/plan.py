@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.plugin.manager import LoadedPlugins
-from domainlm.recipe.load import load_recipe
+from domainlm.recipe.load import load_given
 from domainlm.recipe.lock import lock_record
 from domainlm.recipe.resolve import resolve
 from domainlm.recipe.resolved import Resolved
@@ -72,11 +72,4 @@ def plan_run(
 
 def resolve_recipe(recipe: str | Path, overrides: Sequence[str], plugins: LoadedPlugins) -> Resolved:
     """Load and check a recipe; arguments and errors as of `plan_run`."""
-    registry = plugins.registry
-
-    def find_shipped(name: str) -> Path:
-        return registry.recipe(name).path
-
-    text = str(recipe)
-    path = Path(text) if text.endswith(".toml") or Path(text).exists() else find_shipped(text)
-    return resolve(load_recipe(path, overrides, find_shipped), registry)
+    return resolve(load_given(recipe, overrides, plugins.registry), plugins.registry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import click
@@ -10,6 +9,8 @@ import click
 from domainlm.cli.arguments import json_option, recipe_argument, set_option
 from domainlm.cli.state import cli_state
 from domainlm.cli.table import echo_json, echo_table
+from domainlm.recipe.dotted import split_key
+from domainlm.recipe.toml_text import toml_key, toml_text
 
 
 @click.group(short_help="List, show and check recipes.")
@@ -53,7 +54,6 @@ def show(context: click.Context, recipe: str, overrides: tuple[str, ...], with_d
     """
     from domainlm.recipe.load import load_given
     from domainlm.recipe.lock import with_defaults as tables_with_defaults
-    from domainlm.recipe.toml_text import toml_text
 
     loaded = load_given(recipe, overrides, cli_state(context).plugins.registry)
     given = loaded.recipe.model_dump(mode="json", exclude_unset=True)
@@ -65,7 +65,8 @@ def show(context: click.Context, recipe: str, overrides: tuple[str, ...], with_d
         if value is None:
             click.echo(f"# {key} is not set")
         else:
-            click.echo(f"{key}={toml_text(value)}  # {loaded.source.origin(key)}")
+            origin = loaded.source.origin(".".join(split_key(key)))
+            click.echo(f"{key}={toml_text(value)}  # {origin}")
 
 
 @recipe.command(short_help="Check a recipe without running it.")
@@ -105,13 +106,9 @@ def flatten(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[
     """The settings as dotted keys with values; a number in a key is a place in a list of tables."""
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{_quoted(key)}.")
+            yield from flatten(value, f"{prefix}{toml_key(key)}.")
         elif isinstance(value, Sequence) and value and all(isinstance(entry, Mapping) for entry in value):
             for place, entry in enumerate(value):
-                yield from flatten(entry, f"{prefix}{key}.{place}.")
+                yield from flatten(entry, f"{prefix}{toml_key(key)}.{place}.")
         else:
-            yield f"{prefix}{_quoted(key)}", value
-
-
-def _quoted(key: str) -> str:
-    return json.dumps(key) if "." in key else key
+            yield f"{prefix}{toml_key(key)}", value

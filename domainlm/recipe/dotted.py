@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from domainlm.recipe.toml_text import toml_text
+from domainlm.recipe.toml_text import toml_key
 
 Table = dict[str, Any]
 Keys = tuple[str, ...]
 """A dotted key, split; a part may itself hold dots, as in `study.axes."pretraining.num_steps"`."""
 AXES: Keys = ("study", "axes")
 ARMS: Keys = ("study", "arms")
-
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def split_key(text: str) -> Keys:
@@ -40,7 +37,7 @@ def toml_keys(text: str) -> Keys:
 
 def join_keys(keys: Keys) -> str:
     """The counterpart of `split_key`."""
-    return ".".join(part if _BARE.fullmatch(part) else toml_text(part) for part in keys)
+    return ".".join(map(toml_key, keys))
 
 
 def leaves(table: Mapping[str, Any], below: Keys = ()) -> Iterator[tuple[Keys, Any]]:

@@ -12,8 +12,8 @@ from domainlm.errors import DataError
 from domainlm.interop.export import loading_lines
 from domainlm.model.files import read_config
 from domainlm.recipe.cells import ARM, cell_label
+from domainlm.recipe.toml_text import dump_toml
 from domainlm.study.models import LANGUAGE_MODEL, cell_identity, possible_names
-from domainlm.study.report.toml import dump_toml
 
 _RESULTS = "results.json"
 _TAGS = {"pretraining": "fill-mask", "token": "token-classification", "span": "question-answering"}

@@ -23,10 +23,10 @@ from domainlm.plugin.marker import hookimpl
 from domainlm.plugin.provider import Provider
 from domainlm.recipe.overrides import with_values
 from domainlm.recipe.toml_source import anchor_paths
+from domainlm.recipe.toml_text import dump_toml
 from domainlm.study.card import model_card
 from domainlm.study.files import read_json, write_atomically
 from domainlm.study.models import LANGUAGE_MODEL, copied_models, folder_name
-from domainlm.study.report.toml import dump_toml
 from domainlm.study.results import score_of
 from domainlm.study.run import run_recipe
 

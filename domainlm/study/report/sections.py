@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domainlm.api import TableLayout
+from domainlm.recipe.toml_text import dump_toml
 from domainlm.study.report.aggregate import Scores
 from domainlm.study.report.arms import Arms
 from domainlm.study.report.content import Report, Section
@@ -22,7 +23,6 @@ from domainlm.study.report.provenance import lock_tables, model_facts
 from domainlm.study.report.question import Question, read_question
 from domainlm.study.report.tables import candidate_table, lm_tables, score_tables, type_tables
 from domainlm.study.report.text import answer
-from domainlm.study.report.toml import dump_toml
 
 _MAX_EXAMPLES = 3
 

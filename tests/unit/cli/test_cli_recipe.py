@@ -229,6 +229,12 @@ def test_an_unknown_key_is_refused(call: Fixture) -> None:
     assert call("recipe", "keys", "pretrain.mask").exit_code == 2
 
 
+def test_every_key_that_is_shown_can_be_given_to_set() -> None:
+    keys = {"a b", "a.b", "a/b", "#", "", "ä", "a_b-1"}
+    shown = [key for key, _ in flatten({"variables": dict.fromkeys(keys, "x")})]
+    assert {parse_override(f"{key}=1")[0] for key in shown} == {("variables", key) for key in keys}
+
+
 def test_flatten_quotes_keys_that_hold_dots() -> None:
     assert dict(flatten({"axes": {"a.b": [1, 2]}, "tasks": [{"x": 1}, {"x": 2}]})) == {
         'axes."a.b"': [1, 2],

@@ -1,3 +1,5 @@
+"""Tables as TOML."""
+
 from __future__ import annotations
 
 import math
@@ -7,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainlm.study.report.toml import dump_toml
+from domainlm.recipe.toml_text import dump_toml
 
 _SCALARS = st.one_of(
     st.booleans(),

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from domainlm.api.field_checks import check_callable
 from domainlm.errors import SpecError
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -84,7 +85,7 @@ class Details:
 
     def __post_init__(self) -> None:
         _check_text(self.url, "url", "Details")
-        _check_callable(self.read, "read", "Details")
+        check_callable(self.read, "read", "Details")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,11 +255,6 @@ def _check_files(files: object, where: str) -> None:
 def _check_text(value: object, key: str, where: str) -> None:
     if not isinstance(value, str) or not value.strip():
         raise SpecError(f"{key} is empty", where=where, given=repr(value))
-
-
-def _check_callable(value: object, key: str, where: str) -> None:
-    if not callable(value):
-        raise SpecError(f"{key} must be callable", where=where, given=repr(value))
 
 
 def _check_relative(name: object, key: str, where: str) -> None:

@@ -16,7 +16,7 @@ from domainlm.testing.plugins import PluginReport, check_plugin, plugin_registry
 from domainlm.testing.ranks import run_on_ranks
 from domainlm.testing.recipes import check_recipe
 from domainlm.testing.sizes import check_model_size
-from domainlm.testing.survival import SurvivalCounts, check_locality, check_survival
+from domainlm.testing.survival import SurvivalCounts, blocks_of, check_locality, check_survival, lines_of
 from domainlm.testing.tasks import TaskCounts, check_task
 from domainlm.testing.vocabularies import check_vocabulary
 
@@ -27,6 +27,7 @@ __all__ = [
     "Registry",
     "SurvivalCounts",
     "TaskCounts",
+    "blocks_of",
     "check_corpus",
     "check_locality",
     "check_model_size",
@@ -35,6 +36,7 @@ __all__ = [
     "check_survival",
     "check_task",
     "check_vocabulary",
+    "lines_of",
     "plugin_registry",
     "run_on_ranks",
 ]

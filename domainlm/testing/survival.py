@@ -109,9 +109,9 @@ def check_locality(
     Args:
         spec: whose reader is tried.
         files: as for `check_survival`.
-        parts: divides the file that is read into parts that do not depend on each other and, joined, are the file;
-            or, for a file that is one JSON value, the key under which the list of its parts is, "" where it is a list
-            or an object of parts itself.
+        parts: divides the file that is read into parts that do not depend on each other and, joined, are the file, as
+            `lines_of` and `blocks_of` do; or, for a file that is one JSON value, the key under which the list of its
+            parts is, "" where it is a list or an object of parts itself.
         num_files: damaged copies.
         seed: decides the damage.
 
@@ -144,12 +144,12 @@ def check_locality(
 
 
 def lines_of(content: bytes) -> list[bytes]:
-    """Parts of a file in which each line stands for itself."""
+    """Divide a file in which each line stands for itself: `parts` of `check_locality`."""
     return content.splitlines(keepends=True)
 
 
 def blocks_of(content: bytes) -> list[bytes]:
-    """Parts of a file in which a blank line ends each."""
+    """Divide a file in which a blank line ends each part: `parts` of `check_locality`."""
     blocks = content.split(b"\n\n")
     return [block + b"\n\n" for block in blocks[:-1]] + ([blocks[-1]] if blocks[-1] else [])
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from domainlm.api import CorpusSpec, ProblemLog, SequenceExample, SpanExample, TaskSpec
-from domainlm.testing import check_locality, check_survival
-from domainlm.testing.survival import Parts, blocks_of, lines_of
+from domainlm.testing import blocks_of, check_locality, check_survival, lines_of
+from domainlm.testing.survival import Parts
 from domainlm_biomegatron.readers.bioasq import read_bioasq
 from domainlm_biomegatron.readers.bioc import read_bioc
 from domainlm_biomegatron.readers.chemprot import read_chemprot

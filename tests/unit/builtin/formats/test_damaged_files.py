@@ -12,8 +12,8 @@ import pytest
 
 from domainlm.api import CorpusSpec, SequenceExample, SpanExample, TaskSpec, TokenExample
 from domainlm.builtin.specs import domainlm_corpora, domainlm_tasks
-from domainlm.testing import check_survival
-from domainlm.testing.survival import Parts, blocks_of, check_locality, lines_of
+from domainlm.testing import blocks_of, check_locality, check_survival, lines_of
+from domainlm.testing.survival import Parts
 
 NUM_FILES = int(os.environ.get("DOMAINLM_DAMAGED_FILES", "200"))
 """Damaged copies for each reader; `tox -e damage` reads thousands."""

@@ -18,7 +18,8 @@ from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
-from domainlm.study.stages.language_model import LanguageModelScoreStage, PretrainStage
+from domainlm.study.stages.language_model import PretrainStage
+from domainlm.study.stages.scoring import LanguageModelScoreStage
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from domainlm.study.graph_parts.corpora import corpus_stage, tokens_stage
 from domainlm.study.ranks import ranks_of
 from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage
-from domainlm.study.stages.language_model import GeneralStartStage, StartStage
+from domainlm.study.stages.language_model import GeneralStartStage
 from domainlm.study.stages.sources import InputFile
-from domainlm.study.stages.start import CarryStage, ImportedStartStage
+from domainlm.study.stages.start import CarryStage, ImportedStartStage, StartStage
 from domainlm.study.stages.vocabulary import GrownVocabularyStage, LearnedVocabularyStage, ReadVocabularyStage
 
 _UNSCORED = {"scored_steps": (), "early_stop": None, "num_steps_per_score": None, "max_minutes": None}

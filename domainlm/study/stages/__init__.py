@@ -1,1 +1,1 @@
-"""One module per kind of stage; each writes one kind of artifact."""
+"""The stages, by what they make: text, vocabularies, starts, trained models, scores and measurements."""

@@ -1,4 +1,4 @@
-"""The stages of the language model: its start, its pretraining, its scores."""
+"""Pretraining of the language model, and of a general one to start from."""
 
 from __future__ import annotations
 
@@ -7,28 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainlm.api import ModelSizeSpec
-from domainlm.model.config import ModelConfig
 from domainlm.model.files import read_config
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, SCORING_SETTINGS, PretrainingSettings
-from domainlm.recipe.schema import ModelSettings, RuntimeSettings
-from domainlm.study.files import read_json, write_json
+from domainlm.recipe.schema import RuntimeSettings
+from domainlm.study.files import read_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import empty_folder
-from domainlm.train.assemble import create_start, pretrain, score_language_model
+from domainlm.study.stages.start import MOMENTS
+from domainlm.train.assemble import pretrain
 from domainlm.train.continuing import take_over_run
 from domainlm.train.corpora import EncodedCorpus, Mixture, epochs_read
 from domainlm.train.minutes import BUDGET_FILE
 from domainlm.train.ranks import Ranks, on_ranks
-from domainlm.vocab.vocabulary import Vocabulary
 
 _MIXED = "tokens of "
 _EARLIER = "earlier steps"
-MOMENTS = "optimizer.safetensors"
-"""Beside the model of a start: the optimizer's state, where that is carried."""
 GENERAL_TOKENS = "general tokens"
 """The role of the general text's tokens among the inputs of a pretraining that scores itself on them."""
 HELD_OUT_LOSS, GENERAL_HELD_OUT_LOSS = "held_out_loss", "general_held_out_loss"
@@ -38,48 +33,6 @@ HELD_OUT_LOSS, GENERAL_HELD_OUT_LOSS = "held_out_loss", "general_held_out_loss"
 def mixed_role(name: str) -> str:
     """The role of a mixed-in corpus among the inputs of pretraining."""
     return f"{_MIXED}{name}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartStage(Stage):
-    """Fresh weights for a vocabulary."""
-
-    kind: ClassVar[str] = "start"
-
-    size: ModelSizeSpec
-    settings: ModelSettings
-    sentence_order: bool
-    seed: int
-    hardware: Mapping[str, Any]
-
-    def identity(self) -> Mapping[str, Any]:
-        """The model's shape, its heads and the seed of its weights."""
-        return {
-            "size": self.size.reference,
-            "settings": self.settings.model_dump(exclude={"size"}),
-            "sentence_order": self.sentence_order,
-            "seed": self.seed,
-            "torch": self.hardware["torch"],
-        }
-
-    def make(self, context: StageContext) -> Mapping[str, Any]:
-        """Draw the weights and write the model folder."""
-        vocabulary_folder = context.inputs["vocabulary"] / "vocabulary"
-        config = ModelConfig.from_spec(
-            self.size,
-            vocabulary_size=Vocabulary.load(vocabulary_folder).size,
-            vocabulary_multiple=self.settings.vocabulary_multiple,
-            architecture=self.settings.architecture,
-            dropout=self.settings.dropout,
-        )
-        create_start(
-            config,
-            sentence_order=self.sentence_order,
-            seed=self.seed,
-            vocabulary=vocabulary_folder,
-            folder=empty_folder(context.folder / "model"),
-        )
-        return {"parameters": config.num_parameters, "model": config.as_dict()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,33 +146,3 @@ class GeneralStartStage(PretrainStage):
         facts = super().make(context)
         config = read_config(context.folder / "model").model
         return {**facts, "parameters": config.num_parameters, "model": config.as_dict()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class LanguageModelScoreStage(Stage):
-    """Scores of the masked-language model on held-out documents."""
-
-    kind: ClassVar[str] = "lm-score"
-    version: ClassVar[int] = 2
-
-    settings: PretrainingSettings
-    runtime: RuntimeSettings
-    hardware: Mapping[str, Any]
-
-    def identity(self) -> Mapping[str, Any]:
-        """What decides the sequences and the masks, and what computes the scores."""
-        kept = self.settings.model_dump(include={"max_tokens", "second_objective", "masking"})
-        return {"settings": kept, "hardware": dict(self.hardware)}
-
-    def make(self, context: StageContext) -> Mapping[str, Any]:
-        """Score; leaves scores.json."""
-        scores = score_language_model(
-            settings=self.settings,
-            runtime=self.runtime,
-            model=context.inputs["model"] / "model",
-            tokens=context.inputs["tokens"] / "tokens" / "held_out",
-            text=context.inputs["corpus"] / "text" / "held_out.txt",
-            vocabulary=context.inputs["vocabulary"] / "vocabulary",
-        )
-        write_json(context.folder / "scores.json", scores)
-        return scores

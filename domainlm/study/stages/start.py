@@ -1,4 +1,4 @@
-"""The start of pretraining where it is a model from elsewhere."""
+"""What pretraining starts from: fresh weights, a model from elsewhere, one with another vocabulary."""
 
 from __future__ import annotations
 
@@ -16,17 +16,62 @@ from domainlm.interop.carry import carry_vocabulary
 from domainlm.interop.checkpoints import write_moments
 from domainlm.interop.foreign import ForeignModel, write_pretraining_model
 from domainlm.interop.read import read_model
+from domainlm.model.config import ModelConfig
 from domainlm.recipe.schema import ModelSettings, StartSettings
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.language_model import MOMENTS
 from domainlm.study.stages.sources import InputFile, empty_folder
 from domainlm.text.corpus import read_sentences
+from domainlm.train.assemble import create_start
 from domainlm.vocab.sample import EvenSample
 from domainlm.vocab.vocabulary import Vocabulary
 
 _log = logging.getLogger(__name__)
+MOMENTS = "optimizer.safetensors"
+"""Beside the model of a start: the optimizer's state, where that is carried."""
 _CHARACTERS_PER_SUB_TOKEN = 6
 """More than there are, so that a sample of so many characters is large enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartStage(Stage):
+    """Fresh weights for a vocabulary."""
+
+    kind: ClassVar[str] = "start"
+
+    size: ModelSizeSpec
+    settings: ModelSettings
+    sentence_order: bool
+    seed: int
+    hardware: Mapping[str, Any]
+
+    def identity(self) -> Mapping[str, Any]:
+        """The model's shape, its heads and the seed of its weights."""
+        return {
+            "size": self.size.reference,
+            "settings": self.settings.model_dump(exclude={"size"}),
+            "sentence_order": self.sentence_order,
+            "seed": self.seed,
+            "torch": self.hardware["torch"],
+        }
+
+    def make(self, context: StageContext) -> Mapping[str, Any]:
+        """Draw the weights and write the model folder."""
+        vocabulary_folder = context.inputs["vocabulary"] / "vocabulary"
+        config = ModelConfig.from_spec(
+            self.size,
+            vocabulary_size=Vocabulary.load(vocabulary_folder).size,
+            vocabulary_multiple=self.settings.vocabulary_multiple,
+            architecture=self.settings.architecture,
+            dropout=self.settings.dropout,
+        )
+        create_start(
+            config,
+            sentence_order=self.sentence_order,
+            seed=self.seed,
+            vocabulary=vocabulary_folder,
+            folder=empty_folder(context.folder / "model"),
+        )
+        return {"parameters": config.num_parameters, "model": config.as_dict()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A vocabulary: learned from the corpus, or read from a file."""
+"""A vocabulary: learned from the corpus, read from a file, or grown by words of the corpus."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from domainlm.study.report.aggregate import format_summary
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.means import ArmMean, Means
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.parts import part_sentence
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome
 from domainlm.study.report.words import join_words, p_text, signed, tests_text
 
@@ -83,6 +84,7 @@ def _caption(means: Means, *, marks_best: bool) -> str:
     split = means.columns[0].group.split
     sentences = [
         f"Mean over data sets, each weighing the same{f', {split} split' if split else ''}: {join_words(scored)}.",
+        part_sentence(means.signatures),
         "Mean ± sample standard deviation over the seeds that all data sets and models have (n)."
         if means.shares_seeds
         else "Mean ± sample standard deviation over the model's own seeds (n): no seed is common to all models. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from domainlm.study.report.aggregate import Group, Scores, Summary, summarise
 from domainlm.study.report.arms import Arm
@@ -54,6 +54,7 @@ class Means:
         left_out: arms that lack scores.
         seeds_left_out: seeds that some data set or arm of `entries` lacks.
         shares_seeds: whether all arms of `entries` have a seed in common.
+        signatures: how the scores of each data set came about.
     """
 
     columns: tuple[Column, ...]
@@ -61,6 +62,7 @@ class Means:
     left_out: tuple[Arm, ...]
     seeds_left_out: tuple[int, ...] = ()
     shares_seeds: bool = True
+    signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def best(self) -> ArmMean:
@@ -92,6 +94,7 @@ def find_means(scores: Scores) -> Means | None:
         left_out=tuple(arm for arm in arms if arm not in whole),
         seeds_left_out=tuple(sorted(anywhere - everywhere)) if everywhere else (),
         shares_seeds=bool(everywhere),
+        signatures={column.dataset: scores.signatures(column.group, column.dataset) for column in columns},
     )
 
 

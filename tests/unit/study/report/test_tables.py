@@ -183,3 +183,5 @@ def test_scores_on_a_part_of_a_split_are_said_to_be_so(results: Json, write_run:
         )
     (by_type,) = (table for table in sections["Task scores"].tables if "by entity type" in table.caption)
     assert said in by_type.caption
+    (means,) = sections["Mean over data sets"].tables
+    assert said in means.caption

@@ -54,7 +54,7 @@ def _echo_cell(cell: PlannedCell) -> None:
 
 
 def _lines(cell: PlannedCell) -> list[tuple[str, Callable[[Plan], str]]]:
-    num_steps = cell.num_steps
+    num_steps, plans = cell.num_steps, [plan for plan in (cell.given, cell.chosen) if plan is not None]
     lines: list[tuple[str, Callable[[Plan], str]]] = [
         ("data x pipeline x tensor", _product),
         ("parameters", lambda plan: f"{plan.num_parameters:,}"),
@@ -64,6 +64,7 @@ def _lines(cell: PlannedCell) -> list[tuple[str, Callable[[Plan], str]]]:
         ("  optimizer", lambda plan: _size(plan.fullest.optimizer)),
         ("  activations", lambda plan: _size(plan.fullest.activations)),
         ("  working", lambda plan: _size(plan.fullest.working)),
+        *([("  received", lambda plan: _size(plan.fullest.received))] if any(map(_receives, plans)) else []),
         ("  memory", lambda plan: _size(plan.fullest.total)),
         *([("host memory for checkpoints", _copied)] if cell.copies_checkpoints else []),
         ("layers of each stage", lambda plan: " ".join(map(str, plan.layers_per_stage))),
@@ -78,12 +79,16 @@ def _lines(cell: PlannedCell) -> list[tuple[str, Callable[[Plan], str]]]:
         ("steps", lambda _: f"{num_steps:,}"),
         ("tokens", lambda plan: f"{num_steps * plan.num_tokens_per_step:,}"),
     ]
-    if any(plan is not None and plan.seconds_per_step is not None for plan in (cell.given, cell.chosen)):
+    if any(plan.seconds_per_step is not None for plan in plans):
         lines += [
             ("time per step", lambda plan: f"{plan.seconds_per_step or 0:,.3g} s"),
             ("time in all", lambda plan: duration((plan.seconds_per_step or 0) * num_steps)),
         ]
     return lines
+
+
+def _receives(plan: Plan) -> bool:
+    return plan.fullest.received > 0
 
 
 def _product(plan: Plan) -> str:

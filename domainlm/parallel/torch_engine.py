@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,13 +14,12 @@ from domainlm.parallel.schedule import ScheduleName
 from domainlm.parallel.stage_module import StageModule
 from domainlm.parallel.world import World
 
-_MAX_SCHEDULES = 16
-
 
 class TorchEngine:
     """GPipe (Huang et al. 2019), 1F1B (Narayanan et al. 2019) or its interleaved form (Narayanan et al. 2021).
 
-    Buffers have the size of a step's largest micro-batch; schedules are kept for the sizes that come back.
+    A schedule has buffers for all micro-batches of a step, each of the size of the largest: the last one alone is kept
+    (`domainlm.plan` counts its buffers). Making another takes milliseconds.
 
     Args:
         stages: of this rank.
@@ -33,24 +31,23 @@ class TorchEngine:
         self._stages = [_Called(stage) for stage in stages]
         self._num_stages = world.grid.pipeline_degree * len(stages)
         self._world, self._schedule = world, schedule
-        self._made: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._shape: tuple[int, int] | None = None
+        self._made: Any = None
 
     def run(self, num_micro_batches: int) -> None:
         """Run a step."""
-        key = (num_micro_batches, self._stages[0].stage.wire.numel())
-        if key not in self._made:
-            self._made[key] = self._make(num_micro_batches)
-        self._made.move_to_end(key)
-        while len(self._made) > _MAX_SCHEDULES:
-            self._made.popitem(last=False)
+        shape = (num_micro_batches, self._stages[0].stage.wire.numel())
+        if shape != self._shape:
+            self.close()  # before there are new ones
+            self._made, self._shape = self._make(num_micro_batches), shape
         index = torch.arange(num_micro_batches)
         has_first, has_last = self._stages[0].stage.is_first, self._stages[-1].stage.is_last
         arguments = (index,) if has_first else ()
-        self._made[key].step(*arguments, target=index if has_last else None, return_outputs=False, index=index)
+        self._made.step(*arguments, target=index if has_last else None, return_outputs=False, index=index)
 
     def close(self) -> None:
         """Drop the buffers."""
-        self._made.clear()
+        self._made = self._shape = None
 
     def _make(self, num_micro_batches: int) -> Any:  # noqa: ANN401 - one of several classes
         stages: list[Any] = [self._stage(called) for called in self._stages]

@@ -34,6 +34,8 @@ class RankMemory:
         working: the gradient of the tied word embedding, which waits for its second half through the backward pass, and
             the gradients of states within the layer that is being differentiated; or the mask of packed rows, which
             is there before.
+        received: room for hidden states from the stage before and for gradients from the stage after, of all
+            micro-batches of a step, without what `activations` counts of it.
         never_together: what of the above is not there at the highest moment. Where all micro-batches go forward before
             the first one goes backward, gradients come only as activations leave.
     """
@@ -44,12 +46,13 @@ class RankMemory:
     optimizer: int
     activations: int
     working: int
+    received: int = 0
     never_together: int = 0
 
     @property
     def total(self) -> int:
         """The highest moment of all kinds together."""
-        return self.states + self.activations + self.working - self.never_together
+        return self.states + self.activations + self.working + self.received - self.never_together
 
     @property
     def states(self) -> int:
@@ -91,8 +94,34 @@ def _rank_memory(work: Work, degrees: Degrees, rank: int, share: Share) -> RankM
         optimizer=optimizer_bytes(work, parameters, degrees.data if work.shard_optimizer else 1),
         activations=activations,
         working=working,
+        received=_received_bytes(work, degrees, rank),
         never_together=never_together,
     )
+
+
+def buffer_bytes(work: Work, degrees: Degrees, rank: int) -> int:
+    """What torch.distributed.pipelining receives into: made once for all micro-batches of a step, for each stage.
+
+    The first stage of all receives no hidden states, and the last one no gradients.
+    """
+    if degrees.pipeline == 1 or work.divides_vocabulary:  # the latter has an engine that receives as it goes
+        return 0
+    num_buffers = 2 * work.num_stages_per_rank - (rank == 0) - (rank == degrees.pipeline - 1)
+    return work.num_micro_batches(degrees.data) * num_buffers * _wire_bytes(work)
+
+
+def _received_bytes(work: Work, degrees: Degrees, rank: int) -> int:
+    """`buffer_bytes` without the hidden states that the first layer of a stage keeps, which activations count."""
+    in_all = buffer_bytes(work, degrees, rank)
+    is_kept = work.config.architecture == "megatron" or work.value_bytes == work.state_bytes  # else as a narrow copy
+    if not in_all or not is_kept:
+        return in_all
+    num_kept = micro_batches_held(work, degrees, rank) * (work.num_stages_per_rank - (rank == 0))
+    return in_all - round(num_kept * _wire_bytes(work))
+
+
+def _wire_bytes(work: Work) -> int:
+    return work.num_slots_per_micro_batch * work.config.hidden * work.state_bytes
 
 
 def optimizer_bytes(work: Work, parameters: Sequence[ParameterSize], num_replicas: int) -> int:

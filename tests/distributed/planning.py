@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.distributed.pipelining.stage import _RecvInfo
 
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
@@ -34,7 +36,7 @@ PHASE = PretrainingSettings(
 
 
 def count(world: World, parallel: Mapping[str, Any], precision: str) -> dict[str, int]:
-    """Bytes of weights, gradients and optimizer after one step on this rank, and its pipeline stage."""
+    """Bytes of weights, gradients, optimizer and pipeline buffers after two steps on this rank, and its stage."""
     runtime = RuntimeSettings.model_validate({"precision": precision, "device": "cpu"})
 
     def build() -> PretrainingModel:
@@ -52,8 +54,9 @@ def count(world: World, parallel: Mapping[str, Any], precision: str) -> dict[str
         device=choose_device("cpu", runtime.precision),
         seed=0,
     )
-    worker.gradients(0, micro_batches(0, world.grid.data_rank, world.grid.data_degree))
-    worker.update(1e-3)
+    for step in range(2):  # rows of the second are as long as planned; those of the first, which are shorter, leave
+        worker.gradients(step, micro_batches(step, world.grid.data_rank, world.grid.data_degree))
+        worker.update(1e-3)
     held = list(worker.replica.masters.by_name.values())
     weights = list(worker.held.module.parameters())
     state = [shard.tensor for shard in worker.optimizer_state()]
@@ -63,9 +66,16 @@ def count(world: World, parallel: Mapping[str, Any], precision: str) -> dict[str
         "weights": _num_bytes(weights),
         "gradients": _num_bytes(each.grad for each in [*weights, *copies] if each.grad is not None),
         "optimizer": _num_bytes([*state, *copies]),
+        "buffers": _num_bytes(_buffers()),
     }
     worker.replica.close()
     return found
+
+
+def _buffers() -> list[torch.Tensor]:
+    """What all schedules of torch.distributed.pipelining that are in memory receive into."""
+    infos = [each for each in gc.get_objects() if type(each) is _RecvInfo]
+    return [info.buffer for info in infos if info.buffer is not None]
 
 
 def _num_bytes(tensors: Iterable[torch.Tensor]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from domainlm.parallel.grid import Grid
-from domainlm.plan.memory import memory_of
+from domainlm.plan.memory import buffer_bytes, memory_of
 from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
@@ -47,7 +47,8 @@ def test_every_rank_holds_what_is_planned(planning: ModuleType, parallel: dict[s
     degrees = Degrees(**{key: parallel.get(key, 1) for key in ("data", "pipeline", "tensor")})
     grid = Grid(data_degree=degrees.data, pipeline_degree=degrees.pipeline, tensor_degree=degrees.tensor)
     runtime = RuntimeSettings.model_validate({"precision": precision})
-    planned = memory_of(work_of(planning.config(), planning.PHASE, settings, runtime, on_gpu=False), degrees)
+    work = work_of(planning.config(), planning.PHASE, settings, runtime, on_gpu=False)
+    planned = memory_of(work, degrees)
 
     counted = run_on_ranks(f"{_FILE}:count", grid, parallel, precision)
 
@@ -56,3 +57,4 @@ def test_every_rank_holds_what_is_planned(planning: ModuleType, parallel: dict[s
         assert len(of_stage) == degrees.data * degrees.tensor
         most = {kind: max(found[kind] for found in of_stage) for kind in _KINDS}
         assert most == {kind: getattr(memory, kind) for kind in _KINDS}
+        assert {found["buffers"] for found in of_stage} == {buffer_bytes(work, degrees, stage)}

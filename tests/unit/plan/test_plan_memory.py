@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +17,7 @@ from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.plan.activations import layer_bytes, micro_batch_bytes, narrow_weight_bytes
-from domainlm.plan.memory import fullest, memory_of, optimizer_bytes
+from domainlm.plan.memory import buffer_bytes, fullest, memory_of, optimizer_bytes
 from domainlm.plan.operations import num_recomputed
 from domainlm.plan.parameters import Share, num_parameters, parameters_of
 from domainlm.plan.stages import shares
@@ -207,3 +208,43 @@ def test_recomputing_keeps_one_state_a_layer(shape: Shape) -> None:
     saved = fullest(work, Degrees()).activations - fullest(recomputing, Degrees()).activations
     kept_by_hand = 16 * 512 * 768 * 4  # fp32 state at the entrance of a layer
     assert saved == 12 * (layer_bytes(work, 1) - kept_by_hand) - layer_bytes(work, 1)
+
+
+def test_stages_have_room_for_all_micro_batches_of_a_step(shape: Shape) -> None:
+    """345m, 4 stages, micro-batches of 32 x 512 in fp32: 64 MiB each, as torch 2.13 makes them, worked by hand."""
+    config = shape(24, 1024, 16)
+    for num_micro_batches in (4, 32, 64):
+        work = Work(
+            config=config,
+            precision="bf16",
+            num_sequences_per_step=32 * num_micro_batches,
+            num_sequences_per_micro_batch=32,
+        )
+        buffers = [buffer_bytes(work, Degrees(pipeline=4), rank) for rank in range(4)]
+        assert buffers == [num_micro_batches * 64 * 2**20 * times for times in (1, 2, 2, 1)]
+        received = [memory.received for memory in memory_of(work, Degrees(pipeline=4))]
+        # What comes in is what the first layer keeps of the micro-batches under way: 3, 2 and 1 of them.
+        assert received == [each - 64 * 2**20 * held for each, held in zip(buffers, (0, 3, 2, 1), strict=True)]
+        assert memory_of(work, Degrees())[0].received == 0
+        assert [each.received for each in memory_of(replace(work, divides_vocabulary=True), Degrees(pipeline=2))] == [
+            0,
+            0,
+        ]
+
+
+def test_more_micro_batches_take_more_memory_of_a_stage(shape: Shape) -> None:
+    config = shape(24, 1024, 16)
+    few, many = (
+        memory_of(Work(config=config, num_sequences_per_step=number, precision="bf16"), Degrees(pipeline=4))
+        for number in (32 * 8, 32 * 64)
+    )
+    grown = [after.total - before.total for before, after in zip(few, many, strict=True)]
+    assert grown == [56 * 64 * 2**20 * times for times in (1, 2, 2, 1)]
+
+
+def test_interleaved_stages_of_a_rank_have_room_each(shape: Shape) -> None:
+    work = Work(config=shape(8, 64, 4), schedule="interleaved", num_stages_per_rank=2, num_sequences_per_step=4 * 32)
+    wire = 32 * 512 * 64 * 4
+    assert [buffer_bytes(work, Degrees(pipeline=4), rank) for rank in range(4)] == [
+        4 * wire * number for number in (3, 4, 4, 3)
+    ]

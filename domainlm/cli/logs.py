@@ -40,12 +40,12 @@ def _write(line: str) -> None:
         tqdm.tqdm.write(line, file=sys.stderr)
 
 
-def set_up_logging(level: int = logging.INFO) -> None:
-    """Show messages of domainlm and its plugins from `level` on; those of libraries from warnings on."""
+def set_up_logging() -> None:
+    """Show messages of domainlm and its plugins; those of libraries from warnings on."""
     root = logging.getLogger()
     if not any(isinstance(handler, StderrHandler) for handler in root.handlers):
         root.addHandler(StderrHandler())
-    logging.getLogger(LOGGER_NAME).setLevel(level)
+    logging.getLogger(LOGGER_NAME).setLevel(logging.INFO)
 
 
 def warn_of_problems(problems: ProblemLog) -> None:

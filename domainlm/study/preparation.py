@@ -116,9 +116,9 @@ def num_workers(runtime: RuntimeSettings, num_bytes: int) -> int:
     return max(min(wanted, num_bytes // _MIN_BYTES_PER_WORKER), 1)
 
 
-def encoding_of(vocabulary: Path, cased: bool | None = None) -> Encoding:
+def encoding_of(vocabulary: Path) -> Encoding:
     """How text is encoded by a vocabulary: a folder, a tokenizer.json or a vocab.txt."""
-    loaded = Vocabulary.load(vocabulary, cased=cased)
+    loaded = Vocabulary.load(vocabulary)
     dtype = smallest_dtype(loaded.size).str
     return Encoding(partial(load_encoder, vocabulary, dtype, loaded.cased), dtype, loaded.digest)
 

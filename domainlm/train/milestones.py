@@ -128,11 +128,6 @@ class KeepBest:
         return self._best_step
 
     @property
-    def best_metrics(self) -> Mapping[str, float]:
-        """All the numbers of the best evaluation."""
-        return self._best_metrics
-
-    @property
     def stops(self) -> bool:
         """Whether patience is at its end."""
         return self._patience is not None and self._num_worse >= self._patience

@@ -22,9 +22,6 @@ from domainlm.vocab.bert import MAX_WORD_CHARACTERS, SPECIAL_TOKENS, add_special
 from domainlm.vocab.counts import MAX_CHARACTERS_FED, count_words, repeated, within_limit
 from domainlm.vocab.sizes import check_alphabet, check_enough
 
-WORD_MARK = "\u0120"
-"""Stands for the blank, byte 32, as in GPT-2."""
-
 
 def learn_bpe(sentences: Iterable[str], settings: VocabularySettings) -> str:
     """Learn a vocabulary; the same sentences, in any order, give the same text in every process.

@@ -31,7 +31,7 @@ def encoded(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: py
         documents = [document_sentences(Document("", tuple(block.splitlines()))) for block in blocks]
     text = folder / "text.txt"
     text.write_text("".join("\n".join([*sentences, "", ""]) for sentences in documents), encoding="utf-8")
-    encoding = encoding_of(data_dir / "vocab" / "bert-base-cased-vocab.txt", cased=True)
+    encoding = encoding_of(data_dir / "vocab" / "bert-base-cased-vocab.txt")
     encode_text(text, folder / "tokens", encoding=encoding, num_workers=1, work=folder / "work")
     return folder / "tokens"
 

@@ -27,7 +27,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
 from multiprocessing import Pool
@@ -106,22 +107,10 @@ def run_domainlm(text: Path, vocabulary: Path, out: Path, cores: int, *, near: b
 
 def run_megatron(text: Path, vocabulary: Path, out: Path, cores: int) -> dict[str, Any]:
     """A document a task, chunks of 25, sentences by the splitter of domainlm (there: NLTK's punkt)."""
-    import numpy as np
-
-    from domainlm.text.indexed import IndexedWriter
-
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     clock = Clock()
-    num_tokens = 0
-    with (
-        Pool(cores, _load_tokenizer, (vocabulary,)) as pool,
-        IndexedWriter(out / "train", np.dtype("<u2")) as writer,
-    ):
-        for sentences in pool.imap(_encode_document, documents_of(text), 25):
-            for ids in sentences:
-                writer.add_sequences(np.array(ids, np.int64), [len(ids)])
-                num_tokens += len(ids)
-            writer.end_document()
+    with Pool(cores, _load_tokenizer, (vocabulary,)) as pool:
+        num_tokens = _write_indexed(out / "train", pool.imap(_encode_document, documents_of(text), 25))
         pool.close()
         pool.join()
     return {**clock.facts(), "tokens": num_tokens}
@@ -150,23 +139,32 @@ def run_datasets(text: Path, vocabulary: Path, out: Path, cores: int) -> dict[st
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import datasets
-    import numpy as np
-
-    from domainlm.text.indexed import IndexedWriter
 
     datasets.disable_progress_bars()
     clock = Clock()
     rows = datasets.Dataset.from_generator(_rows, gen_kwargs={"text": str(text)}, cache_dir=str(out / "cache"))
     encode = partial(_encode_rows, vocabulary=str(vocabulary / "tokenizer.json"))
     encoded = rows.map(encode, batched=True, num_proc=cores, remove_columns=["paragraphs"])
-    num_tokens = 0
-    with IndexedWriter(out / "train", np.dtype("<u2")) as writer:
-        for row in encoded:
-            ids = list(chain.from_iterable(row["ids"]))
-            writer.add_sequences(np.array(ids, np.int64), [len(sentence) for sentence in row["ids"]])
-            writer.end_document()
-            num_tokens += len(ids)
+    num_tokens = _write_indexed(out / "train", (row["ids"] for row in encoded))
     return {**clock.facts(), "tokens": num_tokens}
+
+
+def _write_indexed(prefix: Path, documents: Iterable[list[list[int]]]) -> int:
+    """Write documents as they come, in one process, as both peers do; returns the number of tokens."""
+    import numpy as np
+
+    from domainlm.text.indexed import bin_path, idx_path, write_index
+    from domainlm.text.writing import whole_file
+
+    dtype = np.dtype("<u2")
+    lengths, sizes = array("i"), array("q")
+    with whole_file(idx_path(prefix)) as index, whole_file(bin_path(prefix)) as ids:
+        for sentences in documents:
+            ids.write(np.array(list(chain.from_iterable(sentences)), np.int64).astype(dtype).tobytes())
+            lengths.extend(map(len, sentences))
+            sizes.append(len(sentences))
+        write_index(index, dtype, lambda: iter([(np.array(lengths), np.array(sizes))]))
+    return sum(lengths)
 
 
 def _rows(text: str) -> Iterator[dict[str, list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -31,6 +31,23 @@ def data_dir() -> Path:
     if not (folder / _DATA_MARKER).is_file():
         pytest.skip(f"needs the real data sets: set DOMAINLM_DATA to their folder (looked in {folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_dataset() -> Callable[..., None]:
+    """Writes documents, given as sentences of ids, as an indexed dataset: `PREFIX.bin` and `PREFIX.idx`."""
+    import numpy as np
+
+    from domainlm.text.indexed import bin_path, idx_path, write_index
+
+    def write(prefix: Path, documents: Sequence[Sequence[Sequence[int]]], dtype: str = "<u2") -> None:
+        lengths = np.array([len(sentence) for document in documents for sentence in document])
+        ids = [token for document in documents for sentence in document for token in sentence]
+        bin_path(prefix).write_bytes(np.array(ids, dtype).tobytes())
+        with idx_path(prefix).open("wb") as index:
+            write_index(index, np.dtype(dtype), lambda: iter([(lengths, np.array([len(each) for each in documents]))]))
+
+    return write
 
 
 @pytest.fixture(autouse=True)

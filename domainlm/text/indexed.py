@@ -20,18 +20,14 @@ its multimodal variant (one more int8 a sequence) no text: both are refused. Her
 from __future__ import annotations
 
 import struct
-from array import array
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domainlm.errors import DataError
-from domainlm.text.writing import whole_file
 
 _MAGIC = b"MMIDIDX\x00\x00"
 _VERSION = 1
@@ -62,63 +58,6 @@ def bin_path(prefix: Path) -> Path:
 def idx_path(prefix: Path) -> Path:
     """`PREFIX.idx`."""
     return prefix.with_name(prefix.name + ".idx")
-
-
-class IndexedWriter:
-    """Writes an indexed dataset; a context manager. Both files appear, whole, when the context ends without an error.
-
-    Args:
-        prefix: path of the two files without `.bin` and `.idx`.
-        dtype: integer type of the ids.
-    """
-
-    def __init__(self, prefix: Path, dtype: np.dtype[Any]) -> None:
-        self._prefix = prefix
-        self._dtype = np.dtype(dtype).newbyteorder("<")
-        self._code = _CODES[self._dtype]
-        self._bounds = np.iinfo(self._dtype)
-        self._lengths = array("i")
-        self._documents = array("q", [0])
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            # Entered first, so renamed last: an index is never there without its ids.
-            self._idx: BinaryIO = stack.enter_context(whole_file(idx_path(self._prefix)))
-            self._bin: BinaryIO = stack.enter_context(whole_file(bin_path(self._prefix)))
-            self._files = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._files.__exit__(kind, error, traceback)
-            return
-        with self._files:
-            self._write_index()
-
-    def add_sequences(self, tokens: NDArray[Any], lengths: Sequence[int]) -> None:
-        """Append sequences to the current document.
-
-        Args:
-            tokens: ids of all of them, one after the other, [sum of lengths].
-            lengths: number of ids of each.
-        """
-        if tokens.size and not self._bounds.min <= tokens.min() <= tokens.max() <= self._bounds.max:
-            raise DataError(
-                "a token id does not fit", where=self._prefix, given=int(tokens.max()), allowed=str(self._dtype)
-            )
-        self._bin.write(tokens.astype(self._dtype).tobytes())
-        self._lengths.extend(lengths)
-
-    def end_document(self) -> None:
-        """End the current document; the next sequence starts another."""
-        self._documents.append(len(self._lengths))
-
-    def _write_index(self) -> None:
-        lengths = np.frombuffer(self._lengths, dtype=np.int32) if self._lengths else np.zeros(0, np.int32)
-        documents = np.diff(np.frombuffer(self._documents, dtype=np.int64))
-        write_index(self._idx, self._dtype, lambda: iter([(lengths, documents)]))
 
 
 Pieces = Callable[[], Iterator[tuple[NDArray[Any], NDArray[Any]]]]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from domainlm.text.indexed import IndexedDataset, IndexedWriter
+from domainlm.text.indexed import IndexedDataset
 from domainlm.text.masking import TokenTable
 
 Documents = Sequence[Sequence[Sequence[int]]]
@@ -26,16 +26,12 @@ def table() -> TokenTable:
 
 
 @pytest.fixture(scope="session")
-def make_dataset(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
+def make_dataset(tmp_path_factory: pytest.TempPathFactory, write_dataset: Callable[..., None]) -> MakeDataset:
     """Write documents, given as sentences of ids, and open them."""
 
     def make(documents: Documents) -> IndexedDataset:
         prefix = tmp_path_factory.mktemp("dataset") / "tokens"
-        with IndexedWriter(prefix, np.dtype("uint16")) as writer:
-            for document in documents:
-                flat = np.array([token for sentence in document for token in sentence], dtype=np.int64)
-                writer.add_sequences(flat, [len(sentence) for sentence in document])
-                writer.end_document()
+        write_dataset(prefix, documents)
         return IndexedDataset(prefix)
 
     return make

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.errors import DataError
-from domainlm.text.indexed import IndexedDataset, IndexedWriter, smallest_dtype
+from domainlm.text.indexed import IndexedDataset, smallest_dtype
 
 if TYPE_CHECKING:
     from conftest import MakeDataset
+
+WriteDataset = Callable[..., None]
 
 # Three sequences in two documents as uint16, written out by hand after Megatron-LM's _IndexWriter.
 _BIN = bytes.fromhex("0700 0800 0900 ffff 0100")
@@ -36,13 +39,8 @@ def _write_by_hand(folder: Path, idx: bytes = _IDX, ids: bytes = _BIN) -> Path:
     return folder / "hand"
 
 
-def test_bytes_are_those_of_the_format(tmp_path: Path) -> None:
-    with IndexedWriter(tmp_path / "tokens.v1", np.dtype("uint16")) as writer:
-        writer.add_sequences(np.array([7, 8, 9]), [3])
-        writer.add_sequences(np.array([65535]), [1])
-        writer.end_document()
-        writer.add_sequences(np.array([1]), [1])
-        writer.end_document()
+def test_bytes_are_those_of_the_format(tmp_path: Path, write_dataset: WriteDataset) -> None:
+    write_dataset(tmp_path / "tokens.v1", [[[7, 8, 9], [65535]], [[1]]])
     assert (tmp_path / "tokens.v1.bin").read_bytes() == _BIN
     assert (tmp_path / "tokens.v1.idx").read_bytes() == _IDX
 
@@ -57,10 +55,10 @@ def test_bytes_of_the_format_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "dtype"), [(1, "<u1"), (2, "<i1"), (3, "<i2"), (4, "<i4"), (5, "<i8"), (8, "<u2")])
-def test_every_integer_type_is_read_and_written(tmp_path: Path, code: int, dtype: str) -> None:
-    with IndexedWriter(tmp_path / "tokens", np.dtype(dtype)) as writer:
-        writer.add_sequences(np.array([3, 100]), [2])
-        writer.end_document()
+def test_every_integer_type_is_read_and_written(
+    tmp_path: Path, write_dataset: WriteDataset, code: int, dtype: str
+) -> None:
+    write_dataset(tmp_path / "tokens", [[[3, 100]]], dtype)
     assert (tmp_path / "tokens.idx").read_bytes()[17] == code
     assert (tmp_path / "tokens.bin").read_bytes() == np.array([3, 100], dtype=dtype).tobytes()
     assert IndexedDataset(tmp_path / "tokens")[0].tolist() == [3, 100]
@@ -78,13 +76,6 @@ def test_what_is_written_is_read(make_dataset: MakeDataset, documents: list[list
 @pytest.mark.parametrize(("vocabulary_size", "name"), [(65_499, "uint16"), (65_500, "int32")])
 def test_the_type_is_chosen_as_megatron_chooses_it(vocabulary_size: int, name: str) -> None:
     assert smallest_dtype(vocabulary_size).name == name
-
-
-@pytest.mark.parametrize("token", [65_536, -1])
-def test_an_id_that_does_not_fit_is_refused_and_nothing_is_left(tmp_path: Path, token: int) -> None:
-    with pytest.raises(DataError, match="uint16"), IndexedWriter(tmp_path / "tokens", np.dtype("uint16")) as writer:
-        writer.add_sequences(np.array([1, token]), [2])
-    assert list(tmp_path.iterdir()) == []
 
 
 def _changed(at: int, content: bytes) -> bytes:
@@ -123,17 +114,3 @@ def test_both_files_are_needed(tmp_path: Path, missing: str) -> None:
     (tmp_path / missing).unlink()
     with pytest.raises(DataError, match=missing):
         IndexedDataset(prefix)
-
-
-def _write_and_fail(prefix: Path) -> None:
-    with IndexedWriter(prefix, np.dtype("uint16")) as writer:
-        writer.add_sequences(np.array([5]), [1])
-        raise KeyboardInterrupt
-
-
-def test_an_interrupted_writer_leaves_what_was_there(tmp_path: Path) -> None:
-    prefix = _write_by_hand(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        _write_and_fail(prefix)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hand.bin", "hand.idx"]
-    assert (tmp_path / "hand.bin").read_bytes() == _BIN

@@ -9,14 +9,17 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from domainlm.text.indexed import IndexedDataset, IndexedWriter
+from domainlm.text.indexed import IndexedDataset
 from domainlm.text.several import numbered_prefix, open_dataset
+
+WriteDataset = Callable[..., None]
 
 
 def _has_peer() -> bool:
@@ -71,18 +74,10 @@ def _documents(largest: int) -> list[list[list[int]]]:
     ]
 
 
-def _write(prefix: Path, dtype: str, documents: list[list[list[int]]]) -> None:
-    with IndexedWriter(prefix, np.dtype(dtype)) as writer:
-        for document in documents:
-            ids = np.array([token for sentence in document for token in sentence])
-            writer.add_sequences(ids, [len(sentence) for sentence in document])
-            writer.end_document()
-
-
 @pytest.mark.parametrize(("dtype", "largest"), [("uint16", 65_499), ("int32", 1_000_000)])
-def test_the_peer_reads_ours(tmp_path: Path, dtype: str, largest: int) -> None:
+def test_the_peer_reads_ours(tmp_path: Path, write_dataset: WriteDataset, dtype: str, largest: int) -> None:
     documents = _documents(largest)
-    _write(tmp_path / "ours", dtype, documents)
+    write_dataset(tmp_path / "ours", documents, dtype)
 
     found: dict[str, Any] = json.loads(_run(_READ, str(tmp_path / "ours")).splitlines()[-1])
 
@@ -93,10 +88,10 @@ def test_the_peer_reads_ours(tmp_path: Path, dtype: str, largest: int) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "largest"), [("uint16", 65_499), ("int32", 1_000_000)])
-def test_ours_reads_the_peers(tmp_path: Path, dtype: str, largest: int) -> None:
+def test_ours_reads_the_peers(tmp_path: Path, write_dataset: WriteDataset, dtype: str, largest: int) -> None:
     documents = _documents(largest)
     _run(_WRITE, str(tmp_path / "theirs"), dtype, json.dumps(documents))
-    _write(tmp_path / "ours", dtype, documents)
+    write_dataset(tmp_path / "ours", documents, dtype)
 
     dataset = IndexedDataset(tmp_path / "theirs")
 
@@ -108,9 +103,9 @@ def test_ours_reads_the_peers(tmp_path: Path, dtype: str, largest: int) -> None:
         assert (tmp_path / f"theirs{ending}").read_bytes() == (tmp_path / f"ours{ending}").read_bytes()
 
 
-def test_each_of_several_files_is_the_peers(tmp_path: Path) -> None:
+def test_each_of_several_files_is_the_peers(tmp_path: Path, write_dataset: WriteDataset) -> None:
     documents = _documents(1_000)
-    _write(numbered_prefix(tmp_path / "train", 0), "uint16", documents[:12])
+    write_dataset(numbered_prefix(tmp_path / "train", 0), documents[:12])
     _run(_WRITE, str(numbered_prefix(tmp_path / "train", 1)), "uint16", json.dumps(documents[12:]))
 
     dataset = open_dataset(tmp_path / "train")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.errors import DataError
-from domainlm.text.indexed import IndexedDataset, IndexedWriter
+from domainlm.text.indexed import IndexedDataset
 from domainlm.text.several import JoinedTokens, numbered_prefix, open_dataset
 
+WriteDataset = Callable[..., None]
 _DOCUMENTS = [[[1, 2], [3]], [[4, 5, 6]], [[7], [8, 9], [10]], [[11]]]
 
 
-def _write(prefix: Path, documents: list[list[list[int]]], dtype: str = "uint16") -> None:
-    with IndexedWriter(prefix, np.dtype(dtype)) as writer:
-        for document in documents:
-            flat = [token for sentence in document for token in sentence]
-            writer.add_sequences(np.array(flat, np.int64), [len(sentence) for sentence in document])
-            writer.end_document()
-
-
-def test_several_files_are_read_as_one(tmp_path: Path) -> None:
-    _write(tmp_path / "whole", _DOCUMENTS)
+def test_several_files_are_read_as_one(tmp_path: Path, write_dataset: WriteDataset) -> None:
+    write_dataset(tmp_path / "whole", _DOCUMENTS)
     for number, (first, last) in enumerate([(0, 1), (1, 3), (3, 4)]):
-        _write(numbered_prefix(tmp_path / "tokens", number), _DOCUMENTS[first:last])
+        write_dataset(numbered_prefix(tmp_path / "tokens", number), _DOCUMENTS[first:last])
     whole, joined = open_dataset(tmp_path / "whole"), open_dataset(tmp_path / "tokens")
     assert len(joined) == len(whole) == 7
     assert joined.num_documents == whole.num_documents
@@ -47,23 +41,23 @@ def test_joined_tokens_are_those_of_one_array(parts: list[list[int]], data: st.D
         joined[np.array([0, len(whole)])]
 
 
-def test_a_missing_file_in_between_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_in_between_is_named(tmp_path: Path, write_dataset: WriteDataset) -> None:
     for number in (0, 2):
-        _write(numbered_prefix(tmp_path / "tokens", number), _DOCUMENTS)
+        write_dataset(numbered_prefix(tmp_path / "tokens", number), _DOCUMENTS)
     with pytest.raises(DataError, match="missing") as caught:
         open_dataset(tmp_path / "tokens")
     assert str(caught.value.where).endswith("tokens-00001.idx")
 
 
-def test_files_of_different_types_are_refused(tmp_path: Path) -> None:
-    _write(numbered_prefix(tmp_path / "tokens", 0), _DOCUMENTS)
-    _write(numbered_prefix(tmp_path / "tokens", 1), _DOCUMENTS, "int32")
+def test_files_of_different_types_are_refused(tmp_path: Path, write_dataset: WriteDataset) -> None:
+    write_dataset(numbered_prefix(tmp_path / "tokens", 0), _DOCUMENTS)
+    write_dataset(numbered_prefix(tmp_path / "tokens", 1), _DOCUMENTS, "int32")
     with pytest.raises(DataError, match="different types"):
         open_dataset(tmp_path / "tokens")
 
 
-def test_one_file_goes_first_and_none_is_refused(tmp_path: Path) -> None:
-    _write(tmp_path / "tokens", _DOCUMENTS)
+def test_one_file_goes_first_and_none_is_refused(tmp_path: Path, write_dataset: WriteDataset) -> None:
+    write_dataset(tmp_path / "tokens", _DOCUMENTS)
     assert type(open_dataset(tmp_path / "tokens")) is IndexedDataset
     with pytest.raises(DataError, match="no such file"):
         open_dataset(tmp_path / "nothing")

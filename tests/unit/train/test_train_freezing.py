@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -16,7 +16,6 @@ from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
-from domainlm.text.indexed import IndexedWriter
 from domainlm.train.assemble import create_start, pretrain
 from domainlm.train.observer import NullObserver
 from domainlm.vocab.vocabulary import Vocabulary
@@ -36,17 +35,14 @@ CONFIG = ModelConfig(
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(tmp_path_factory: pytest.TempPathFactory, write_dataset: Callable[..., None]) -> Path:
     folder = tmp_path_factory.mktemp("world")
     (folder / "vocabulary").mkdir()
     (folder / "vocab.txt").write_text("\n".join(ENTRIES) + "\n")
     Vocabulary.load(folder / "vocab.txt", cased=True).save(folder / "vocabulary")
     draw = random.Random(0)  # noqa: S311 - test data
-    with IndexedWriter(folder / "tokens", np.dtype("uint16")) as writer:
-        for _ in range(30):
-            for _ in range(3):
-                writer.add_sequences(np.array(draw.choices(range(5, 25), k=8)), [8])
-            writer.end_document()
+    documents = [[draw.choices(range(5, 25), k=8) for _ in range(3)] for _ in range(30)]
+    write_dataset(folder / "tokens", documents)
     create_start(CONFIG, sentence_order=False, seed=3, vocabulary=folder / "vocabulary", folder=folder / "start")
     return folder
 

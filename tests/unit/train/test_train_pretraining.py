@@ -28,7 +28,7 @@ from domainlm.parallel.device import choose_device
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
-from domainlm.text.indexed import IndexedDataset, IndexedWriter
+from domainlm.text.indexed import IndexedDataset
 from domainlm.text.masking import Masking, TokenTable
 from domainlm.text.mixing import MixedBatches
 from domainlm.text.pairs import SecondObjective
@@ -92,24 +92,24 @@ def _settings(**changes: Any) -> PretrainingSettings:  # noqa: ANN401
     return PretrainingSettings(**(fields | changes))
 
 
-def _write_tokens(prefix: Path) -> None:
+def _documents() -> list[list[list[int]]]:
     """Documents in which each letter is followed by the next one of the alphabet: something to learn."""
     choose = random.Random(0)  # noqa: S311 - no secrets
-    with IndexedWriter(prefix, np.dtype("uint16")) as writer:
-        for _ in range(40):
-            for _ in range(choose.randint(2, 6)):
-                first, length = choose.randrange(20), choose.randint(2, 12)
-                writer.add_sequences(np.array([5 + (first + place) % 26 for place in range(length)]), [length])
-            writer.end_document()
+
+    def sentence() -> list[int]:
+        first, length = choose.randrange(20), choose.randint(2, 12)
+        return [5 + (first + place) % 26 for place in range(length)]
+
+    return [[sentence() for _ in range(choose.randint(2, 6))] for _ in range(40)]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory, write_dataset: Callable[..., None]) -> World:
     folder = tmp_path_factory.mktemp("world")
     (folder / "vocabulary").mkdir()
     (folder / "vocab.txt").write_text("\n".join(ENTRIES) + "\n")
     Vocabulary.load(folder / "vocab.txt", cased=True).save(folder / "vocabulary")
-    _write_tokens(folder / "tokens")
+    write_dataset(folder / "tokens", _documents())
     create_start(CONFIG, sentence_order=True, seed=3, vocabulary=folder / "vocabulary", folder=folder / "start")
     return World(folder / "vocabulary", folder / "tokens", folder / "start")
 

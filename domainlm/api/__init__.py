@@ -1,4 +1,7 @@
-"""All that a plugin may import, besides `domainlm.hookimpl` and `domainlm.testing`. Standard library only."""
+"""All that a plugin may import, besides `domainlm.hookimpl`, `domainlm.reading` and `domainlm.testing`.
+
+Standard library only.
+"""
 
 from domainlm.api.fetching import (
     ArchiveMember,

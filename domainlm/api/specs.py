@@ -1,4 +1,6 @@
-"""The frozen specs that plugins declare: corpora, vocabularies, model sizes, tasks, recipes.
+"""The frozen specs that plugins declare: corpora, vocabularies, model sizes, tasks, recipes, output formats.
+
+Reference tables are declared as specs, too: they are in `domainlm.api.references`.
 
 A spec is data plus, where something must be read or learned, a callable. Specs check themselves when they are made,
 so a wrong field fails where the plugin is loaded. Declaring one must be cheap: import heavy libraries inside the

@@ -10,6 +10,7 @@ from torch import distributed, nn
 
 from domainlm.errors import MachineError
 from domainlm.model.heads import MaskedLanguageModelHead
+from domainlm.model.precision import lowered
 from domainlm.model.shard_plan import Split, split_of
 from domainlm.parallel.divided_words import DividedWords
 from domainlm.parallel.world import World
@@ -118,9 +119,15 @@ def _linear_layer(module: nn.Linear, split: Split) -> nn.Module:
     how = {"bias": module.bias is not None, "init_method": _leave}
     if split == "column":
         made = ColumnParallelLinear(module.in_features, module.out_features, gather_output=False, **how)
+        made.register_forward_pre_hook(_lower_input)
     else:
         made = RowParallelLinear(module.in_features, module.out_features, input_is_parallel=True, **how)
     return _without_memory(made)
+
+
+def _lower_input(_: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    """Cast as autocast is about to, but before the layer shares its input: the ranks then sum narrow gradients."""
+    return (lowered(inputs[0]),)
 
 
 def _vocabulary_layer(module: nn.Embedding, degree: int) -> nn.Module:

@@ -51,6 +51,8 @@ def grid_identity(ranks: Ranks, parallel: ParallelSettings) -> dict[str, Any]:
     }
     if parallel.activation_checkpointing != "off":
         facts["dropout"] = 2  # before, attention drew anew when it was computed again
+    if ranks.degrees.tensor_degree > 1:
+        facts["tensor_sums"] = 2  # before, autocast's gradients were summed in fp32
     if ranks.degrees.pipeline_degree > 1:
         facts |= parallel.model_dump(include={"engine", "schedule", "num_stages_per_rank"})
         if parallel.divide_vocabulary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domainlm.parallel.grid import Grid
 from domainlm.testing import run_on_ranks
 
 TRAIN = f"{Path(__file__).with_name('training.py')}:train"
+SUMMED = f"{Path(__file__).with_name('training.py')}:summed_states"
 BAND = 0.005
 """Of the loss at each of 20 steps, relative. The largest seen: 0.0004 for bf16, 0.0013 with bf16 weights, 0.0002 for
 fp16."""
@@ -70,6 +72,15 @@ def test_curves_of_a_divided_vocabulary_stay_in_it(
     found = curve(tmp_path / "weights", (1, 2, 1), options=options, **spec)
     for line, expected in zip(found, exact, strict=True):
         assert line["masked_lm"] == pytest.approx(expected["masked_lm"], rel=BAND)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "bf16_weights"])
+def test_tensor_ranks_sum_gradients_in_the_format_of_products(precision: str) -> None:
+    """Two sums forward and two backward a layer (Shoeybi et al. 2019, section 3), but for three of the last layer's,
+    which are of the rows that heads read; and the embedding's, which looks up weights."""
+    looked_up = "torch.float32" if precision == "bf16" else "torch.bfloat16"
+    expected = Counter({"torch.bfloat16": 4 * 4 - 3}) + Counter({looked_up: 1})
+    assert run_on_ranks(SUMMED, Grid(tensor_degree=2), precision) == [dict(expected)] * 2
 
 
 def test_masters_keep_what_bf16_would_round_away(tmp_path: Path) -> None:

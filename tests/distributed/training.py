@@ -159,6 +159,23 @@ def train(world: World, out: str, spec: Mapping[str, Any]) -> list[dict[str, flo
     return lines
 
 
+def summed_states(world: World, precision: Precision) -> dict[str, int]:
+    """How many hidden states of whole rows, and gradients of them, tensor ranks sum for a micro-batch, by format."""
+    device = device_of(world, precision)
+    held = build_rank_model(build, Division((4,), 1), world)
+    worker = GridWorker(held, PretrainingObjective(), OPTIMIZER, device, seed=5, options=GridOptions())
+    plain, formats = torch.distributed.all_reduce, Counter[str]()
+
+    def noting(tensor: torch.Tensor, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as torch's own
+        if tensor.ndim == 3:
+            formats[str(tensor.dtype)] += 1
+        return plain(tensor, *arguments, **named)
+
+    torch.distributed.all_reduce = noting
+    worker.gradients(0, micro_batches(0)[:1])
+    return dict(formats)
+
+
 @dataclass(frozen=True)
 class _Part:
     """This data rank's part of every step."""

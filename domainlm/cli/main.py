@@ -21,7 +21,8 @@ import click
 
 from domainlm.cli.group import PROGRAM, cli
 from domainlm.cli.logs import set_up_logging
-from domainlm.errors import Terminated, UserError, place_error, storage_error
+from domainlm.errors import MachineError, Terminated, UserError, place_error, storage_error
+from domainlm.process import launched
 
 EXIT_BUG = 1
 EXIT_USER_ERROR = 2
@@ -42,7 +43,7 @@ def program() -> NoReturn:
     then one of them aborts a process that is done while its interpreter is torn down.
     """
     code = main()
-    if os.environ.get("WORLD_SIZE", "1") != "1":  # torchrun's; set where srun launched us, too
+    if _is_launched():
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -80,6 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for e
     except Exception:  # noqa: BLE001 - whatever it is, it is told
         return _bug()
     return code
+
+
+def _is_launched() -> bool:
+    try:
+        return launched() is not None
+    except MachineError:  # said already by the command, where it matters to it
+        return False
 
 
 def _call(arguments: list[str]) -> int:

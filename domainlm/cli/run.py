@@ -66,7 +66,7 @@ def run(
     plugins = cli_state(context).plugins
     path = recipe_file(recipe, plugins.registry)
     folder = out if out is not None else default_out(recipe)
-    from domainlm.parallel.environment import is_first_rank
+    from domainlm.process import is_first_rank
     from domainlm.study.duration import duration
     from domainlm.study.run import describe_run, run_recipe  # only now, since it takes seconds to import
 

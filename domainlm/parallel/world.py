@@ -22,13 +22,13 @@ from torch.distributed.rendezvous import rendezvous
 
 from domainlm.errors import MachineError
 from domainlm.parallel.grid import Grid
+from domainlm.process import TORCHRUN, launched
 
 Scope = Literal["world", "data", "pipeline", "tensor", "replica", "embedding"]
 """Which ranks take part: all; those with the same weights; the stages of a replica; those that share matrices; all of
 a replica (pipeline x tensor); the first and last stage, which both hold the word embedding."""
 
 DEFAULT_TIMEOUT_SECONDS = 1_800.0
-_ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,11 +124,6 @@ def current_world() -> World:
     return _joined[-1] if _joined else _ALONE
 
 
-def is_launched() -> bool:
-    """Whether torchrun, or whoever sets the same variables, started this process as one rank of several."""
-    return all(name in os.environ for name in _ENVIRONMENT)
-
-
 def join_world(
     degrees: Grid,
     *,
@@ -152,16 +147,17 @@ def join_world(
     """
     if _joined:
         raise MachineError("this process has joined a world already", where="parallel", remedy="leave it first")
-    if store is None and not is_launched():
+    here = launched() if store is None else None
+    if store is None and here is None:
         raise MachineError(
             "this process was not started as one of several ranks",
             where="parallel",
-            given="no " + ", ".join(name for name in _ENVIRONMENT if name not in os.environ),
+            given=", ".join(f"{name}={os.environ.get(name, '')}" for name in TORCHRUN),
             remedy="start it with torchrun, or let `domainlm run` start the ranks of this machine",
         )
     rank = int(os.environ["RANK"]) if rank is None else rank
-    if store is None:
-        degrees.check_world_size(int(os.environ["WORLD_SIZE"]))
+    if here is not None:
+        degrees.check_world_size(here.size)
     grid = degrees.at(rank)
     torch_device = _choose_device(device, rank)
     distributed.init_process_group(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Literal
 
-_WORLD_SIZES = ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-"""Set by torchrun, and by srun: ranks that are launched already."""
+from domainlm.process import launched
+
 _MIB = 2**20
 _SECONDS_TO_ANSWER = 20
 
@@ -39,16 +39,21 @@ class Devices:
         return f"{self.number} GPUs" if self.kind == "cuda" else "one CPU"
 
 
-def devices_at_hand(kind: Literal["auto", "cpu", "cuda"], environment: Mapping[str, str] | None = None) -> Devices:
-    """The GPUs of this machine (those that CUDA_VISIBLE_DEVICES leaves) or its CPU; or the ranks that were launched."""
+def devices_at_hand(
+    kind: Literal["auto", "cpu", "cuda"], environment: MutableMapping[str, str] | None = None
+) -> Devices:
+    """The GPUs of this machine (those that CUDA_VISIBLE_DEVICES leaves) or its CPU; or the ranks that were launched.
+
+    Raises:
+        MachineError: ranks seem to be launched, but a variable of the launcher does not hold what it should.
+    """
     environment = os.environ if environment is None else environment
     memories = [] if kind == "cpu" else _gpu_memories(environment)
     found: Literal["cpu", "cuda"] = "cuda" if memories or kind == "cuda" else "cpu"
     memory = min(memories) if memories else None
-    for name in _WORLD_SIZES:
-        launched = environment.get(name, "")
-        if launched.isdecimal() and int(launched) > 1:
-            return Devices(kind=found, number=int(launched), memory_bytes=memory, is_launched=True)
+    here = launched(environment)
+    if here is not None:
+        return Devices(kind=found, number=here.size, memory_bytes=memory, is_launched=True)
     return Devices(kind=found, number=max(1, len(memories)), memory_bytes=memory)
 
 

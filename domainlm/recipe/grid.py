@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from domainlm.errors import RecipeError
 from domainlm.plan.choose import Wish, choose
 from domainlm.plan.limits import obstacle
 from domainlm.plan.work import Degrees, Work
+from domainlm.process import usable_cores
 from domainlm.recipe.devices import Devices
 from domainlm.recipe.parallel_settings import ParallelSettings
 
@@ -90,6 +90,6 @@ def _check_devices(degrees: Degrees, devices: Devices) -> None:
             allowed=f"at most {devices.number}",
             remedy="lower a degree, or launch ranks on several machines with torchrun or srun",
         )
-    num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    num_cores = usable_cores()
     if devices.kind == "cpu" and not devices.is_launched and world_size > num_cores:
         _LOG.warning("%d ranks share %d cores: right, but slower than one rank for each core", world_size, num_cores)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from domainlm.errors import RecipeError
-from domainlm.parallel.environment import launched
+from domainlm.process import launched, usable_cores
 from domainlm.recipe.devices import devices_at_hand
 from domainlm.study.cluster import ClusterWorkers
 from domainlm.study.plan import PlannedRun
@@ -53,7 +53,7 @@ def choose_workers(planned: PlannedRun, asked: WorkersAsked, *, out: Path, overr
             given=number,
             allowed=f"at most {most}: {devices.number} GPU(s), and cells that train on {ranks}",
         )
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     if devices.kind == "cpu" and number * (runtime.num_threads or cores) > cores:
         _LOG.warning("%d workers share %d cores: set runtime.num_threads to give each its own", number, cores)
     return LocalWorkers(command, number, _names(devices.number) if devices.kind == "cuda" else ())

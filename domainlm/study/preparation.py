@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.api import CorpusSpec, ProblemLog, SequenceExample, Split, TaskSpec
+from domainlm.process import usable_cores
 from domainlm.recipe.corpus_settings import CorpusSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.text.indexed import smallest_dtype
@@ -19,7 +20,6 @@ from domainlm.text.preparation.near import NearSettings, signature_version
 from domainlm.text.preparation.prepare import Preparation
 from domainlm.text.preparation.reading import Input
 from domainlm.text.preparation.work import Encoding
-from domainlm.text.preparation.workers import usable_cores
 from domainlm.vocab.encoder import load_encoder
 from domainlm.vocab.vocabulary import Vocabulary
 

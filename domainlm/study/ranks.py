@@ -7,8 +7,8 @@ from pathlib import Path
 
 from domainlm.api import RunSummary
 from domainlm.errors import RecipeError
-from domainlm.parallel.environment import launched
 from domainlm.parallel.grid import Grid
+from domainlm.process import launched
 from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.train.ranks import Ranks, launched_ranks
 from domainlm.train.runtime import open_device

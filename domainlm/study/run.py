@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 
 from domainlm.api import RunInfo, RunSummary
 from domainlm.errors import StorageError, StudyError
-from domainlm.parallel.environment import launched
 from domainlm.plugin.manager import LoadedPlugins
+from domainlm.process import launched
 from domainlm.recipe.resolved import Resolved
 from domainlm.study.choose_workers import WorkersAsked, choose_workers
 from domainlm.study.cost import write_cost

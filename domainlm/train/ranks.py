@@ -5,7 +5,7 @@ arguments, goes to all ranks:
 
 - On one machine, it starts the ranks as processes of their own for this stage, and hears from them of steps,
   checkpoints, messages and errors (`domainlm.parallel.launch`).
-- Under torchrun or srun (`domainlm.parallel.environment`) all ranks run already. World rank 0 runs the study; the
+- Under torchrun or srun (`domainlm.process`) all ranks run already. World rank 0 runs the study; the
   others serve: they wait for calls, however long rank 0 prepares text, and compute nothing else (`launched_ranks`).
 
 So no stage but training knows of ranks, nothing is done twice, and nothing has to be decided by all ranks but what the
@@ -15,7 +15,6 @@ training loop decides. In every rank the function finds its place in `domainlm.p
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -30,13 +29,13 @@ import torch
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import RecipeError
 from domainlm.parallel.device_errors import device_error
-from domainlm.parallel.environment import Launched
 from domainlm.parallel.exchange import broadcast_object
 from domainlm.parallel.grid import Grid
 from domainlm.parallel.guard import Guard
 from domainlm.parallel.launch import launch_ranks
 from domainlm.parallel.liveness import Pulse
 from domainlm.parallel.world import World, join_world, joined_world, leave_world
+from domainlm.process import Launched, usable_cores
 from domainlm.train.observer import NullObserver, Observer
 
 _EXCHANGE_SECONDS = 30 * 86_400.0
@@ -138,7 +137,7 @@ def _rank(
     logger = logging.getLogger(_ROOT_LOGGER)
     logger.setLevel(level if number == 0 else max(level, logging.WARNING))
     logger.addHandler(_Relay(tell))
-    torch.set_num_threads(ranks.num_threads or max(1, _num_cores() // size))
+    torch.set_num_threads(ranks.num_threads or max(1, usable_cores() // size))
     with Pulse(signs, number, size, ranks.hang_seconds).beating():
         world = join_world(
             ranks.degrees, rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS
@@ -172,10 +171,6 @@ class _Told:
 
     def checkpoint_saved(self, info: CheckpointInfo) -> None:
         self.tell(info)
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # --- ranks that were launched from outside ---

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domainlm.cli.doctor.facts import Fact
+from domainlm.process import usable_cores
 
 _SECTION = "machine"
 _GIB = 2**30
@@ -35,8 +36,7 @@ def machine_facts(folder: Path) -> Iterator[Fact]:
 
 
 def _cores() -> str:
-    total = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
+    total, usable = os.cpu_count() or 1, usable_cores()
     return str(total) if usable == total else f"{usable} of {total} may be used"
 
 

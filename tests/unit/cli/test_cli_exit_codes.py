@@ -219,3 +219,26 @@ def test_a_broken_plugin_can_be_switched_off(install: Fixture, domainlm_process:
     install("domainlm-wreck", _WRECK)
 
     assert domainlm_process("recipe", "list", DOMAINLM_DISABLE_PLUGINS="domainlm-wreck").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "leaves_at_once"),
+    [
+        ({"WORLD_SIZE": "2"}, False),  # a scheduler's, with no ranks
+        ({"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "here", "MASTER_PORT": "1"}, False),
+        ({"RANK": "x", "WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}, False),
+        ({"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "here", "MASTER_PORT": "1"}, True),
+        ({"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2"}, True),
+    ],
+)
+def test_only_a_rank_of_several_leaves_at_once(variables: dict[str, str], leaves_at_once: bool) -> None:
+    """`os._exit` is what a process must not do that has more to say: here, that it is at its end."""
+    code = (
+        "import atexit; from domainlm.cli import main; atexit.register(print, 'at its end')\n"
+        "main.main = lambda: 0\nmain.program()"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**kept, **variables}, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert (done.returncode, done.stdout) == (0, "" if leaves_at_once else "at its end\n"), done.stderr

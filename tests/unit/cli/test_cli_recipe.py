@@ -114,6 +114,12 @@ def test_check_of_a_sound_recipe(call: Fixture) -> None:
     assert call("recipe", "check", "soups.toml").output == "soups: sound; 1 cell(s), tasks: foods\n"
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_world_size_that_no_launcher_set_changes_nothing(call: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "sound" in call("recipe", "check", "soups.toml").output
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

@@ -106,9 +106,14 @@ def _small() -> list[tuple[str, Work]]:
 
 
 def test_launched_ranks_are_counted() -> None:
-    assert devices_at_hand("cpu", {"WORLD_SIZE": "8"}) == LAUNCHED
-    assert devices_at_hand("cpu", {"SLURM_STEP_NUM_TASKS": "8"}) == LAUNCHED
-    assert devices_at_hand("cpu", {"WORLD_SIZE": "1"}) == CPU
+    torchrun = {"RANK": "3", "WORLD_SIZE": "8", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
+    assert devices_at_hand("cpu", torchrun) == LAUNCHED
+    assert devices_at_hand("cpu", {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "8"}) == LAUNCHED
+    assert devices_at_hand("cpu", {**torchrun, "RANK": "0", "WORLD_SIZE": "1"}) == CPU
+
+
+def test_a_world_size_alone_launches_nothing() -> None:
+    assert devices_at_hand("cpu", {"WORLD_SIZE": "2"}) == CPU
 
 
 def test_gpus_are_counted_as_the_driver_says(monkeypatch: pytest.MonkeyPatch) -> None:

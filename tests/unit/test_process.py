@@ -1,13 +1,15 @@
-"""How a process learns that it is one rank of several."""
+"""How a process learns that it is one rank of several, and which cores it may use."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.errors import MachineError
-from domainlm.parallel.environment import Launched, expand_nodes, launched
+from domainlm.process import Launched, expand_nodes, launched, usable_cores
 
 TORCHRUN = {"RANK": "3", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "MASTER_ADDR": "node1", "MASTER_PORT": "29500"}
 SRUN = {
@@ -89,3 +91,16 @@ def test_an_address_that_was_chosen_stays() -> None:
 def test_a_variable_that_is_no_number_is_named(name: str) -> None:
     with pytest.raises(MachineError, match=rf"(?s)^{name}: .*given:   many"):
         launched({**TORCHRUN, name: "many"})
+
+
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"])
+def test_one_variable_alone_launches_nothing(name: str) -> None:
+    assert launched({name: TORCHRUN[name]}) is None
+
+
+def test_cores_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 5}, raising=False)
+    assert usable_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    assert usable_cores() == 64

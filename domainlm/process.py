@@ -1,4 +1,4 @@
-"""How this process was started: by itself, by torchrun, or by Slurm's srun, as one rank of several.
+"""What this process is: by itself or, started by torchrun or Slurm's srun, one rank of several; and its cores.
 
 torchrun says so in RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. srun has variables of its own, from which
 the same ones are made (https://slurm.schedmd.com/srun.html, "output environment variables").
@@ -11,10 +11,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 from domainlm.errors import MachineError
 
-_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""The variables that say it, all of them: schedulers set one or the other for reasons of their own."""
 _FIRST_PORT, _NUM_PORTS = 20_000, 10_000  # below the ports that Linux gives to connections, 32,768 to 60,999
 _NODES = re.compile(r"[^,\[\]]*(?:\[[^\]]*\][^,\[\]]*)*")
 
@@ -47,7 +49,7 @@ def launched(environment: MutableMapping[str, str] | None = None) -> Launched | 
     """
     found = os.environ if environment is None else environment
     by = "torchrun"
-    if not all(name in found for name in _TORCHRUN):
+    if not all(name in found for name in TORCHRUN):
         # In a batch script outside srun SLURM_PROCID and SLURM_NTASKS are set too, but this one is not.
         if "SLURM_PROCID" not in found or _number(found, "SLURM_STEP_NUM_TASKS", "1") <= 1:
             return None
@@ -61,6 +63,12 @@ def is_first_rank() -> bool:
     """Whether this process is the one to speak: by itself, or rank 0 of those that were launched."""
     here = launched()
     return here is None or here.rank == 0
+
+
+def usable_cores() -> int:
+    """Cores that this process may use; a scheduler or a container may have left it some of the machine's."""
+    affinity: Any = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _from_slurm(found: Mapping[str, str]) -> dict[str, str]:

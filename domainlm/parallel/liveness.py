@@ -6,7 +6,7 @@ need not agree. A rank is
 
 - silent, where its file does not change: the process is dead or frozen, or its machine is gone;
 - stuck, where no rank has done a step (or a part of one) for long, and this one is not waiting for others: which of the
-  two it does is seen from where its main thread stands.
+  two it does is seen from where its main thread stands, or it says so (`waiting`).
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ class Pulse:
         self._step = self._progress = self._number = 0
         self._limit = FIRST_STEP_SECONDS
         self._longest = 0.0
+        self._is_waiting = False
         self._step_began: float | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="signs of life", daemon=True)
@@ -137,6 +138,15 @@ class Pulse:
             self._limit, self._step_began = before, None
             self._progress += 1
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Within the context this rank waits for others, wherever its main thread stands."""
+        self._is_waiting = True
+        try:
+            yield
+        finally:
+            self._is_waiting = False
+
     def _beat(self) -> None:
         while not self._ended.wait(self._interval):
             self._write()
@@ -155,7 +165,7 @@ class Pulse:
             progress=self._progress,
             limit_seconds=self._limit,
             place=place[-200:],
-            is_waiting=is_waiting,
+            is_waiting=is_waiting or self._is_waiting,
         )
         record = json.dumps(asdict(sign)).encode().ljust(_RECORD_BYTES)
         try:
@@ -188,6 +198,19 @@ def slow_work() -> Iterator[None]:
         yield
         return
     with _current[-1].slow_work():
+        yield
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """Within the context this rank waits for others, which does not show from where its main thread stands.
+
+    A GPU sums while its process goes on, and the process waits where it next reads a number from the GPU.
+    """
+    if not _current:
+        yield
+        return
+    with _current[-1].waiting():
         yield
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.data import GradientSum
 from domainlm.parallel.device import Device
+from domainlm.parallel.liveness import waiting
 from domainlm.parallel.precision import LossScale, MasterWeights
 from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.schedule import Engine, EngineName, ScheduleName, make_engine
@@ -121,7 +122,8 @@ class Replica:
             is_stand_in: the micro-batches are not to count: there are fewer than data ranks, and this one has none.
         """
         counts, num_tokens = self.accumulate(step, micro_batches, is_stand_in=is_stand_in)
-        parts, square = self._share_numbers(list(counts))
+        with waiting():
+            parts, square = self._share_numbers(list(counts))
         scale = 1.0 if self.loss_scale is None else self.loss_scale.value
         norm = math.sqrt(square) / scale if math.isfinite(square) else square
         usable = self.loss_scale is None or self.loss_scale.judge(norm)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from domainlm.parallel import liveness
-from domainlm.parallel.liveness import Pulse, Watch, note_part, note_step, sign_path, slow_work
+from domainlm.parallel.liveness import Pulse, Watch, note_part, note_step, sign_path, slow_work, waiting
 
 Say = Callable[..., None]
 Pass = Callable[[float], None]
@@ -190,8 +190,25 @@ def test_slow_work_lasts_as_long_as_it_is_asked_for(tmp_path: Path, passes: Pass
         assert limit() == 100.0  # what took long was no step
 
 
+def test_a_rank_that_waits_for_its_gpu_says_so(tmp_path: Path) -> None:
+    """NCCL's sums do not hold the process up: it stands where a number is read, which is no place of torch's."""
+    pulse, watch = Pulse(tmp_path, 0, 1, hang_seconds=45.0), Watch(tmp_path, [0])
+
+    def waits() -> bool:
+        pulse._write()
+        sign = watch.last(0)
+        assert sign is not None
+        return sign.is_waiting
+
+    with pulse.beating():
+        assert not waits()
+        with waiting():
+            assert waits()
+        assert not waits()
+
+
 def test_without_a_pulse_nothing_is_told() -> None:
     note_part()
     note_step(1)
-    with slow_work():
+    with slow_work(), waiting():
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 
 from domainlm.model.visible import Visible
 from domainlm.parallel.device import Device
+from domainlm.parallel.liveness import slow_work
 
 _NUM_PROBED = 8
 _NUM_VARIANTS = 64
@@ -33,11 +34,14 @@ class CompiledLayers:
 
     def __init__(self, layers: Iterable[nn.Module], device: Device) -> None:
         self._forwards: list[tuple[nn.Module, Callable[..., torch.Tensor]]] = []
+        self._seen: set[tuple[object, ...]] = set()
+        self._step = ExitStack()
         if device.compiles:
             torch._dynamo.config.recompile_limit = _NUM_VARIANTS  # noqa: SLF001 - torch has no other name for it
             options = _options(device)
             self._forwards = [
-                (layer, _marked(torch.compile(layer.forward, dynamic=False, options=options))) for layer in layers
+                (layer, self._marked(layer, torch.compile(layer.forward, dynamic=False, options=options)))
+                for layer in layers
             ]
 
     @contextmanager
@@ -46,10 +50,29 @@ class CompiledLayers:
         for layer, forward in self._forwards:
             layer.forward = forward
         try:
-            yield
+            with ExitStack() as self._step:
+                yield
         finally:
             for layer, _ in self._forwards:
                 del layer.forward
+
+    def _marked(self, layer: nn.Module, forward: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        """The compiled layer, after noting that the number of samples is to be left open, and what will take long."""
+
+        def call(states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
+            self._expect_work(layer, states)
+            if visible.bounds is not None:
+                torch._dynamo.maybe_mark_dynamic(visible.bounds, 0)  # noqa: SLF001 - torch documents it by this name
+            return forward(states, visible, read)
+
+        return call
+
+    def _expect_work(self, layer: nn.Module, states: torch.Tensor) -> None:
+        """Where torch compiles anew, in mid-run too, the rest of the step, its backward pass as well, may take long."""
+        kind = (states.shape, states.requires_grad, *(each.requires_grad for each in layer.parameters()))
+        if kind not in self._seen:
+            self._seen.add(kind)
+            self._step.enter_context(slow_work())
 
 
 def _options(device: Device) -> dict[str, Any] | None:
@@ -62,17 +85,6 @@ def _options(device: Device) -> dict[str, Any] | None:
 
 def _is_gpu(device: Device) -> bool:
     return device.torch_device.type == "cuda"
-
-
-def _marked(forward: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    """The same, after noting that the number of samples is to be left open."""
-
-    def call(states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:
-        if visible.bounds is not None:
-            torch._dynamo.maybe_mark_dynamic(visible.bounds, 0)  # noqa: SLF001 - torch documents it by this name
-        return forward(states, visible, read)
-
-    return call
 
 
 @lru_cache(maxsize=2)

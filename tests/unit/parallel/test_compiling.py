@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel import compiling
 from domainlm.parallel.compiling import CompiledLayers, compile_problem
 from domainlm.parallel.device import Device, choose_device
+from domainlm.parallel.liveness import FIRST_STEP_SECONDS, Pulse, note_step
 from domainlm.parallel.world import current_world
 from domainlm.plugin import load_plugins
 from domainlm.recipe.optimizer_settings import OptimizerSettings
@@ -134,6 +137,44 @@ def test_a_gpu_needs_no_more_for_other_numbers_of_samples_and_masks(
         assert found == pytest.approx(plain.gradients(step, batches).parts["masked_lm"], rel=1e-5)
         assert counters["stats"]["unique_graphs"] == 2
         assert not counters["graph_break"]
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_step_that_compiles_anew_may_take_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """When layers begin to learn, or rows of another size come: seen by graphs that torch makes, one for each."""
+    from torch._dynamo.utils import counters
+
+    device = replace(choose_device("cpu", "fp32"), compiles=True)
+    worker = worker_of(device)
+    pulse, limits = Pulse(tmp_path, 0, 1, hang_seconds=45.0), list[float]()
+    go_back = torch.autograd.backward
+
+    def noting(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - torch's own
+        limits.append(pulse._limit)
+        go_back(*arguments, **named)
+
+    monkeypatch.setattr(torch.autograd, "backward", noting)
+
+    def limit_of(step: int, num_rows: int) -> tuple[int, float]:
+        """Graphs that torch made in a step, and how long its backward pass might have taken."""
+        before = counters["stats"]["unique_graphs"]
+        worker.gradients(step, [batch_of(num_rows, step)])
+        note_step(step + 1)
+        return counters["stats"]["unique_graphs"] - before, limits[-1]
+
+    assert isinstance(worker.module, PretrainingModel)
+    layers = worker.module.encoder.layers
+    with pulse.beating():
+        note_step(1)
+        note_step(2)
+        layers.requires_grad_(requires_grad=False)
+        assert limit_of(3, 3) == (1, FIRST_STEP_SECONDS)
+        assert limit_of(4, 3) == (0, 45.0)
+        layers.requires_grad_(requires_grad=True)
+        assert limit_of(5, 3) == (1, FIRST_STEP_SECONDS)
+        assert limit_of(6, 2) == (1, FIRST_STEP_SECONDS)
+        assert limit_of(7, 3) == (0, 45.0)
+        assert limit_of(8, 2) == (0, 45.0)
 
 
 @pytest.mark.usefixtures("traced")

@@ -10,9 +10,9 @@ from domainlm.errors import MachineError
 from domainlm.model.config import ModelConfig
 from domainlm.parallel.compiling import compile_problem
 from domainlm.parallel.device import Device, choose_device
-from domainlm.parallel.environment import is_first_rank
 from domainlm.parallel.world import current_world
 from domainlm.plan.operations import step_operations
+from domainlm.process import is_first_rank
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings

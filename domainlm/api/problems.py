@@ -57,11 +57,6 @@ class ProblemLog:
             if before[example["kind"]] <= _MAX_EXAMPLES_PER_KIND:
                 self.examples.append(Problem(example["kind"], example["where"], example["detail"]))
 
-    def absorb(self, record: Mapping[str, Any]) -> None:
-        """Count what another log's `as_dict` holds as well."""
-        self.counts.update(record["counts"])
-        self.examples.extend(Problem(**example) for example in record["examples"])
-
     def summary(self) -> str:
         """One line: every kind with its count; empty where nothing was wrong."""
         return ", ".join(f"{count} x {kind}" for kind, count in sorted(self.counts.items()))

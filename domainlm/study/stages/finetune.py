@@ -77,5 +77,5 @@ class FinetuneStage(Stage):
         on_ranks(finetune, arguments, ranks=self.ranks, work=context.folder, observer=context.observer)
         outcome = read_json(context.folder / "scores.json")
         for split in SPLITS:
-            context.problems.absorb(outcome["problems"].get(split, {"counts": {}, "examples": []}))
+            context.problems.extend(outcome["problems"].get(split, {"counts": {}, "examples": []}))
         return {"choice": outcome["choice"], "data": outcome["data"]}

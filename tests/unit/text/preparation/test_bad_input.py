@@ -170,3 +170,13 @@ def test_logs_are_added_up_with_the_first_examples() -> None:
     total.extend(further.as_dict())
     assert total.counts == {"torn": 7, "burnt": 1}
     assert [problem.where for problem in total.examples] == ["a", "a", "a", "b:0", "b:1", "b"]
+
+
+def test_logs_that_are_added_up_keep_as_many_examples_as_one_log() -> None:
+    split, total = ProblemLog(), ProblemLog()
+    for number in range(9):
+        split.add("torn", f"{number}", path="a")
+    for _ in range(3):
+        total.extend(split.as_dict())
+    assert total.counts == {"torn": 27}
+    assert [problem.detail for problem in total.examples] == ["0", "1", "2", "3", "4"]

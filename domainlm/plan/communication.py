@@ -3,7 +3,9 @@
 A ring all-reduce of n bytes over d ranks sends 2 (d - 1) / d n bytes from each of them (Patarasu and Yuan 2009). Every
 layer takes two all-reduces forward and two backward in a tensor group (Shoeybi et al. 2019, section 3), and two more
 where it is recomputed; a stage hands on one micro-batch of hidden states and gets its gradient back (Narayanan et al.
-2021, section 3.2); replicas average their gradients once a step.
+2021, section 3.2); replicas average their gradients once a step. Where the optimizer is divided over them, each hands
+the weights that it has updated on to the others (Rajbhandari et al. 2020, section 7.1): over d ranks, (d - 1) / d n
+bytes from each.
 """
 
 from __future__ import annotations
@@ -20,13 +22,15 @@ class Communication:
     """Bytes that the rank with most to send sends in a step.
 
     Attributes:
-        data: gradients, between replicas.
+        data: gradients, between replicas; and weights, where the optimizer is divided over them.
+        after_update: of `data` those weights: they are sent when nothing is left to compute.
         pipeline: hidden states and their gradients, between stages, and the gradient of the tied word embedding; or,
             where the vocabulary is divided, the vectors looked up with their gradients, and what the decoder reads.
         tensor: hidden states and their gradients, within a tensor group.
     """
 
     data: float
+    after_update: float
     pipeline: float
     tensor: float
 
@@ -51,8 +55,11 @@ def communication_of(work: Work, degrees: Degrees) -> Communication:
         masked = num_micro_batches * work.num_masked_per_micro_batch * work.config.hidden * FP32_BYTES
         looked_up = num_micro_batches * values * FP32_BYTES
         tied = all_reduce_bytes(masked + looked_up, ranks) + masked + looked_up
+    weights = max(memory.num_parameters for memory in memories) * FP32_BYTES if work.shard_optimizer else 0
+    after_update = all_reduce_bytes(weights, degrees.data) / 2
     return Communication(
-        data=all_reduce_bytes(max(memory.gradients for memory in memories), degrees.data),
+        data=all_reduce_bytes(max(memory.gradients for memory in memories), degrees.data) + after_update,
+        after_update=after_update,
         pipeline=num_micro_batches * between_stages + tied,
         tensor=num_micro_batches * most_layers * per_layer,
     )

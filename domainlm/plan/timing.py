@@ -40,7 +40,7 @@ class StepTime:
     Attributes:
         compute: of the slowest stage.
         bubble: waiting for other stages.
-        data: averaging gradients, what is not hidden.
+        data: averaging gradients, what is not hidden, and handing on weights that were updated.
         pipeline: handing on hidden states.
         tensor: sums within tensor groups.
     """
@@ -74,12 +74,12 @@ def step_time(work: Work, degrees: Degrees, cluster: Cluster) -> StepTime:
     sent = communication_of(work, degrees)
     is_one_machine = degrees.world_size <= cluster.ranks_per_machine
     outside = cluster.bytes_per_second_within if is_one_machine else cluster.bytes_per_second_between
-    averaging = sent.data / outside
+    averaging, handing_on = (sent.data - sent.after_update) / outside, sent.after_update / outside
     last_backward = _BACKWARD_SHARE * compute / work.num_micro_batches(degrees.data)
     return StepTime(
         compute=compute,
         bubble=waiting,
-        data=averaging - min(cluster.overlap * averaging, last_backward),
+        data=averaging - min(cluster.overlap * averaging, last_backward) + handing_on,
         pipeline=sent.pipeline / outside,
         tensor=sent.tensor / cluster.bytes_per_second_within,
     )

@@ -161,6 +161,23 @@ def test_what_is_sent_in_a_case_worked_by_hand(work: Work) -> None:
     assert staged.data == max(memory.gradients for memory in plan_of(work, Degrees(data=2, pipeline=2)).memory)
 
 
+def test_a_divided_optimizer_hands_on_weights_that_nothing_hides(work: Work) -> None:
+    """Rajbhandari et al. 2020, section 7.1: a gather of the updated weights, half of what an all-reduce sends; fp32."""
+    plain, degrees = replace(work, num_sequences_per_step=256), Degrees(data=8)
+    divided, narrow = replace(plain, shard_optimizer=True), replace(plain, precision="bf16_weights")
+    num_parameters = plan_of(plain, degrees).num_parameters
+    handed_on = 7 / 8 * num_parameters * 4
+    sent = communication_of(divided, degrees)
+    assert (communication_of(plain, degrees).after_update, sent.after_update) == (0.0, handed_on)
+    assert sent.data == communication_of(plain, degrees).data + handed_on == pytest.approx(3 * handed_on)
+    assert communication_of(replace(narrow, shard_optimizer=True), degrees).after_update == handed_on
+    assert communication_of(divided, Degrees()).data == 0.0
+
+    cluster = Cluster(operations_per_second=1.0, bytes_per_second_within=1e9, bytes_per_second_between=1e8, overlap=1.0)
+    assert step_time(plain, degrees, cluster).data == 0.0
+    assert step_time(divided, degrees, cluster).data == pytest.approx(handed_on / 1e9)
+
+
 def test_the_time_of_a_step_in_a_case_worked_by_hand(work: Work) -> None:
     cluster = Cluster(
         operations_per_second=1e12, bytes_per_second_within=1e9, bytes_per_second_between=1e8, ranks_per_machine=8

@@ -5,7 +5,7 @@ The text below a field is its documentation, as in `domainlm.recipe.schema`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -115,6 +115,13 @@ class PretrainingSettings(Settings):
     def last_step(self) -> int:
         """Where pretraining ends: in a cell the scored step that it stands for (`domainlm.recipe.scored_steps`)."""
         return min([*self.scored_steps[:1], self.num_steps])
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide the weights, as JSON values; max_minutes is among them only where it is given."""
+        kept = self.model_dump(mode="json", exclude={*CHECKPOINT_SETTINGS, *SCORING_SETTINGS})
+        if self.max_minutes is None:
+            del kept["max_minutes"]
+        return kept
 
 
 CHECKPOINT_SETTINGS = (

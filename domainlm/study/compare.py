@@ -11,6 +11,7 @@ from typing import Any
 
 from domainlm.recipe.dotted import join_keys
 from domainlm.study.report.load import Results, Row, load_results
+from domainlm.tasks.signature import without_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     for what in dict.fromkeys([*groups[0], *groups[1]]):
         left, right = (group.get(what, []) for group in groups)
         means = tuple(statistics.fmean(row.value for row in rows) if rows else None for rows in (left, right))
-        signatures = {_without_seed(row.signature) for row in (*left, *right)}
+        signatures = {without_seed(row.signature) for row in (*left, *right)}
         pairs.append(Pair(what, (means[0], means[1]), (len(left), len(right)), len(signatures) <= 1))
     settings = [dict(_leaves(results.recipe)) for results in both]
     keys = sorted({*settings[0], *settings[1]})
@@ -74,10 +75,6 @@ def _groups(results: Results) -> dict[tuple[str, ...], list[Row]]:
         if not row.type:
             found.setdefault((row.model, row.dataset, row.split, row.metric, row.protocol), []).append(row)
     return found
-
-
-def _without_seed(signature: str) -> str:
-    return "|".join(part for part in signature.split("|") if not part.startswith("seeds:"))
 
 
 def _leaves(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -56,6 +56,10 @@ class Signature:
             return None
         return cls(scorer=scorer, **{**dict.fromkeys(_KEYS, ""), **fields})
 
+    def without_seed(self) -> Self:
+        """The signature of scores of any seed: only those for which it is the same can be compared."""
+        return replace(self, seeds="")
+
     @property
     def part(self) -> tuple[int, int] | None:
         """How many examples of how many were scored; None where all were."""
@@ -89,9 +93,15 @@ def merge_seeds(signatures: Iterable[str]) -> tuple[str, ...]:
         if parsed is None:
             merged.setdefault(text, (Signature(scorer=text, protocol="", labels="", split="", data="", seeds=""), []))
             continue
-        seedless = replace(parsed, seeds="")
+        seedless = parsed.without_seed()
         merged.setdefault(seedless, (seedless, []))[1].extend(parsed.seeds.split(","))
     return tuple(str(replace(found, seeds=_seeds(seeds))) for found, seeds in merged.values())
+
+
+def without_seed(text: str) -> str:
+    """A signature's text without its seeds; any other text as it is."""
+    parsed = Signature.parse(text)
+    return text if parsed is None else str(parsed.without_seed())
 
 
 def _seeds(seeds: Iterable[str]) -> str:

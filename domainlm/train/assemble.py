@@ -26,7 +26,7 @@ from domainlm.model.tensor_file import file_order
 from domainlm.parallel.device import Device
 from domainlm.parallel.world import current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, SCORING_SETTINGS, PretrainingSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.train.alone import Alone
 from domainlm.train.bits import bits_per_character
@@ -246,9 +246,7 @@ def _loop_settings(settings: PretrainingSettings) -> LoopSettings:
 
 def _run_identity(settings: PretrainingSettings, mixture: Mixture) -> str:
     """Says which settings a model was trained with; how often checkpoints are written does not matter."""
-    kept = settings.model_dump(mode="json", exclude={*CHECKPOINT_SETTINGS, *SCORING_SETTINGS})
-    if settings.max_minutes is None:
-        del kept["max_minutes"]
+    kept = settings.deciding()
     if len(mixture.corpora) > 1:
         kept["mixture"] = [mixture.exponent, *((corpus.name, corpus.weight) for corpus in mixture.corpora)]
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()

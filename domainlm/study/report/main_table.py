@@ -127,8 +127,10 @@ class MainTable:
             wanted = theirs.where.get(name)
             is_outer = name == self.layout.rows[0] and len(self.layout.rows) > 1
             is_fixed = is_outer or name in self.layout.columns or name not in theirs.labels
-            is_given = wanted is not None and not isinstance(wanted, tuple) and is_fixed
-            values.append(clean(field_text(name, wanted) if is_given else theirs.labels.get(name, "")))  # type: ignore[arg-type]
+            if wanted is None or isinstance(wanted, tuple) or not is_fixed:
+                values.append(clean(theirs.labels.get(name, "")))
+            else:
+                values.append(clean(field_text(name, wanted)))
         return tuple(values)
 
     def _sorted_lines(self) -> list[_Key]:

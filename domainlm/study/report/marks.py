@@ -11,6 +11,7 @@ from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, compare, holm
 from domainlm.study.report.words import tests_text
+from domainlm.tasks.signature import without_seed
 
 MARK_BELOW = "*"
 """Stands beside means that are worse than the best of their column by more than chance."""
@@ -80,8 +81,8 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
 
 
 def is_comparable(pools: Sequence[Pool]) -> bool:
-    """Whether scores were counted in one way."""
-    return len({signature for pool in pools for signature in _seedless(pool)}) <= 1
+    """Whether scores were counted in one way, seeds aside."""
+    return len({without_seed(signature) for pool in pools for signature in pool.signatures}) <= 1
 
 
 def marks_sentence(marked: Collection[Marked]) -> str:
@@ -108,8 +109,3 @@ def marks_sentence(marked: Collection[Marked]) -> str:
             f"p < {LEVEL}."
         )
     return " ".join(sentences)
-
-
-def _seedless(pool: Pool) -> list[str]:
-    """The signatures of a model's scores without their seeds, which differ between models that can be compared."""
-    return [signature.rpartition("|seeds:")[0] or signature for signature in pool.signatures]

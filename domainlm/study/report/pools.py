@@ -48,5 +48,5 @@ class Pool:
 
     @property
     def signatures(self) -> tuple[str, ...]:
-        """How the scores came about, seeds left out."""
+        """How the scores came about, their seeds merged."""
         return merge_seeds(row.signature for row in self.rows if row.signature)

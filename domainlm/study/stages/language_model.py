@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from domainlm.model.files import read_config
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
-from domainlm.recipe.pretraining_settings import CHECKPOINT_SETTINGS, SCORING_SETTINGS, PretrainingSettings
+from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import read_json
 from domainlm.study.hardware import grid_identity
@@ -69,9 +69,7 @@ class PretrainStage(Stage):
 
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
-        kept = self.settings.model_dump(exclude={*CHECKPOINT_SETTINGS, *SCORING_SETTINGS})
-        if self.settings.max_minutes is None:
-            del kept["max_minutes"]
+        kept = self.settings.deciding()
         if self.settings.last_step < self.settings.num_steps:
             kept["last_step"] = self.settings.last_step
         if self.settings.num_steps_per_score is not None:

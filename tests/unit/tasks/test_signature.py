@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domainlm.tasks.scores import TaskScore
-from domainlm.tasks.signature import Signature, data_hash, labels_part, merge_seeds
+from domainlm.tasks.signature import Signature, data_hash, labels_part, merge_seeds, without_seed
 
 SCORE = TaskScore(
     split="test",
@@ -30,6 +30,14 @@ def test_a_signature_reads_back() -> None:
     assert str(parsed) == text
     assert parsed.data == "5f0c31de"
     assert Signature.parse("by hand") is None
+
+
+def test_a_signature_without_its_seed_is_what_comparable_scores_share() -> None:
+    text = SCORE.signed("5f0c31de", 3).signature
+    assert without_seed(text) == "conlleval:1|protocol:conlleval entity|labels:person,ship|split:test|data:5f0c31de"
+    assert without_seed(text) == without_seed(SCORE.signed("5f0c31de", 4).signature)
+    assert without_seed(text) != without_seed(SCORE.signed("00000000", 3).signature)
+    assert without_seed("by hand") == "by hand"
 
 
 def test_a_signature_says_how_much_of_a_split_was_scored() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -48,6 +50,19 @@ def write_dataset() -> Callable[..., None]:
             write_index(index, np.dtype(dtype), lambda: iter([(lengths, np.array([len(each) for each in documents]))]))
 
     return write
+
+
+@pytest.fixture
+def folders_refuse_to_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As some network file systems do: files are synced, folders are an invalid argument."""
+    sync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
 
 
 @pytest.fixture(autouse=True)

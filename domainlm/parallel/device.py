@@ -76,6 +76,11 @@ class Device:
                 ) from error
 
 
+def own_random_state(device: Device) -> AbstractContextManager[None]:
+    """A context that gives the caller's random state back at its end: that of the CPU, and of this GPU alone."""
+    return torch.random.fork_rng([device.torch_device] if device.torch_device.type == "cuda" else [])
+
+
 @contextmanager
 def _deterministic_kernels() -> Iterator[None]:
     """Torch's switch for the whole process, and back. Memory that nobody reads is not filled, which only costs time."""

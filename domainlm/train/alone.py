@@ -75,6 +75,7 @@ class Alone:
             settings.max_minutes,
             settings.num_steps,
             lambda: self.prepared(settings),
+            self.device,
             first_step=settings.num_embedding_steps,
             milestones=lambda model: [(each, settings.num_steps_per_score or 1) for each in milestones(model)],
         )

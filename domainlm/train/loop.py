@@ -8,17 +8,16 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import torch
 from torch import nn
 
 from domainlm.api import StepInfo
 from domainlm.errors import ModelError
-from domainlm.parallel.device import Device
+from domainlm.parallel.device import Device, own_random_state
 from domainlm.parallel.liveness import note_step, slow_work
 from domainlm.parallel.world import current_world
 from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
@@ -136,7 +135,7 @@ def train(
         MetricsLog(work / _METRICS, first - (unsettled is not None), is_writer=world.is_first) as log,
         progress_bar(settings.phase, settings.num_steps, first, is_shown=world.is_first) as bar,
         deferred_signals(is_alone=world.size == 1) as signals,
-        _own_random_state(device),
+        own_random_state(device),
         run.saving(),
     ):
         if unsettled is not None:
@@ -306,8 +305,3 @@ class _Run(Generic[BatchT]):
                 seconds=advance.seconds,
             )
         )
-
-
-def _own_random_state(device: Device) -> AbstractContextManager[None]:
-    """Gives the caller's random state back at the end."""
-    return torch.random.fork_rng([device.torch_device] if device.torch_device.type == "cuda" else [])

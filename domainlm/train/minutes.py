@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import nn
 
+from domainlm.parallel.device import Device, own_random_state
 from domainlm.parallel.liveness import slow_work
 from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource
@@ -46,6 +46,7 @@ def fitted_steps(
     max_minutes: float,
     max_steps: int,
     prepare: Callable[[], tuple[Worker[BatchT], BatchSource[BatchT]]],
+    device: Device,
     first_step: int = 0,
     milestones: Callable[[nn.Module], Sequence[tuple[Milestone, int]]] = lambda _: (),
 ) -> FittedSteps:
@@ -56,6 +57,7 @@ def fitted_steps(
         max_minutes: the time, that of measuring included.
         max_steps: the most there may be.
         prepare: gives a model to be thrown away, as its worker, and the batches.
+        device: where that worker computes.
         first_step: measure from this step on, where those before it are cheaper than the rest.
         milestones: of that model, each with the number of steps from one time to the next.
     """
@@ -63,7 +65,7 @@ def fitted_steps(
     if file.is_file():
         return FittedSteps(**json.loads(file.read_bytes()))
     started = time.perf_counter()
-    with slow_work(), torch.random.fork_rng():
+    with slow_work(), own_random_state(device):
         worker, source = prepare()
         seconds, num_timed = _measure(worker, source, first_step, 60.0 * max_minutes * _MEASURED_SHARE)
         seconds += sum(_seconds_of(milestone) / every for milestone, every in milestones(worker.module))

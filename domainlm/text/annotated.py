@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from domainlm.api import Entity, ProblemLog, TokenExample
-from domainlm.text.sentences import split_sentences
+from domainlm.text.sentences import joined_spans, sentence_spans
 from domainlm.text.words import split_words
 
 DISCONTINUOUS = "discontinuous mention: read as all from its first to its last character"
@@ -26,7 +26,8 @@ def sentence_examples(name: str, text: str, entities: Iterable[Entity]) -> Itera
         entities: sound mentions, as `sound_entity` gives them.
     """
     found = sorted(set(entities))
-    for index, (start, end) in enumerate(_joined(_sentence_spans(text), found)):
+    spans = [(each.start, each.end) for each in found]
+    for index, (start, end) in enumerate(joined_spans(sentence_spans(text), spans)):
         part = text[start:end]
         inside = tuple(
             Entity(each.start - start, each.end - start, each.type) for each in found if start <= each.start < end
@@ -76,26 +77,3 @@ def sound_entity(
         problems.add(BLANK, shown, path=path, line=line)
         return None
     return Entity(start, end, entity_type)
-
-
-def _sentence_spans(text: str) -> Iterator[tuple[int, int]]:
-    line_start = 0
-    for line in text.splitlines(keepends=True):
-        for start, end in split_sentences(line):
-            yield line_start + start, line_start + end
-        line_start += len(line)
-
-
-def _joined(spans: Iterable[tuple[int, int]], entities: Sequence[Entity]) -> list[tuple[int, int]]:
-    """Join neighbouring sentences until every mention lies inside one."""
-    joined: list[tuple[int, int]] = []
-    reach, place = 0, 0  # the end of what mentions that begin before `start` cover
-    for start, end in spans:
-        while place < len(entities) and entities[place].start < start:
-            reach = max(reach, entities[place].end)
-            place += 1
-        if joined and reach > start:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined

@@ -8,6 +8,7 @@ Asian scripts always end a sentence.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from domainlm.text.abbreviations import (
     BEFORE_LABELS,
@@ -61,6 +62,31 @@ def split_sentences(paragraph: str) -> list[tuple[int, int]]:
     if start < stop:
         spans.append((start, stop))
     return spans
+
+
+def sentence_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Give out `(start, end)` of each sentence of a text of any number of lines; a sentence ends with its line."""
+    line_start = 0
+    for line in text.splitlines(keepends=True):
+        for start, end in split_sentences(line):
+            yield line_start + start, line_start + end
+        line_start += len(line)
+
+
+def joined_spans(spans: Iterable[tuple[int, int]], mentions: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join neighbouring sentences until every mention, given as its `(start, end)`, lies inside one."""
+    ordered = sorted(mentions)
+    joined: list[tuple[int, int]] = []
+    reach, place = 0, 0  # the end of what mentions that begin before `start` cover
+    for start, end in spans:
+        while place < len(ordered) and ordered[place][0] < start:
+            reach = max(reach, ordered[place][1])
+            place += 1
+        if joined and reach > start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _ends_sentence(text: str, start: int, match: re.Match[str]) -> bool:

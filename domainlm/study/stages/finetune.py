@@ -13,7 +13,7 @@ from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.study.files import read_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
+from domainlm.study.stages.sources import InputFile, companion_identity, pairs_identity, sample_files
 from domainlm.tasks.finetune import finetune
 from domainlm.train.ranks import Ranks, on_ranks
 
@@ -52,6 +52,7 @@ class FinetuneStage(Stage):
             "spec": self.spec.reference,
             "files": files,
             **companion_identity(self.companions),
+            **pairs_identity(self.spec),
             "settings": self.settings.model_dump(),
             "seed": self.seed,
             "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel),

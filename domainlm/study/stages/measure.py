@@ -13,7 +13,7 @@ from domainlm.api import Split, TaskSpec
 from domainlm.errors import DataError, nearest_name
 from domainlm.study.files import read_json, write_json
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
+from domainlm.study.stages.sources import InputFile, companion_identity, pairs_identity, sample_files
 from domainlm.tasks.reading import read_splits
 from domainlm.tasks.statistics import describe_splits
 from domainlm.vocab.rate import break_up_rate
@@ -38,8 +38,8 @@ class TaskMeasureStage(Stage):
     def identity(self) -> Mapping[str, Any]:
         """The reader, the bytes it reads, and the splits."""
         files = {split: [file.sha256 for file in files] for split, files in sorted(self.files.items())}
-        companions = companion_identity(self.companions)
-        return {"spec": self.spec.reference, "files": files, **companions, "splits": list(self.splits)}
+        further = companion_identity(self.companions) | pairs_identity(self.spec)
+        return {"spec": self.spec.reference, "files": files, **further, "splits": list(self.splits)}
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Measure; leaves measured.json."""

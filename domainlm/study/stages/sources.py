@@ -35,6 +35,14 @@ def companion_identity(companions: Iterable[InputFile]) -> dict[str, Any]:
     return {"companions": hashes} if hashes else {}
 
 
+def pairs_identity(spec: TaskSpec) -> dict[str, Any]:
+    """What a task's pairs of mentions add to an identity: nothing where its examples are no pairs.
+
+    At first only a line feed ended a line, and with it a sentence; now whatever ends a line elsewhere does.
+    """
+    return {"sentences_end": "with any line"} if spec.pairs is not None else {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class SampleStage(Stage):
     """Writes the synthetic sample of a corpus or task."""

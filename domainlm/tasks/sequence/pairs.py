@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from domainlm.api import Entity, Mention, PairRules, ProblemLog, RelationExample, SequenceExample
-from domainlm.text.sentences import split_sentences
+from domainlm.text.sentences import joined_spans, sentence_spans
 
 TypePair = tuple[str, str]
 PairKey = tuple[str, str, str]
@@ -126,29 +126,9 @@ def _with_dummies(
     return "".join([*pieces, sentence[done:]]), [placed[span] for span in spans]
 
 
-def sentence_spans(text: str, mentions: Iterable[Mention]) -> list[tuple[int, int]]:
-    """`(start, end)` of each sentence; neighbours are joined until every mention begins and ends inside one."""
-    spans: list[tuple[int, int]] = []
-    offset = 0
-    for line in text.split("\n"):
-        spans += [(offset + start, offset + end) for start, end in split_sentences(line)]
-        offset += len(line) + 1
-    starts = [start for start, _ in spans]
-    joined_to_next = [False] * len(spans)
-    for mention in mentions:
-        first, last = bisect_right(starts, mention.start) - 1, bisect_right(starts, mention.end - 1) - 1
-        joined_to_next[max(first, 0) : max(last, 0)] = [True] * (max(last, 0) - max(first, 0))
-    joined: list[tuple[int, int]] = []
-    for number, (start, end) in enumerate(spans):
-        if number and joined_to_next[number - 1]:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
-
-
 def _mentions_by_sentence(document: RelationExample) -> Iterator[tuple[tuple[int, int], list[Mention]]]:
-    spans = sentence_spans(document.text, document.mentions)
+    mentioned = [(mention.start, mention.end) for mention in document.mentions]
+    spans = joined_spans(sentence_spans(document.text), mentioned)
     starts = [start for start, _ in spans]
     inside: dict[int, list[Mention]] = {}
     for mention in document.mentions:

@@ -21,7 +21,7 @@ from domainlm.tasks.token.features import WindowSettings, build_features, encode
 from domainlm.tasks.token.head import TokenModel
 from domainlm.tasks.token.inference import decode_entities, label_words
 from domainlm.tasks.token.labels import LabelSet
-from domainlm.text.sentences import split_sentences
+from domainlm.text.sentences import sentence_spans
 from domainlm.text.words import split_words
 
 _SCORE_DIGITS = 4
@@ -158,12 +158,8 @@ def _sentences(text: str) -> list[TokenExample]:
     """The sentences of a text, each with its words at their offsets in the whole text; they end with their line."""
     text = text.encode(errors="replace").decode()  # half of a surrogate pair becomes "?", which moves no offset
     sentences: list[TokenExample] = []
-    line_start = 0
-    for line in text.splitlines(keepends=True):
-        for start, end in split_sentences(line):
-            offset = line_start + start
-            words = tuple((offset + first, offset + last) for first, last in split_words(line[start:end]))
-            if words:
-                sentences.append(TokenExample("", text, words))
-        line_start += len(line)
+    for start, end in sentence_spans(text):
+        words = tuple((start + first, start + last) for first, last in split_words(text[start:end]))
+        if words:
+            sentences.append(TokenExample("", text, words))
     return sentences

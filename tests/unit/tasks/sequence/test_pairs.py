@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +15,9 @@ from domainlm.tasks.sequence.pairs import (
     as_example,
     find_pairs,
     related_types,
-    sentence_spans,
 )
+from domainlm.text.annotated import sentence_examples
+from domainlm.text.sentences import joined_spans, sentence_spans
 
 TYPES = {("ship", "port")}
 RULES = PairRules(dummies={"port": "@HARBOUR$"}, overlap_dummy="@SHIP-PORT$")
@@ -65,8 +67,17 @@ def test_a_mention_over_the_end_of_a_sentence_joins_two() -> None:
     text = "The M. Vega left. It rained."
     mention = Mention("m", text.index("left"), text.index("It") + 2, "ship")
 
-    assert sentence_spans(text, []) == [(0, 17), (18, 28)]
-    assert sentence_spans(text, [mention]) == [(0, 28)]
+    assert list(sentence_spans(text)) == [(0, 17), (18, 28)]
+    assert joined_spans(sentence_spans(text), [(mention.start, mention.end)]) == [(0, 28)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0c", "\x85", "\u2028"])
+def test_a_line_ends_a_sentence_of_relations_where_it_ends_one_of_labelled_words(end: str) -> None:
+    text = f"Vega{end}met Lyra"
+    document = _document(text, {"v": ("Vega", "ship"), "l": ("Lyra", "ship")})
+
+    assert [example.text for example in sentence_examples("log", text, [])] == ["Vega", "met Lyra"]
+    assert not list(find_pairs(document, {("ship", "ship")}, None))
 
 
 def test_a_mention_is_no_pair_with_itself() -> None:

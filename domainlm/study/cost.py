@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.study.files import read_json, write_json
-from domainlm.study.report.cost import COST_NAME
+from domainlm.study.report.cost_file import COST_NAME
 from domainlm.study.store import Artifact
 
 _FORMAT = 1

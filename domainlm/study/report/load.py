@@ -1,4 +1,7 @@
-"""Reads a run's results.json and loss logs into typed, checked records. Nothing else of the run is looked at.
+"""Reads what reports are made from into typed, checked records.
+
+That is results.json, the files in logs/ that it names (the losses of each training phase, the units that scores were
+counted from), and cost.json. Nothing else of the run is looked at, and nothing once they are read.
 
 Unknown keys are ignored, so that a report of today reads results that say more; what is there must be well formed.
 """
@@ -14,6 +17,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 
 from domainlm.api import ReferenceTable
 from domainlm.errors import DataError
+from domainlm.study.report.cost_file import Cost, read_cost
 from domainlm.study.report.labels import clean
 from domainlm.study.report.logs import Log, read_log
 from domainlm.study.report.metrics import metric_facts
@@ -191,7 +195,7 @@ class Results:
         early_stops: pretrainings that may end early, with those that did.
         reference: figures of a publication to stand beside.
         units: what scores were counted from, by the file that rows name.
-        out: the output folder.
+        cost: what is known of time and energy.
     """
 
     recipe: Mapping[str, Any]
@@ -205,11 +209,13 @@ class Results:
     early_stops: tuple[EarlyStopRecord, ...] = ()
     reference: ReferenceTable | None = None
     units: Mapping[str, Units] = field(default_factory=dict)
-    out: Path | None = None
+    cost: Cost = field(default_factory=Cost)
 
 
 def load_results(out: Path) -> Results:
-    """Read `out`/results.json and the logs it names.
+    """Read `out`/results.json, the losses and units in `out`/logs/ that it names, and `out`/cost.json.
+
+    A log, a file of units or a cost.json that is missing or damaged is left out.
 
     Raises:
         DataError: results.json is missing, is not JSON, or holds something else than results.
@@ -234,7 +240,7 @@ def load_results(out: Path) -> Results:
         candidates=parsed.candidates,
         early_stops=parsed.early_stops,
         reference=parsed.reference,
-        out=out,
+        cost=read_cost(out),
         units=_read_all_units(parsed.rows, out, path),
     )
 

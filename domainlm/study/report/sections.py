@@ -9,7 +9,7 @@ from domainlm.recipe.toml_text import dump_toml
 from domainlm.study.report.aggregate import Scores
 from domainlm.study.report.arms import Arms
 from domainlm.study.report.content import Report, Section
-from domainlm.study.report.cost import Cost, cost_sentences, cost_table, read_cost
+from domainlm.study.report.cost import cost_sentences, cost_table
 from domainlm.study.report.curves import bits_panel, loss_panels
 from domainlm.study.report.early_stops import cells_not_made, early_stop_sentences
 from domainlm.study.report.figure_sections import loss_section, score_plot_section, trend_section
@@ -84,14 +84,13 @@ def _lm_section(scores: Scores) -> Section | None:
 
 def _run_section(results: Results, question: Question, arms: Arms) -> Section:
     sentence, differences = model_facts(results.rows, arms)
-    cost = read_cost(results.out) if results.out is not None else Cost()
-    costs = cost_table(results, cost)
+    costs = cost_table(results)
     seeds = f"Fine-tuning seeds: {', '.join(map(str, question.seeds))}." if question.seeds else ""
     hashes = "Hashes are shortened here; results.json has them whole." if results.lock else ""
     return Section(
         "What was run",
         paragraphs=tuple(
-            filter(None, (sentence, seeds, *early_stop_sentences(results), *cost_sentences(cost), hashes))
+            filter(None, (sentence, seeds, *early_stop_sentences(results), *cost_sentences(results.cost), hashes))
         ),
         tables=(*([differences] if differences else []), *([costs] if costs.rows else []), *lock_tables(results.lock)),
         code=dump_toml(results.recipe) if results.recipe else "",

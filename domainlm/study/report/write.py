@@ -39,10 +39,12 @@ FORMATS = tuple(_RENDERERS)
 
 
 def write_report(out: Path, formats: Collection[str] = FORMATS) -> tuple[Path, ...]:
-    """Write the report of `out`/results.json and the logs it names, and nothing else.
+    """Write the report of a run.
 
-    The same results give the same bytes. Results of a run that is not complete are reported as far as they go, with
-    what is missing named.
+    It is made from `out`/results.json, the losses and units in `out`/logs/ that it names, and `out`/cost.json. The same
+    files give the same bytes; but cost.json says how long it took, which differs from one run to the next.
+
+    Results of a run that is not complete are reported as far as they go, with what is missing named.
 
     Args:
         out: output folder of a run.

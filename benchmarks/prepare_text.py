@@ -153,8 +153,8 @@ def _write_indexed(prefix: Path, documents: Iterable[list[list[int]]]) -> int:
     """Write documents as they come, in one process, as both peers do; returns the number of tokens."""
     import numpy as np
 
+    from domainlm.files import whole_file
     from domainlm.text.indexed import bin_path, idx_path, write_index
-    from domainlm.text.writing import whole_file
 
     dtype = np.dtype("<u2")
     lengths, sizes = array("i"), array("q")

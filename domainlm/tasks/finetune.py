@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Protocol
 
 from domainlm.api import Split, TaskKind, TaskSpec
+from domainlm.files import write_json, write_json_lines
 from domainlm.parallel.liveness import slow_work
 from domainlm.parallel.world import current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings
-from domainlm.tasks.files import write_json, write_json_lines
 from domainlm.tasks.identity import claim_folder, data_hashes, describe_run
 from domainlm.tasks.kind import Evaluation, PreparedTask
 from domainlm.tasks.reading import SplitExamples, limit_splits, read_splits

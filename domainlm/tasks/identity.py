@@ -8,8 +8,8 @@ from pathlib import Path
 
 from domainlm.api import Split, TaskSpec
 from domainlm.errors import StorageError
+from domainlm.files import sha256_of, write_json
 from domainlm.recipe.task_settings import FinetuningSettings
-from domainlm.tasks.files import file_digest, write_json
 from domainlm.tasks.scores import Json
 from domainlm.tasks.signature import data_hash
 
@@ -26,7 +26,7 @@ def describe_run(
         "files": {split: _digests(task, paths) for split, paths in files.items() if paths},
         "settings": settings.model_dump(mode="json"),
         "seed": seed,
-        "start": {path.name: file_digest(path) for path in sorted(start.iterdir()) if path.is_file()},
+        "start": {path.name: sha256_of(path) for path in sorted(start.iterdir()) if path.is_file()},
     }
 
 
@@ -44,7 +44,7 @@ def data_hashes(
 
 def _digests(task: TaskSpec, paths: tuple[Path, ...]) -> list[Json]:
     """Of every file that is read, companions included."""
-    return [file_digest(each) for path in paths for each in task.with_companions(path)]
+    return [sha256_of(each) for path in paths for each in task.with_companions(path)]
 
 
 def claim_folder(work: Path, run: Mapping[str, Json]) -> None:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from domainlm.api import ProblemLog, TaskSpec
 from domainlm.errors import DataError
+from domainlm.files import whole_file
 from domainlm.recipe.corpus_settings import TASK_TEXT
 from domainlm.study.files import write_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, empty_folder, sample_files
-from domainlm.text.writing import whole_file
 
 _FIELDS = ("text", "second_text", "context")
 """What examples of any kind of task may hold of running text."""

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from domainlm.errors import DataError
+from domainlm.files import whole_file
 from domainlm.text.indexed import bin_path, idx_path, write_index
 from domainlm.text.preparation.work import Encoder, Encoding
 from domainlm.text.preparation.workers import Workers
-from domainlm.text.writing import whole_file
 
 _BLOCK_BYTES = 8 * 2**20
 _READ_BYTES = 2**16

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from domainlm.files import whole_file
 from domainlm.text.indexed import bin_path, idx_path, write_index
 from domainlm.text.preparation.merging import Decision, Parts
 from domainlm.text.preparation.parts import SIDES, Part
 from domainlm.text.several import numbered_prefix
-from domainlm.text.writing import whole_file
 
 _COPY_BYTES = 2**20
 DOCUMENTS_FILE = "documents.tsv"

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from domainlm.files import whole_file
 from domainlm.text.corpus import normalise_sentence
 from domainlm.text.preparation.hashing import Hashes, Places, count_runs, hash_sequences, hash_words
-from domainlm.text.writing import whole_file
 
 _MIN_FILTER_BITS = 12
 _MAX_FILTER_BITS = 26

@@ -29,6 +29,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from domainlm.errors import DataError
+from domainlm.files import sync_file, sync_folder
 from domainlm.text.preparation.blocks import BlockName
 
 SIDES = ("train", "held_out")
@@ -122,8 +123,8 @@ def new_part(parts: Path, name: BlockName) -> Iterator[Path]:
         sizes = {path.name: path.stat().st_size for path in sorted(partial.iterdir())}
         (partial / _PART_FILE).write_text(json.dumps(sizes), encoding="utf-8")
         for path in partial.iterdir():
-            _sync(path)
-        _sync(partial)
+            sync_file(path)
+        sync_folder(partial)
         target = part_folder(parts, name)
         if not target.is_dir():  # else another process was quicker with the same bytes
             partial.rename(target)
@@ -153,11 +154,3 @@ def _open_table(folder: Path) -> Any:  # noqa: ANN401 - the library has no types
         raise DataError(
             "a prepared part is damaged", where=folder, given=str(error), remedy="remove it and run it again"
         ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ import numpy as np
 
 from domainlm.api import ProblemLog
 from domainlm.errors import DataError, StorageError
+from domainlm.files import whole_file
 from domainlm.text.corpus import check_sides
 from domainlm.text.preparation.blocks import BLOCK_CHARACTERS, GROUP_BYTES, Shard
 from domainlm.text.preparation.duplicates import temporary_table
@@ -30,7 +31,6 @@ from domainlm.text.preparation.parts import SIDES
 from domainlm.text.preparation.passing import make_parts
 from domainlm.text.preparation.reading import Input
 from domainlm.text.preparation.work import Encoding, PartSettings
-from domainlm.text.writing import whole_file
 
 REMOVED_FILE = "removed.jsonl"
 PARTS_FOLDER = "parts"

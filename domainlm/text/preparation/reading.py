@@ -10,9 +10,9 @@ from typing import Any
 
 from domainlm.api import Document, ProblemLog
 from domainlm.errors import DataError
+from domainlm.files import whole_file
 from domainlm.text.preparation.blocks import BlockName, Group, Shard, cut_blocks
 from domainlm.text.preparation.parts import is_finished, part_folder
-from domainlm.text.writing import whole_file
 
 Read = Callable[[Path, ProblemLog], Iterator[Document]]
 _MAX_SHOWN = 200

@@ -14,6 +14,8 @@ import pytest
 import domainlm
 from domainlm.errors import MachineError
 from domainlm.text.preparation import work
+from domainlm.text.preparation.blocks import BlockName
+from domainlm.text.preparation.parts import is_finished, new_part, part_folder
 from domainlm.text.preparation.prepare import Preparation, Prepared, prepare_parts
 from domainlm.text.preparation.work import Encoding, PartMaker
 
@@ -139,3 +141,12 @@ def test_a_killed_worker_is_a_clear_error(
     encoding = Encoding(helpers.kill_this_process, "<u2", "none")
     with pytest.raises(MachineError, match="was killed"):
         prepare_parts(preparation_of(ships, encoding=encoding), tmp_path / "work", num_workers=2)
+
+
+@pytest.mark.usefixtures("folders_refuse_to_sync")
+def test_a_part_is_finished_where_folders_cannot_be_synced(tmp_path: Path) -> None:
+    name = BlockName(0, 0)
+    with new_part(tmp_path, name) as folder:
+        (folder / "train.txt").write_text("A ship.\n")
+    assert is_finished(part_folder(tmp_path, name))
+    assert [path.name for path in tmp_path.iterdir()] == [str(name)]

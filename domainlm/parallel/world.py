@@ -19,8 +19,10 @@ import torch
 from torch import distributed
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
+from torch.nn import functional
 
 from domainlm.errors import MachineError
+from domainlm.parallel.device_errors import device_error
 from domainlm.parallel.grid import Grid
 from domainlm.process import TORCHRUN, launched
 
@@ -99,8 +101,17 @@ class World:
         return json.loads(bytes(data.tolist()))
 
     def gather(self, value: Any) -> list[Any]:  # noqa: ANN401 - any JSON value
-        """The JSON values of all world ranks, in order of rank, on every rank."""
-        return [self.broadcast(value, source) for source in range(self.size)]
+        """The JSON values of all world ranks, in order of rank, on every rank: two exchanges, however many ranks."""
+        if not self.is_joined:
+            return [value]
+        content = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        distributed.all_gather(sizes, torch.tensor([len(content)]))
+        longest = int(max(sizes))
+        received = [torch.empty(longest, dtype=torch.uint8) for _ in range(self.size)]
+        distributed.all_gather(received, functional.pad(content, (0, longest - len(content))))
+        contents = (data[: int(size)] for data, size in zip(received, sizes, strict=True))
+        return [json.loads(data.numpy().tobytes()) for data in contents]
 
     def barrier(self) -> None:
         """Wait for all ranks."""
@@ -143,7 +154,8 @@ def join_world(
         timeout_seconds: an exchange that takes longer fails.
 
     Raises:
-        MachineError: the number of ranks is not that of the grid, this process joined before, or was not launched.
+        MachineError: the number of ranks is not that of the grid; this process joined before, was not launched, or
+            cannot reach the others.
     """
     if _joined:
         raise MachineError("this process has joined a world already", where="parallel", remedy="leave it first")
@@ -160,19 +172,42 @@ def join_world(
         degrees.check_world_size(here.size)
     grid = degrees.at(rank)
     torch_device = _choose_device(device, rank)
+    try:
+        world = World(grid, torch_device, *_meet(grid, store, device, timeout_seconds))
+        world.barrier()  # a rank that left before the others have made their groups would close connections on them
+    except RuntimeError as error:
+        if here is None:
+            raise  # the process that started the ranks of this machine knows which of them failed first
+        raise device_error(error) or _not_joined(error) from error
+    _joined.append(world)
+    return world
+
+
+def _meet(
+    grid: Grid, store: Path | None, device: Literal["cpu", "cuda"], timeout_seconds: float
+) -> tuple[dict[str, Any], str]:
+    """The groups of this rank, and where ranks find each other a second time."""
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo",
         init_method=None if store is None else store.absolute().as_uri(),
         store=_launched_store(timeout_seconds) if store is None else None,
-        rank=rank,
+        rank=grid.world_rank,
         world_size=grid.world_size,
         timeout=timedelta(seconds=timeout_seconds),
     )
     second = "env://" if store is None else store.absolute().with_name(f"{store.name}-rpc").as_uri()
-    world = World(grid, torch_device, _make_groups(grid), second)
-    world.barrier()  # a rank that left before the others have made their groups would close connections on them
-    _joined.append(world)
-    return world
+    return _make_groups(grid), second
+
+
+def _not_joined(error: RuntimeError) -> MachineError:
+    return MachineError(
+        "this rank could not join the others",
+        where="parallel",
+        given=next(iter(str(error).strip().splitlines()), type(error).__name__),
+        remedy="have every machine reach the others: gloo listens at the address that a machine's own host name leads "
+        "to, often 127.0.1.1; name the interface of their network in GLOO_SOCKET_IFNAME, for GPUs in "
+        "NCCL_SOCKET_IFNAME too",
+    )
 
 
 def _launched_store(timeout_seconds: float) -> Any:  # noqa: ANN401 - torch.distributed is named in this package alone

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from torch import distributed
 
 from domainlm.errors import MachineError
 from domainlm.parallel.grid import Grid
@@ -27,6 +29,22 @@ def _places(world: World, factor: int) -> list[Any]:
     told = world.broadcast({"from": world.rank, "text": "ä"}, source=world.size - 1)
     world.barrier()
     return [own, sums, told, world.gather(world.rank * factor), world.max([world.rank])[0]]
+
+
+def _gather(world: World) -> list[Any]:
+    """Values of unlike lengths, and how many exchanges that took."""
+    num_exchanges = Counter[str]()
+
+    def count(name: str, exchange: Callable[..., Any]) -> None:
+        def counted(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - torch's own
+            num_exchanges[name] += 1
+            return exchange(*given, **named)
+
+        setattr(distributed, name, counted)
+
+    count("broadcast", distributed.broadcast)
+    count("all_gather", distributed.all_gather)
+    return [world.gather(["ä" * 10 * world.rank, world.rank]), dict(num_exchanges)]
 
 
 def _raise_on_one(world: World) -> None:
@@ -47,6 +65,11 @@ def _hang_on_one(world: World) -> None:
 
 def _return_what_is_no_json(world: World) -> object:
     return object()
+
+
+def test_values_of_unlike_lengths_are_gathered_in_two_exchanges() -> None:
+    found = [["ä" * 10 * rank, rank] for rank in range(4)]
+    assert run_on_ranks(_gather, Grid(data_degree=4)) == [[found, {"all_gather": 2}]] * 4
 
 
 def test_ranks_know_their_place_and_talk() -> None:

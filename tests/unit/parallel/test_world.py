@@ -41,6 +41,36 @@ def test_a_grid_that_is_not_that_of_the_launcher_is_refused(monkeypatch: pytest.
         join_world(Grid(data_degree=2))
 
 
+@pytest.mark.parametrize(
+    ("said", "problem", "remedy"),
+    [
+        # As torch 2.13 says it where /etc/hosts has the host name at 127.0.1.1, as Debian does.
+        (
+            "Gloo connectFullMesh failed with [../third_party/gloo/gloo/transport/tcp/pair.cc:144] no error\n",
+            "this rank could not join the others",
+            "GLOO_SOCKET_IFNAME",
+        ),
+        ("ncclInvalidUsage\nDuplicate GPU detected", "two ranks have the same GPU", "CUDA_VISIBLE_DEVICES"),
+    ],
+)
+def test_a_launched_rank_that_cannot_join_says_what_to_look_at(
+    monkeypatch: pytest.MonkeyPatch, said: str, problem: str, remedy: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(said)
+
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "localhost"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("domainlm.parallel.world._launched_store", lambda _: None)
+    monkeypatch.setattr("torch.distributed.init_process_group", fail)
+    with pytest.raises(MachineError) as raised:
+        join_world(Grid(data_degree=2))
+    assert raised.value.problem == problem
+    assert remedy in str(raised.value.remedy)
+    assert said.splitlines()[-1] in str(raised.value)
+    assert not current_world().is_joined
+
+
 def test_a_world_of_one_may_be_joined_once_and_left(tmp_path: Path) -> None:
     with joined_world(Grid(), rank=0, store=tmp_path / "store") as world:
         assert current_world() is world

@@ -121,6 +121,7 @@ def _on_this_machine(call: _Call, ranks: Ranks, work: Path, observer: Observer) 
         else:
             logging.getLogger(record.name).handle(record)
 
+    torch.cuda.empty_cache()  # this process keeps what it has used of a GPU, for scores say, and its ranks need it
     with tempfile.TemporaryDirectory(prefix="domainlm-ranks-") as folder:
         entry = partial(_rank, call, ranks, signs, Path(folder) / "store", level)
         try:

@@ -219,3 +219,13 @@ def test_what_cannot_be_sent_is_said(run: Run) -> None:
     ranks = Ranks(degrees=Grid(data_degree=2))
     with pytest.raises(TypeError, match="cannot pickle"):
         on_ranks(sys.modules["toy_ranks"].train, arguments, ranks=ranks, work=Path(), observer=Heard())
+
+
+def test_memory_that_this_process_keeps_of_gpus_is_given_to_its_ranks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr("domainlm.train.ranks.launch_ranks", lambda *_, **__: done.append("ranks"))
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: done.append("given back"))
+    on_ranks(print, {}, ranks=Ranks(degrees=Grid(data_degree=2)), work=tmp_path, observer=Heard())
+    assert done == ["given back", "ranks"]

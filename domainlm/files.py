@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 UNFINISHED = ".*.partial"
 """Names of files that are being written, or were when their process was killed: for `Path.glob`."""
 _BUFFER_BYTES = 2**20
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM)
+"""How systems say that they do not sync folders; any other error is of the disk."""
 
 
 @contextmanager
@@ -86,8 +89,9 @@ def sync_folder(folder: Path) -> None:
     """Make renames in `folder` durable, where the system can: some network file systems refuse to sync a folder."""
     try:
         sync_file(folder)
-    except OSError:
-        return
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -66,8 +68,19 @@ def test_the_hash_is_sha256(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("folders_refuse_to_sync")
 def test_a_folder_that_refuses_to_sync_is_no_error(tmp_path: Path) -> None:
     sync_folder(tmp_path)
-    sync_folder(tmp_path / "not there")
     (tmp_path / "log").write_bytes(b"all of it")
     sync_file(tmp_path / "log")
     with pytest.raises(OSError, match="Invalid argument"):
         sync_file(tmp_path)
+
+
+def test_a_disk_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        sync_folder(tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "log", b"all of it")
+    assert list(tmp_path.iterdir()) == []

@@ -1,19 +1,19 @@
-"""Files and folders of checkpoints: hashed, durable, and removed at once."""
+"""Files and folders of checkpoints: described, put into place, and removed at once."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from domainlm.files import sha256_of, sync_file
 from domainlm.train.checkpoints.manifest import StoredFile
 
 
 def describe_file(path: Path) -> StoredFile:
     """Size and hash of a file."""
-    return StoredFile(bytes=path.stat().st_size, sha256=_hash(path))
+    return StoredFile(bytes=path.stat().st_size, sha256=sha256_of(path))
 
 
 def file_problem(path: Path, facts: StoredFile) -> str:
@@ -22,7 +22,7 @@ def file_problem(path: Path, facts: StoredFile) -> str:
         num_bytes = path.stat().st_size
         if num_bytes != facts.bytes:
             return f"{path.name} has {num_bytes:,} bytes, not the {facts.bytes:,} that were written"
-        is_good = _hash(path) == facts.sha256
+        is_good = sha256_of(path) == facts.sha256
     except FileNotFoundError:
         return f"{path.name} is missing"
     except OSError as error:
@@ -52,7 +52,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-        sync(target)
+        sync_file(target)
 
 
 def remove(folder: Path) -> None:
@@ -62,25 +62,3 @@ def remove(folder: Path) -> None:
     if folder.exists():
         folder.rename(removed)
         shutil.rmtree(removed, ignore_errors=True)
-
-
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a file and make its bytes durable."""
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def sync(path: Path) -> None:
-    """Make a folder's entries, or a file's bytes, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

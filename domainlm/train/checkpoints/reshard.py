@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from domainlm.errors import ModelError, StorageError
+from domainlm.files import sync_folder, synced_file
 from domainlm.model.shard_plan import split_of
 from domainlm.model.tensor_file import write_tensors
 from domainlm.parallel.grid import Grid
 from domainlm.parallel.stages import Division
 from domainlm.plan.stages import divide_layers
-from domainlm.train.checkpoints.disk import link_or_copy, sync, write_synced
+from domainlm.train.checkpoints.disk import link_or_copy
 from domainlm.train.checkpoints.manifest import MANIFEST, GridDegrees, Kind, Manifest, Piece, StoredFile, StoredTensor
 from domainlm.train.checkpoints.reading import Checkpoint
 
@@ -59,7 +60,7 @@ def reshard(checkpoint: Checkpoint, target: Path, degrees: Grid) -> Checkpoint:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    sync(target.parent)
+    sync_folder(target.parent)
     return Checkpoint(target, manifest)
 
 
@@ -83,8 +84,9 @@ def _write(checkpoint: Checkpoint, folder: Path, degrees: Grid) -> Manifest:
     }
     grid = GridDegrees(data=degrees.data_degree, pipeline=degrees.pipeline_degree, tensor=degrees.tensor_degree)
     manifest = before.model_copy(update={**changes, "files": dict(sorted(files.items())), "grid": grid})
-    write_synced(folder / MANIFEST, manifest.as_bytes())
-    sync(folder)
+    with synced_file(folder / MANIFEST) as stream:
+        stream.write(manifest.as_bytes())
+    sync_folder(folder)
     return manifest
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import ModelError
+from domainlm.files import sync_folder, synced_file
 from domainlm.parallel.liveness import slow_work
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.world import World, current_world
-from domainlm.train.checkpoints.disk import file_problem, place_files, remove, sync, write_synced
+from domainlm.train.checkpoints.disk import file_problem, place_files, remove
 from domainlm.train.checkpoints.manifest import MANIFEST, GridDegrees, Kind, Manifest, merge_pieces, read_manifest
 from domainlm.train.checkpoints.reading import Checkpoint
 from domainlm.train.checkpoints.together import all_or_none
@@ -152,11 +153,12 @@ class Checkpoints:
         return Checkpoint(pending.final, complete)
 
     def _finish(self, pending: _Pending, complete: Manifest) -> None:
-        write_synced(pending.temporary / MANIFEST, complete.as_bytes())
-        sync(pending.temporary)
+        with synced_file(pending.temporary / MANIFEST) as stream:
+            stream.write(complete.as_bytes())
+        sync_folder(pending.temporary)
         remove(pending.final)  # only a damaged one can have this name: a run goes on from the last whole one
         pending.temporary.rename(pending.final)
-        sync(self._root)
+        sync_folder(self._root)
         self._remove_old(pending.final)
 
     def latest(self) -> Checkpoint | None:

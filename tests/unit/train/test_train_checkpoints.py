@@ -200,8 +200,8 @@ def test_a_full_disk_leaves_the_earlier_ones(tmp_path: Path, best: Path) -> None
         (writing, "write_tensors"),
         (disk, "link_or_copy"),
         (writing, "describe_file"),
-        (runs, "write_synced"),
-        (runs, "sync"),
+        (runs, "synced_file"),
+        (runs, "sync_folder"),
     ],
 )
 def test_failing_at_any_write_leaves_the_earlier_ones(
@@ -219,6 +219,12 @@ def test_failing_at_any_write_leaves_the_earlier_ones(
 
     assert caught.value.errno == errno.ENOSPC
     assert _names(tmp_path) == ["step-00000005"]
+    assert _latest(tmp_path).step == 5
+
+
+@pytest.mark.usefixtures("folders_refuse_to_sync")
+def test_checkpoints_are_saved_where_folders_cannot_be_synced(tmp_path: Path, best: Path) -> None:
+    _save(tmp_path, 5, best)
     assert _latest(tmp_path).step == 5
 
 

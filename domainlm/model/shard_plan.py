@@ -29,6 +29,6 @@ WORD_EMBEDDING_USERS = ("masked_lm",)
 """Heads that use the word embedding too: where one is there, the last pipeline stage holds the embedding as well."""
 
 
-def split_of(module_name: str, plan: Mapping[str, Split] = SHARD_PLAN) -> Split | None:
+def split_of(module_name: str) -> Split | None:
     """How a module's parameters are divided; None where they are held whole."""
-    return next((split for pattern, split in plan.items() if fnmatchcase(module_name, pattern)), None)
+    return next((split for pattern, split in SHARD_PLAN.items() if fnmatchcase(module_name, pattern)), None)

@@ -31,9 +31,6 @@ class Visible(NamedTuple):
     bounds: torch.Tensor | None = None
 
 
-EVERYTHING = Visible()
-
-
 def what_is_visible(
     lengths: torch.Tensor,
     num_tokens: int,

@@ -71,10 +71,6 @@ class RankModel:
         place = self.places[name]
         return Shard(name + suffix, place.view(tensor), place.global_shape, place.offsets, is_writer)
 
-    def weights(self) -> list[Shard]:
-        """This rank's parameters."""
-        return [self.shard(name, parameter.detach()) for name, parameter in self.module.named_parameters()]
-
     def _is_word(self, name: str) -> bool:
         return name.startswith(f"{WORD_EMBEDDING}.")
 
@@ -84,7 +80,6 @@ def build_rank_model(
     division: Division,
     world: World,
     *,
-    dtype: torch.dtype = torch.float32,
     divides_vocabulary: bool = False,
 ) -> RankModel:
     """Build this rank's part of a model, on the rank's device.
@@ -94,7 +89,6 @@ def build_rank_model(
             What it lets rest (`requires_grad`) rests here too.
         division: the layers of the stages.
         world: the grid.
-        dtype: of the weights.
         divides_vocabulary: over all ranks of a replica; only where there is a pipeline, and a head that decodes.
 
     Raises:
@@ -111,7 +105,7 @@ def build_rank_model(
     keep_stages(model, division, world.grid.stage, divides_vocabulary=divides_vocabulary)
     places = split_model(model, world, divides_vocabulary=divides_vocabulary)
     for name, parameter in list(model.named_parameters()):
-        local = torch.zeros(parameter.shape, dtype=dtype, device=world.device)
+        local = torch.zeros(parameter.shape, dtype=torch.float32, device=world.device)
         place = places[name]
         place.view(local).copy_(origins[name].read(place.slices))
         owner, _, own = name.rpartition(".")

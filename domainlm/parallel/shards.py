@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,8 +42,3 @@ class Shard:
     def is_whole(self) -> bool:
         """Whether the tensor is not split."""
         return tuple(self.tensor.shape) == self.global_shape
-
-
-def num_elements(shards: Sequence[Shard]) -> int:
-    """Elements of all pieces together."""
-    return sum(shard.tensor.numel() for shard in shards)

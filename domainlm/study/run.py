@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ from domainlm.study.runner import Runner
 from domainlm.study.status import remember_call
 from domainlm.study.store import Store
 
-_log = logging.getLogger(__name__)
 _RESULTS = "results.json"
 
 

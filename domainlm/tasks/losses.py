@@ -1,4 +1,6 @@
-"""Losses of label scores, for every kind of task: sums over items in fp32, to be divided by `count_labelled`.
+"""Losses of label scores, for every kind of task: sums over items in fp32.
+
+The counts to divide them by are those of `domainlm.tasks.objective.LabelObjective.counts`.
 
 With p the probability of the right label (softmax of the logits):
 
@@ -66,11 +68,6 @@ class LabelLoss:
             # 1 - p without cancellation; above zero, where a power below one has a slope.
             losses = (-torch.expm1(-losses)).clamp_min(_SMALLEST) ** settings.gamma * losses
         return losses
-
-
-def count_labelled(labels: torch.Tensor) -> int:
-    """Number of items that have a label: the count that belongs to the sum."""
-    return int((labels >= 0).sum())
 
 
 def balanced_weights(label_counts: Sequence[int]) -> tuple[float, ...]:

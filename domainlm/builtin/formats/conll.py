@@ -72,15 +72,6 @@ def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
         yield _example(sentence, name)
 
 
-def detect_scheme(path: Path) -> Scheme:
-    """Name the tag scheme of a file; see `schemes.py` for the rule.
-
-    Raises:
-        DataError: the file cannot be read, uses another scheme or a mix, or has no sentence with tags.
-    """
-    return _detect_scheme(_sentences(path), path)
-
-
 def _detect_scheme(sentences: Iterable[_Sentence], path: Path) -> Scheme:
     detector = SchemeDetector(path)
     damaged_line, num_sound = None, 0

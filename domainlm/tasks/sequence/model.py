@@ -19,8 +19,6 @@ from domainlm.tasks.head import Head
 from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import SequenceFeatures
 
-_PART = "label"
-
 
 class SequenceModel(nn.Module):
     """Encoder with a `Head` on the states of one or several places of each row, put side by side.

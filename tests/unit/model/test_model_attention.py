@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from domainlm.model import attention
 from domainlm.model.attention import _has_tiles, attend, predicts_by_plain_products
-from domainlm.model.visible import EVERYTHING, sample_bias
+from domainlm.model.visible import Visible, sample_bias
 
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -114,7 +114,7 @@ def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
     query = torch.zeros_like(value).requires_grad_()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        weights = attend(query, query, value, EVERYTHING, 0.25) * tokens  # uniform attention: 1 each, before dropout
+        weights = attend(query, query, value, Visible(), 0.25) * tokens  # uniform attention: 1 each, before dropout
 
     assert weights.mean().item() == pytest.approx(1.0, abs=0.01)
     assert (weights == 0.0).float().mean().item() == pytest.approx(0.25, abs=0.01)
@@ -143,7 +143,7 @@ def test_the_faster_one_is_taken(
     monkeypatch.setattr(functional, "scaled_dot_product_attention", real)
     inputs = torch.zeros(1, 1, tokens, 8, dtype=dtype).requires_grad_(is_trained)
 
-    attend(inputs, inputs, inputs, EVERYTHING, dropout)
+    attend(inputs, inputs, inputs, Visible(), dropout)
 
     assert real.called is not is_plain
 

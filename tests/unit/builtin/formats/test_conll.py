@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainlm.api import DataError, Entity, ProblemLog, TokenExample
-from domainlm.builtin.formats.conll import detect_scheme, read_conll
+from domainlm.builtin.formats.conll import read_conll
 
 TWO_SENTENCES = "Ada\tB-person\nLovelace\tI-person\nsailed\tO\n\nVega\tB-ship\nleft\tO\n"
 
@@ -109,8 +109,10 @@ def test_tags_that_break_the_scheme_are_counted_with_their_line(tmp_path: Path, 
     assert problems.examples[0].where == f"{path}:9"
 
 
-def test_tags_of_a_left_out_sentence_do_not_count_for_the_scheme(tmp_path: Path) -> None:
-    assert detect_scheme(_file(tmp_path, TWO_SENTENCES + "\nx\tM-x\ny\n")) == "IOB2"
+def test_tags_of_a_left_out_sentence_do_not_count_for_the_scheme(tmp_path: Path, problems: ProblemLog) -> None:
+    alone = list(read_conll(_file(tmp_path, TWO_SENTENCES), ProblemLog()))
+    assert list(read_conll(_file(tmp_path, TWO_SENTENCES + "\nx\tM-x\ny\n"), problems)) == alone
+    assert problems.counts == {"line without a tag": 1}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from domainlm.errors import StorageError, place_error, storage_error
+from domainlm.files import synced_file
 
 STANDARD_STREAM = "-"
 
@@ -59,14 +60,8 @@ def open_output(target: str, *, flushes: bool = False) -> Iterator[Callable[[str
             yield stream.write
         return
     unfinished = _unfinished(path)
-    try:
-        with unfinished.open("w", encoding="utf-8") as stream:
-            yield stream.write
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with synced_file(unfinished) as binary:
+        yield lambda text: binary.write(text.encode())
     try:
         unfinished.replace(path)
     except OSError as error:

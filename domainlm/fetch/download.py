@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from domainlm.fetch.journal import Entry, Journal
 from domainlm.fetch.partial import num_bytes, part_path
 from domainlm.fetch.transfer import Meter, Transfer
 from domainlm.fetch.unpack import unpack
+from domainlm.files import sync_file
 
 _LOG = logging.getLogger(__name__)
 _WRONG_CHECKSUMS = 2
@@ -175,8 +175,7 @@ class Downloader:
             _LOG.warning("%s: %s; it is fetched anew", url, wrong)
         begun = self._journal.get(file.name)
         assert begun is not None
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
+        sync_file(part)
         self._unpack_part(url, file, part, meter)
         # In this order: after a break between the two, the part is found whole, and gets its name without a request.
         done = replace(begun, state="done", size=num_bytes(part), md5=found.md5, sha256=found.sha256, failed=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ from typing import IO
 
 from domainlm.api import ArchiveMember
 from domainlm.errors import FetchError, nearest_name
+from domainlm.files import whole_file
 
 _BLOCK_BYTES = 2**20
 _MAX_RATIO = 1_000
@@ -73,16 +73,8 @@ def _tar_member(opened: tarfile.TarFile, member: ArchiveMember, archive: Path) -
 
 def _write(stream: IO[bytes], target: Path, member: ArchiveMember, archive: Path, limit: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.part")
-    try:
-        with partial.open("wb") as out:
-            digest = _copy(stream, out, limit)
-            out.flush()
-            os.fsync(out.fileno())
-        _check(digest, member, archive, limit)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(target) as out:
+        _check(_copy(stream, out, limit), member, archive, limit)
 
 
 def _copy(stream: IO[bytes], out: IO[bytes], limit: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from domainlm.errors import ModelError
+from domainlm.files import whole_file
 from domainlm.model.config import ModelConfig
 from domainlm.model.origin import Stored, note_origin
 from domainlm.model.tensor_file import write_tensor_stream, write_tensors
@@ -86,7 +86,8 @@ def save_streamed_model(
 
 def _write_config(folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:
     content = {"format": _FORMAT, **extra, "model": config.as_dict()}
-    _write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+    with whole_file(folder / CONFIG) as stream:
+        stream.write(f"{json.dumps(content, indent=2)}\n".encode())
 
 
 def read_config(folder: Path) -> FolderConfig:
@@ -198,16 +199,3 @@ def _named(names: list[str]) -> str:
         return "none"
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     return ", ".join(names[:_MAX_NAMED]) + more
-
-
-def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

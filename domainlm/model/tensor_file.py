@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from domainlm.files import whole_file
 
 _ALIGNMENT = 8
 _DTYPES = {
@@ -70,19 +71,11 @@ def write_tensors(
     ordered = map(read or tensors.__getitem__, names)
     digest = hashlib.sha256()
     num_bytes = 0
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            for part in chain([memoryview(header)], map(_as_bytes, ordered)):
-                stream.write(part)
-                digest.update(part)
-                num_bytes += len(part)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as stream:
+        for part in chain([memoryview(header)], map(_as_bytes, ordered)):
+            stream.write(part)
+            digest.update(part)
+            num_bytes += len(part)
     return WrittenFile(digest.hexdigest(), num_bytes)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from safetensors.torch import load_file
 from torch import nn
 
+from domainlm.files import whole_file
 from domainlm.model.tensor_file import write_tensors
 
 
@@ -162,9 +163,8 @@ class KeepBest:
         if not self._weights.is_writer:
             return
         if self._FILE in files:
-            temporary = self._path.with_name(f".{self._path.name}.tmp")
-            shutil.copyfile(files[self._FILE], temporary)
-            temporary.replace(self._path)
+            with whole_file(self._path) as target, files[self._FILE].open("rb") as source:
+                shutil.copyfileobj(source, target)
         else:
             self._path.unlink(missing_ok=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from domainlm.errors import VocabularyError
+from domainlm.files import whole_file
 from domainlm.vocab.bert import SPECIAL_TOKENS
 from domainlm.vocab.wordpiece import CONTINUATION_PREFIX, build_tokenizer
 
@@ -59,16 +59,8 @@ def read_tokenizer(file: Path, *, cased: bool | None) -> Tokenizer:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file; it appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(text.encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as stream:
+        stream.write(text.encode("utf-8"))
 
 
 def _read(file: Path) -> str:

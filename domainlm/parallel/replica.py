@@ -24,7 +24,7 @@ from domainlm.parallel.vocabulary_engine import NUM_SHARES, VocabularyEngine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridOptions:
-    """How a grid computes; what it computes does not depend on these.
+    """How a grid computes; what it computes is the same up to the last digits and the dropout drawn.
 
     Attributes:
         engine: what runs a pipeline.

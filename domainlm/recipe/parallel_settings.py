@@ -15,7 +15,7 @@ LayersPerStage = Annotated[tuple[NotNegative, ...], Field(strict=False, min_leng
 
 
 class ParallelSettings(Settings):
-    """The grid of ranks. What is trained does not depend on it."""
+    """The grid of ranks. Every grid trains the same model up to the last digits and the dropout drawn."""
 
     data: Degree = 1
     """Replicas of the model, each with its part of every step's sequences; "auto" takes the devices left over."""

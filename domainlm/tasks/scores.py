@@ -18,10 +18,11 @@ class TaskScore:
 
     Attributes:
         split: "dev" or "test".
-        metric: "precision", "recall", "f1".
+        metric: what was measured, such as "f1", "accuracy", "matthews", "mrr" or "exact_match".
         protocol: how it was counted: scores of different protocols are not comparable.
-        value: from 0 to 1.
-        type: the type of entity that is counted; "" where all are counted together.
+        value: from 0 to 1; of "matthews" from -1 to 1.
+        type: the type of entity, the label or the kind of question ("HasAns", "NoAns") that is counted; "" where all
+            are counted together.
         counts: the whole numbers behind the value ("gold", "found", "correct").
         scorer: what counted, with the version of its rules: "conlleval:1". Raise the version whenever the same
             predictions may be given another value.

@@ -16,10 +16,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from measuring import machine_facts, middle, write_results
@@ -248,6 +249,35 @@ def report(content: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def measure_all(arguments: argparse.Namespace, settings: Sequence[tuple[str, ModelConfig, Device]]) -> Iterator[Speed]:
+    """Measure one size after the other, in each precision and with each dropout."""
+    import torch
+
+    memory = torch.cuda.mem_get_info()[1]
+    for size, config, device in settings:
+        micro_batch = arguments.micro_batch or largest_micro_batch(config, arguments.max_tokens, memory)
+        measured = partial(measure, size, config, device, max_tokens=arguments.max_tokens, steps=arguments.steps)
+        yield measure_what_fits(measured, micro_batch)
+        torch.cuda.empty_cache()
+
+
+def keep(speeds: Iterable[Speed], content: dict[str, Any]) -> Path:
+    """Write all that is measured so far after each size: a time limit may end the next one. Returns the report."""
+    path: Path | None = None
+    content["rows"] = []
+    for found in speeds:
+        content["rows"].append(asdict(found))
+        path = write_results("gpu", content, report(content), replaced=path)
+        share = found.operations_per_second / content["peak_operations_per_second"]
+        print(
+            f"{found.size}, {found.precision}, dropout {found.dropout:g}: {found.tokens_per_second:,.0f} tokens/s, "
+            f"MFU {share:.1%}",
+            file=sys.stderr,
+        )
+    assert path is not None, "there is a size at least"
+    return path
+
+
 def main() -> None:
     """Measure every size, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -280,19 +310,6 @@ def main() -> None:
         ]
     except UserError as error:
         parser.error(str(error))
-    memory = torch.cuda.mem_get_info()[1]
-    rows = []
-    for size, config, device in settings:
-        micro_batch = arguments.micro_batch or largest_micro_batch(config, arguments.max_tokens, memory)
-        measured = partial(measure, size, config, device, max_tokens=arguments.max_tokens, steps=arguments.steps)
-        found = measure_what_fits(measured, micro_batch)
-        torch.cuda.empty_cache()
-        rows.append(asdict(found))
-        print(
-            f"{size}, {device.precision}, dropout {config.dropout:g}: {found.tokens_per_second:,.0f} tokens/s, "
-            f"MFU {found.operations_per_second / peak:.1%}",
-            file=sys.stderr,
-        )
     content = {
         "machine": machine_facts(_PACKAGES),
         "device": name,
@@ -300,11 +317,10 @@ def main() -> None:
         "max_tokens": arguments.max_tokens,
         "compiled": devices[0].compiles,
         "deterministic": devices[0].is_deterministic,
-        "rows": rows,
     }
-    text = report(content)
-    print(text)
-    print(write_results("gpu", content, text))
+    path = keep(measure_all(arguments, settings), content)
+    print(path.read_text(encoding="utf-8"))
+    print(path)
 
 
 if __name__ == "__main__":

@@ -180,9 +180,14 @@ def free_stem(name: str, machine: dict[str, Any]) -> str:
     return next(stem for stem in stems if not (RESULTS / f"{stem}.json").exists())
 
 
-def write_results(name: str, content: dict[str, Any], report: str, panels: Sequence[Panel] = ()) -> Path:
-    """Write a JSON file at `free_stem`, a report for people beside it, a plot of panels if any; returns the report."""
-    stem = free_stem(name, content["machine"])
+def write_results(
+    name: str, content: dict[str, Any], report: str, panels: Sequence[Panel] = (), *, replaced: Path | None = None
+) -> Path:
+    """Write a JSON file at `free_stem`, a report for people beside it, a plot of panels if any; returns the report.
+
+    In place of `replaced`, which was returned before, where a benchmark writes what it has so far.
+    """
+    stem = free_stem(name, content["machine"]) if replaced is None else replaced.stem
     (RESULTS / f"{stem}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     path = RESULTS / f"{stem}.md"
     if panels:

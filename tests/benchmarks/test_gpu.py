@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -66,3 +68,30 @@ def test_the_micro_batch_fits(gpu: ModuleType) -> None:
     sizes = [gpu.largest_micro_batch(config, 512, gigabytes * 1e9) for gigabytes in (8, 24, 80)]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[-1]
+
+
+def test_what_is_measured_is_kept_when_the_next_size_is_cut_off(
+    gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("measuring"), "RESULTS", tmp_path)
+    content = {
+        "machine": {"date": "2026-11-27", "python": "3.11", "packages": {}},
+        "device": "NVIDIA H200",
+        "peak_operations_per_second": 989e12,
+        "max_tokens": 512,
+        "compiled": True,
+        "deterministic": True,
+    }
+    times = {"median": 0.25, "lowest": 0.25, "highest": 0.25}
+
+    def cut_off() -> Iterator[object]:
+        for number in (1, 2):
+            yield gpu.Speed(f"size-{number}", "bf16", 0.1, 10**8, 64, times, 9.0, 1e5, 4e14, 10.0, 11.0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gpu.keep(cut_off(), content)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gpu-2026-11-27.json", "gpu-2026-11-27.md"]
+    kept = json.loads((tmp_path / "gpu-2026-11-27.json").read_text("utf-8"))
+    assert [row["size"] for row in kept["rows"]] == ["size-1", "size-2"]
+    assert "| size-2 |" in (tmp_path / "gpu-2026-11-27.md").read_text("utf-8")

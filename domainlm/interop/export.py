@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from domainlm.errors import ModelError
+from domainlm.files import write_json
 from domainlm.interop.folders import new_folder
 from domainlm.interop.huggingface import HEAD_FILE, OWN_CONFIG
 from domainlm.interop.names import to_huggingface
@@ -71,14 +72,14 @@ def export_huggingface(
             write_tensors(partial / HEAD_FILE, head, _METADATA)
         _write_tokeniser(vocabulary, model, partial)
         own = json.loads((folder / CONFIG).read_bytes()) | {"model": model.as_dict()}
-        _write_json(partial / OWN_CONFIG, own)
+        write_json(partial / OWN_CONFIG, own)
         (partial / _CARD).write_text(
             card or "\n".join([f"# {out.name}", "", *_loading_lines(exported, out.name), ""]), encoding="utf-8"
         )
         settings = huggingface_config(
             model, exported.architecture, num_rows=model.padded_vocabulary_size, pad_id=vocabulary.pad_id
         )
-        _write_json(partial / CONFIG_FILE, dict(sorted((settings | _labels(found)).items())))
+        write_json(partial / CONFIG_FILE, dict(sorted((settings | _labels(found)).items())))
     return exported
 
 
@@ -162,7 +163,7 @@ def _write_tokeniser(vocabulary: Vocabulary, model: ModelConfig, folder: Path) -
         "model_max_length": model.max_positions,
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
-    _write_json(folder / TOKENIZER_SETTINGS_FILE, settings)
+    write_json(folder / TOKENIZER_SETTINGS_FILE, settings)
 
 
 def loading_lines(folder: Path, name: str) -> list[str]:
@@ -186,7 +187,3 @@ def _loading_lines(exported: Exported, name: str) -> list[str]:
         "```",
         *(f"\n{note[0].upper()}{note[1:]}." for note in exported.notes),
     ]
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

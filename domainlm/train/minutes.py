@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import TypeVar
 
 from torch import nn
 
+from domainlm.files import whole_file
 from domainlm.parallel.device import Device, own_random_state
 from domainlm.parallel.liveness import slow_work
 from domainlm.train.milestones import Milestone
@@ -72,12 +72,8 @@ def fitted_steps(
     left = 60.0 * max_minutes - (time.perf_counter() - started)
     found = FittedSteps(min(max_steps, max(1, int(left / seconds))), seconds, num_timed)
     work.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.tmp")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(asdict(found)) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
+    with whole_file(file) as stream:
+        stream.write(f"{json.dumps(asdict(found))}\n".encode())
     return found
 
 

@@ -22,6 +22,7 @@ from domainlm.tasks.token.features import (
     encode_examples,
 )
 from domainlm.tasks.token.windows import cut_windows
+from domainlm.text.surrogates import without_surrogates
 from domainlm.text.words import split_words
 from domainlm.vocab.vocabulary import Vocabulary
 
@@ -48,7 +49,7 @@ def embed_texts(
         max_tokens: longest row; longer texts are read in windows.
         pooling: what of the states is averaged.
     """
-    sound = [text.encode(errors="replace").decode() for text in texts]
+    sound = [without_surrogates(text) for text in texts]
     examples = [TokenExample("", text, split_words(text)) for text in sound]
     features, text_of_row = _rows(examples, vocabulary, max_tokens)
     sums: torch.Tensor | None = None

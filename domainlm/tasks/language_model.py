@@ -19,6 +19,7 @@ from domainlm.tasks.batches import pad_rows, row_groups
 from domainlm.tasks.models import LoadedModel, Record
 from domainlm.tasks.scores import Json
 from domainlm.tasks.start import open_start
+from domainlm.text.surrogates import without_surrogates
 
 MASK = "[MASK]"
 _SCORE_DIGITS = 6
@@ -128,7 +129,7 @@ class LanguageModel(LoadedModel):
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Rows `[CLS] text [SEP]`, the masks in them."""
-        parts = [text.encode(errors="replace").decode().split(MASK) for text in texts]
+        parts = [without_surrogates(text).split(MASK) for text in texts]
         encoded = iter(self._vocabulary.encode_batch([part for each in parts for part in each]))
         rows: list[list[int]] = []
         for each in parts:

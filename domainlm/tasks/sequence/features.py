@@ -13,6 +13,7 @@ import numpy.typing as npt
 from domainlm.api import Entity, SequenceExample
 from domainlm.tasks.batches import FlatRows, Ints, SpecialIds
 from domainlm.tasks.sequence.marking import Marks
+from domainlm.text.surrogates import without_surrogates
 
 _FAR = 2**30
 
@@ -127,12 +128,7 @@ def _pieces(example: SequenceExample) -> _Pieces:
     borders = [_borders_at(place, example.markers) for place in places]
     if example.second_text is not None:
         texts.append(example.second_text)
-    return _Pieces([_encodable(text) for text in texts], borders, example.second_text is not None)
-
-
-def _encodable(text: str) -> str:
-    """Half of a surrogate pair, which no vocabulary reads, becomes "?"."""
-    return text.encode(errors="replace").decode()
+    return _Pieces([without_surrogates(text) for text in texts], borders, example.second_text is not None)
 
 
 def _borders_at(place: int, markers: Sequence[Entity]) -> list[tuple[bool, int]]:

@@ -111,10 +111,9 @@ class SequenceTask:
 
     def config_extra(self) -> Mapping[str, Json]:
         """What a `Classifier` needs to read texts as they were read here."""
-        head = self._settings.head
         extra: dict[str, Json] = {
             "kind": "sequence",
-            "head": {"num_fc_layers": head.num_fc_layers, "fc_hidden": head.fc_hidden, "dropout": head.dropout},
+            "head": self._settings.head.model_dump(mode="json"),
             "labels": list(self.labels),
             "max_tokens": self._read.max_tokens,
             "reads_mentions": self._read.reads_mentions,

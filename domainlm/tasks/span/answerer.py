@@ -21,6 +21,7 @@ from domainlm.tasks.span.head import SpanModel
 from domainlm.tasks.span.inference import ContextAnswers, find_answers
 from domainlm.tasks.span.protocols import merge_contexts
 from domainlm.tasks.start import Start, open_start
+from domainlm.text.surrogates import without_surrogates
 
 _NUM_ANSWERS = 5
 _SCORE_DIGITS = 6
@@ -184,7 +185,7 @@ class Answerer(LoadedModel):
 
     def _find(self, questions: Sequence[tuple[str, str]]) -> list[ContextAnswers]:
         examples = [
-            SpanExample(str(number), _encodable(question), _encodable(context), is_impossible=True)
+            SpanExample(str(number), without_surrogates(question), without_surrogates(context), is_impossible=True)
             for number, (question, context) in enumerate(questions)
         ]
         features = build_features(
@@ -196,11 +197,6 @@ class Answerer(LoadedModel):
 
     def _is_answered(self, found: ContextAnswers) -> bool:
         return bool(found.candidates) and (self._threshold is None or found.margin <= self._threshold)
-
-
-def _encodable(text: str) -> str:
-    """The text with "?" for half of a surrogate pair, which moves no offset."""
-    return text.encode(errors="replace").decode()
 
 
 def _group_of(record: Record) -> str:

@@ -116,10 +116,10 @@ class SpanTask:
 
     def config_extra(self) -> Mapping[str, Json]:
         """What an `Answerer` needs to read questions as they were read here; called after dev was evaluated."""
-        head, span = self._settings.head, self._settings.span
+        span = self._settings.span
         return {
             "kind": KIND,
-            "head": {"num_fc_layers": head.num_fc_layers, "fc_hidden": head.fc_hidden, "dropout": head.dropout},
+            "head": self._settings.head.model_dump(mode="json"),
             "span": span.model_dump(mode="json"),
             "max_tokens": self._settings.max_tokens,
             "no_answer_threshold": self._threshold if self._allows_none else None,

@@ -22,6 +22,7 @@ from domainlm.tasks.token.head import TokenModel
 from domainlm.tasks.token.inference import decode_entities, label_words
 from domainlm.tasks.token.labels import LabelSet
 from domainlm.text.sentences import sentence_spans
+from domainlm.text.surrogates import without_surrogates
 from domainlm.text.words import split_words
 
 _SCORE_DIGITS = 4
@@ -156,7 +157,7 @@ def _read_labels(extra: Mapping[str, Any]) -> WordNames:
 
 def _sentences(text: str) -> list[TokenExample]:
     """The sentences of a text, each with its words at their offsets in the whole text; they end with their line."""
-    text = text.encode(errors="replace").decode()  # half of a surrogate pair becomes "?", which moves no offset
+    text = without_surrogates(text)
     sentences: list[TokenExample] = []
     for start, end in sentence_spans(text):
         words = tuple((start + first, start + last) for first, last in split_words(text[start:end]))

@@ -155,10 +155,9 @@ class TokenTask:
 
     def config_extra(self) -> Mapping[str, Json]:
         """What a `Tagger` needs to read texts as they were read here."""
-        head = self._settings.head
         return {
             "kind": "token",
-            "head": {"num_fc_layers": head.num_fc_layers, "fc_hidden": head.fc_hidden, "dropout": head.dropout},
+            "head": self._settings.head.model_dump(mode="json"),
             "types": list(self.label_set.types),
             "decoding": self._settings.decoding,
             "max_tokens": self._settings.max_tokens,

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from domainlm.errors import StorageError, UserError, storage_error
+from domainlm.files import read_json, write_json
 from domainlm.plugin.observers import ObserverFailure
-from domainlm.study.files import read_json, write_json
 from domainlm.study.stage import Stage
 from domainlm.study.store import Store
 

@@ -20,13 +20,14 @@ from typing import Any
 from domainlm import __version__
 from domainlm.api import CorpusSpec, TaskSpec
 from domainlm.errors import DataError, RecipeError, StorageError
+from domainlm.files import read_json, write_json
 from domainlm.plugin.samples import write_sample_of
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings, SampleSettings
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.resolved import Resolved
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.validate import validate_settings
-from domainlm.study.files import FileHashes, read_json, write_json
+from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GuardedFiles, corpus_preparation, encoding_of, num_workers
 from domainlm.study.stages.sources import InputFile
 from domainlm.text.preparation.blocks import Shard

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from domainlm.study.files import read_json, write_json
+from domainlm.files import read_json, write_json
 from domainlm.study.report.cost_file import COST_NAME
 from domainlm.study.store import Artifact
 

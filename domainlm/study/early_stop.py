@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domainlm.files import read_json
 from domainlm.recipe.scored_steps import pretraining_of
-from domainlm.study.files import read_json
 from domainlm.study.graph import CellStages
 from domainlm.study.report.metrics import metric_facts, sort_metrics
 from domainlm.study.store import Artifact

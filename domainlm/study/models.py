@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from domainlm.study.files import read_json, write_json
+from domainlm.files import read_json, write_json
 from domainlm.study.graph import Graph
 from domainlm.study.results import Artifacts
 

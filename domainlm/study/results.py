@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from domainlm.api import Score
+from domainlm.files import read_json, write_whole
 from domainlm.recipe.cells import Cell
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolved import Resolved
-from domainlm.study.files import read_json, write_atomically
 from domainlm.study.graph import CellStages, FurtherScore, Graph
 from domainlm.study.graph_parts.measures import MeasuredStages
 from domainlm.study.measured_rows import measured_rows
@@ -75,14 +75,14 @@ def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     for cell in graph.cells:
         for stage in _trained(cell, artifacts):
             source = artifacts[stage.key].folder
-            write_atomically(folder / _log_name(stage), (source / "metrics.jsonl").read_bytes())
+            write_whole(folder / _log_name(stage), (source / "metrics.jsonl").read_bytes())
         for stage in (each for each in cell.finetuning if each.key in artifacts):
             for name, content in unit_files(stage, artifacts[stage.key].folder):
-                write_atomically(folder / name, json.dumps(content).encode())
+                write_whole(folder / name, json.dumps(content).encode())
         for metric, score in _before_and_during(cell, artifacts).items():
             before = None if score is None else read_json(artifacts[score.key].folder / "scores.json")["masked_lm_loss"]
             log = held_out_log(artifacts[cell.model.key].folder / "metrics.jsonl", metric, before)
-            write_atomically(folder / _log_name(cell.model, metric), log)
+            write_whole(folder / _log_name(cell.model, metric), log)
 
 
 def _trained(cell: CellStages, artifacts: Artifacts) -> list[Stage]:

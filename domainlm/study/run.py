@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from domainlm.api import RunInfo, RunSummary
 from domainlm.errors import StorageError, StudyError
+from domainlm.files import read_json, write_json
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.process import launched
 from domainlm.recipe.resolved import Resolved
@@ -19,7 +20,6 @@ from domainlm.study.choose_workers import WorkersAsked, choose_workers
 from domainlm.study.cost import write_cost
 from domainlm.study.dry_run import describe
 from domainlm.study.energy import EnergyMeter
-from domainlm.study.files import read_json, write_json
 from domainlm.study.graph import Graph
 from domainlm.study.models import copy_models
 from domainlm.study.plan import PlannedRun, plan_run, resolve_recipe

@@ -15,10 +15,10 @@ from typing import Any
 from filelock import FileLock
 
 from domainlm.api import StepInfo
+from domainlm.files import read_json, write_json
 from domainlm.model.config import ModelConfig
 from domainlm.plan.operations import step_operations
 from domainlm.recipe.work import work_of
-from domainlm.study.files import read_json, write_json
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.stages.language_model import PretrainStage

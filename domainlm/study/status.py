@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.errors import DataError
+from domainlm.files import read_json, write_json
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.study.attempts import failure_of, has_begun, is_being_made
 from domainlm.study.duration import duration
-from domainlm.study.files import read_json, write_json
 from domainlm.study.plan import plan_run
 from domainlm.study.stage import Stage
 from domainlm.study.store import Store

@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from domainlm.errors import StorageError, storage_error
-from domainlm.study.files import read_json, sha256_of, sync_folder, write_json
+from domainlm.files import UNFINISHED, read_json, sha256_of, sync_folder, write_json
 
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
@@ -104,7 +104,12 @@ class Store:
             lock.release()
 
     def finish(self, partial: Path, manifest: Mapping[str, Any]) -> Artifact:
-        """Seal a work folder: hash its files, write the manifest last, rename. The caller holds the lock."""
+        """Seal a work folder: hash its files, write the manifest last, rename. The caller holds the lock.
+
+        Files that were being written when an earlier attempt was killed are no part of it.
+        """
+        for left in [path for path in partial.rglob(UNFINISHED) if path.is_file()]:
+            left.unlink()
         complete = {**manifest, "files": _describe_files(partial)}
         write_json(partial / _MANIFEST, complete)
         folder = partial.with_name(partial.name.removesuffix(".partial"))

@@ -14,6 +14,7 @@ from typing import Any
 import domainlm
 from domainlm.api import RunInfo, RunSummary, Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, UserError
+from domainlm.files import read_json, write_whole
 from domainlm.interop.export import Exported, export_huggingface
 from domainlm.interop.importing import looks_like_a_name
 from domainlm.interop.read import kind_of
@@ -25,7 +26,6 @@ from domainlm.recipe.overrides import with_values
 from domainlm.recipe.toml_source import anchor_paths
 from domainlm.recipe.toml_text import dump_toml
 from domainlm.study.card import model_card
-from domainlm.study.files import read_json, write_atomically
 from domainlm.study.models import LANGUAGE_MODEL, copied_models, folder_name
 from domainlm.study.results import score_of
 from domainlm.study.run import run_recipe
@@ -195,7 +195,7 @@ def transfer(
     changes = {tuple(key.split(".")): value for key, value in (settings or {}).items()}
     recipe = with_values(_plain(recipe), _plain(changes), "settings")
     anchor_paths(recipe, Path.cwd())
-    write_atomically(path, dump_toml(recipe).encode())
+    write_whole(path, dump_toml(recipe).encode())
     follower = _Follower(progress, cancelled)
     provider = Provider("domainlm-transfer", domainlm.__version__, "progress")
     plugins = load_plugins(candidates=[*installed_candidates(), Candidate(provider, lambda: follower)])

@@ -15,7 +15,7 @@ import numpy as np
 
 from domainlm.api import SPLITS, Split
 from domainlm.builtin.formats.names import file_stem
-from domainlm.study.files import read_json
+from domainlm.files import read_json
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.tasks.predictions import UnitCounts, count_predictions
 

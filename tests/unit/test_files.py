@@ -74,7 +74,11 @@ def test_a_folder_that_refuses_to_sync_is_no_error(tmp_path: Path) -> None:
         sync_file(tmp_path)
 
 
-def test_a_disk_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fails_is_an_error_and_what_was_there_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_whole(tmp_path / "log", b"before")
+
     def fail(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -83,4 +87,4 @@ def test_a_disk_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
         sync_folder(tmp_path)
     with pytest.raises(OSError, match="No space left"):
         write_whole(tmp_path / "log", b"all of it")
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"log": b"before"}

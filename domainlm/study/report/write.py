@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from domainlm.study.files import write_atomically
+from domainlm.files import write_whole
 from domainlm.study.report.content import Report
 from domainlm.study.report.html import render_html
 from domainlm.study.report.latex import render_latex
@@ -64,5 +64,5 @@ def write_report(out: Path, formats: Collection[str] = FORMATS) -> tuple[Path, .
         for old in (out / TABLES_NAME).glob("table-*.csv"):  # there may have been more of them
             old.unlink()
     for name, text in files.items():
-        write_atomically(out / name, text.encode())
+        write_whole(out / name, text.encode())
     return tuple(dict.fromkeys(out / Path(name).parts[0] for name in files))

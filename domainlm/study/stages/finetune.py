@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from domainlm.api import SPLITS, Split, TaskSpec
+from domainlm.files import read_json
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.task_settings import FinetuningSettings
-from domainlm.study.files import read_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, pairs_identity, sample_files

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from domainlm.files import read_json
 from domainlm.model.files import read_config
 from domainlm.recipe.mixture_settings import MixtureSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
-from domainlm.study.files import read_json
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.start import MOMENTS

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from domainlm.api import Split, TaskSpec
 from domainlm.errors import DataError, nearest_name
-from domainlm.study.files import read_json, write_json
+from domainlm.files import read_json, write_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, pairs_identity, sample_files
 from domainlm.tasks.reading import read_splits

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from domainlm.files import write_json
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
-from domainlm.study.files import write_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.train.assemble import score_language_model
 

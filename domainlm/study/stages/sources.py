@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.files import read_json, write_json
 from domainlm.plugin.samples import write_sample_of
-from domainlm.study.files import FileHashes, read_json, write_json
+from domainlm.study.files import FileHashes
 from domainlm.study.stage import Stage, StageContext
 
 _FILES, _FOLDER = "files.json", "data"

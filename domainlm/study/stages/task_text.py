@@ -9,9 +9,8 @@ from typing import Any, ClassVar
 
 from domainlm.api import ProblemLog, TaskSpec
 from domainlm.errors import DataError
-from domainlm.files import whole_file
+from domainlm.files import whole_file, write_json
 from domainlm.recipe.corpus_settings import TASK_TEXT
-from domainlm.study.files import write_json
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, empty_folder, sample_files
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from domainlm.files import sha256_of
 from domainlm.plugin import load_plugins
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.lock import lock_record
 from domainlm.recipe.resolve import resolve
-from domainlm.study.files import FileHashes, sha256_of
+from domainlm.study.files import FileHashes
 from domainlm.study.graph import Graph, build_graph
 
 RECIPE = """

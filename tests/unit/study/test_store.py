@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.errors import StorageError
-from domainlm.study.files import FileHashes, write_atomically
+from domainlm.study.files import FileHashes
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.store import Store
 
@@ -41,6 +41,20 @@ def test_an_artifact_is_made_once(tmp_path: Path) -> None:
     assert artifact is not None
     assert artifact.manifest["files"]["bale.txt"]["bytes"] == 5
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_file_that_a_killed_attempt_had_begun_is_no_part_of_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.work("hold", KEY) as folder:
+        assert folder is not None
+        (folder / "below").mkdir()
+        for name in (".scores.json.4711.partial", "below/.train.txt.partial"):
+            (folder / name).write_text("half")
+    assert make(store)
+    artifact = store.find("hold", KEY)
+    assert artifact is not None
+    assert [*artifact.manifest["files"]] == ["bale.txt"]
+    assert sorted(path.name for path in artifact.folder.rglob("*")) == ["bale.txt", "below", "manifest.json"]
 
 
 def test_work_left_by_a_stopped_run_is_handed_on(tmp_path: Path) -> None:
@@ -113,20 +127,6 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
         Store(tmp_path / "taken").prepare()
     with pytest.raises(StorageError, match="is a file, not a folder"):
         Store(tmp_path / "taken" / "below").prepare()
-
-
-def test_an_atomic_write_leaves_nothing_behind_when_it_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "results.json"
-    write_atomically(target, b"old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(target, b"new")
-    assert target.read_bytes() == b"old"
-    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
 
 
 def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def compared_table(means: Mapping[str, Any]) -> Iterator[str]:
 
 def page(content: Mapping[str, Any]) -> str:
     """The tables and the recipe."""
-    from domainlm.study.report.toml import dump_toml
+    from domainlm.recipe.toml_text import dump_toml
 
     rows = content["rows"]
     protocols = dict.fromkeys(

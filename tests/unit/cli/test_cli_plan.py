@@ -74,6 +74,17 @@ def test_the_table_names_every_kind_of_memory(call: Fixture, recipe: str) -> Non
     assert re.fullmatch(r"time in all +\d+ min \d+ s +\d+ min \d+ s", times)
 
 
+def test_what_stages_receive_into_is_told_where_there_are_stages(call: Fixture, recipe: str) -> None:
+    def lines(*options: str) -> list[str]:
+        return [line for line in call("plan", recipe, *options).output.splitlines() if "received" in line]
+
+    assert not lines()
+    (line,) = lines("--set", "parallel.pipeline=2")
+    (cell,) = planned(call, recipe, "--set", "parallel.pipeline=2")
+    fullest = max(cell["recipe_grid"]["memory"], key=lambda rank: rank["total"])
+    assert re.fullmatch(rf"  received +{fullest['received'] / 2**30:,.2f} GiB.*", line)
+
+
 def test_the_copy_for_a_checkpoint_is_told_where_there_is_one(call: Fixture, recipe: str) -> None:
     line = "host memory for checkpoints"
     assert line in call("plan", recipe).output

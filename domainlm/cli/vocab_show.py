@@ -11,6 +11,7 @@ from domainlm.cli.logs import verbosity_options
 from domainlm.cli.table import echo_json, echo_markdown, echo_table
 from domainlm.cli.vocab_inputs import cased_option, load_vocabularies, markdown_option, vocabularies_argument
 from domainlm.errors import VocabularyError
+from domainlm.text.surrogates import without_surrogates
 
 if TYPE_CHECKING:
     from domainlm.vocab.vocabulary import Vocabulary
@@ -48,7 +49,7 @@ def show(
     loaded = load_vocabularies(vocabularies, cased=cased)
     if terms:
         header = ["term", *loaded]
-        terms = tuple(term.encode(errors="replace").decode() for term in terms)  # a wrong byte of a shell becomes "?"
+        terms = tuple(map(without_surrogates, terms))  # half a pair is how Python takes a wrong byte of a shell
         rows = [[term, *(_cut(vocabulary, term) for vocabulary in loaded.values())] for term in terms]
         content: object = [dict(zip(header, row, strict=True)) for row in rows]
     else:

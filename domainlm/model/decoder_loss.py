@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from domainlm.model.precision import lowered
+from domainlm.model.triton_kernels import has_kernels
 
 _SCORES_BYTES_AT_ONCE, _SCORES_BYTES_AT_ONCE_ON_GPU = 2**23, 2**28
 """Of the softmax, which goes through its rows several times: on a CPU in a core's cache, on a GPU in few kernels (an
@@ -49,26 +50,15 @@ class _DecoderLoss(torch.autograd.Function):
         if share is not None:  # entries that are here, and numbered from here
             vocabulary_size = min(max(vocabulary_size - share.start, 0), len(weight))
         narrow_states, narrow_weight = lowered(states), lowered(weight)
-        loss = torch.zeros((), dtype=torch.float32, device=states.device)
-        d_bias = torch.zeros_like(bias)
         keeps_gradient = any(ctx.needs_input_grad)
         d_scores = torch.mm(narrow_states[: len(states) if keeps_gradient else 0], narrow_weight.t())
         d_scores[:, vocabulary_size:] = 0.0
-        num_bytes = _SCORES_BYTES_AT_ONCE if states.device.type == "cpu" else _SCORES_BYTES_AT_ONCE_ON_GPU
-        num_rows = max(1, num_bytes // (4 * len(weight)))
-        for start in range(0, len(states), num_rows):
-            rows = slice(start, start + num_rows)
-            products = d_scores[rows] if keeps_gradient else torch.mm(narrow_states[rows], narrow_weight.t())
-            scores = products[:, :vocabulary_size].float()  # in fp32 these are the products themselves
-            scores.add_(bias[:vocabulary_size])
-            if share is None:
-                row_losses = _to_gradient(scores, labels[rows])
-            else:
-                row_losses = _to_shared_gradient(scores, labels[rows], share)
-            loss += row_losses.sum()
-            if keeps_gradient:
-                d_scores[rows, :vocabulary_size] = scores
-                d_bias[:vocabulary_size] += scores.sum(dim=0)
+        if share is None and keeps_gradient and has_kernels(d_scores.device) and d_scores.dtype != torch.float32:
+            loss, d_bias = _at_once(d_scores, bias, labels, vocabulary_size)
+        else:
+            kept = d_scores if keeps_gradient else None
+            factors = narrow_states, narrow_weight
+            loss, d_bias = _in_pieces(kept, factors, bias, labels, vocabulary_size, share)
         ctx.save_for_backward(narrow_states, narrow_weight, d_scores, d_bias)
         ctx.dtypes = states.dtype, weight.dtype
         ctx.share = share
@@ -84,6 +74,48 @@ class _DecoderLoss(torch.autograd.Function):
         if ctx.share is not None:
             d_states = ctx.share.total(d_states)
         return d_states, d_weight, d_bias * d_loss, None, None, None
+
+
+def _at_once(
+    d_scores: torch.Tensor, bias: torch.Tensor, labels: torch.Tensor, vocabulary_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss and its gradient by the bias; scores become their gradient by one kernel, which a GPU has."""
+    from domainlm.model.triton_cross_entropy import scores_to_gradient  # needs Triton, which CPUs do not have
+
+    loss = scores_to_gradient(d_scores, bias, labels, vocabulary_size).sum()
+    d_bias = torch.zeros_like(bias)
+    d_bias[:vocabulary_size] = d_scores[:, :vocabulary_size].sum(dim=0, dtype=torch.float32)
+    return loss, d_bias
+
+
+def _in_pieces(
+    d_scores: torch.Tensor | None,
+    factors: tuple[torch.Tensor, torch.Tensor],
+    bias: torch.Tensor,
+    labels: torch.Tensor,
+    vocabulary_size: int,
+    share: VocabularyShare | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same some rows at a time; without a gradient to keep, the products too are computed here."""
+    states, weight = factors
+    loss = torch.zeros((), dtype=torch.float32, device=states.device)
+    d_bias = torch.zeros_like(bias)
+    num_bytes = _SCORES_BYTES_AT_ONCE if states.device.type == "cpu" else _SCORES_BYTES_AT_ONCE_ON_GPU
+    num_rows = max(1, num_bytes // (4 * len(weight)))
+    for start in range(0, len(states), num_rows):
+        rows = slice(start, start + num_rows)
+        products = torch.mm(states[rows], weight.t()) if d_scores is None else d_scores[rows]
+        scores = products[:, :vocabulary_size].float()  # in fp32 these are the products themselves
+        scores.add_(bias[:vocabulary_size])
+        if share is None:
+            row_losses = _to_gradient(scores, labels[rows])
+        else:
+            row_losses = _to_shared_gradient(scores, labels[rows], share)
+        loss += row_losses.sum()
+        if d_scores is not None:
+            d_scores[rows, :vocabulary_size] = scores
+            d_bias[:vocabulary_size] += scores.sum(dim=0)
+    return loss, d_bias
 
 
 def _to_gradient(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

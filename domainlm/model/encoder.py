@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from domainlm.model.attention import attend
+from domainlm.model.attention import attend_jointly
 from domainlm.model.config import NUM_TOKEN_TYPES, ModelConfig
 from domainlm.model.dropout import Dropout
 from domainlm.model.gather import fill_up, gather_rows, spread_rows
@@ -102,9 +102,8 @@ class SelfAttention(nn.Module):
         projected = self.query_key_value(states)
         batch, tokens, width = projected.shape
         grouped = projected.view(batch, tokens, width // (3 * self.head_width), 3, self.head_width)
-        query, key, value = grouped.permute(3, 0, 2, 1, 4)
-        mixed = attend(query, key, value, visible, self.dropout_rate if self.training else 0.0)
-        joined = mixed.transpose(1, 2).reshape(batch, tokens, -1)
+        mixed = attend_jointly(grouped, visible, self.dropout_rate if self.training else 0.0)
+        joined = mixed.reshape(batch, tokens, -1)
         attended: torch.Tensor = self.output(joined if read is None else gather_rows(joined.flatten(0, 1), read))
         return attended
 

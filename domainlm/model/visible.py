@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from domainlm.model.precision import lowered
+from domainlm.model.triton_kernels import has_kernels
 
 _HALF = (torch.float16, torch.bfloat16)
 _FLASH_CAPABILITY = (8, 0)
@@ -25,10 +26,12 @@ class Visible(NamedTuple):
         bias: added to the scores: 0, or minus infinity for what is hidden [B, 1, 1 or T, T].
         bounds: where samples begin when all rows are laid end to end, and where the last ends: int32 [S + 1], from 0 to
             B * T, ascending. Padding counts as samples of its own; some samples may be empty.
+        has_short: whether `domainlm.model.short_attention` runs on the device, where there are bounds.
     """
 
     bias: torch.Tensor | None = None
     bounds: torch.Tensor | None = None
+    has_short: bool = False
 
 
 def what_is_visible(
@@ -48,7 +51,8 @@ def what_is_visible(
         firsts: row * T + slot of each sample's first token [S]; None as above.
     """
     if has_flash_attention(lengths.device, dtype) and (samples is None) == (firsts is None):
-        return Visible(bounds=sample_bounds(lengths, num_tokens, firsts))
+        bounds = sample_bounds(lengths, num_tokens, firsts)
+        return Visible(bounds=bounds, has_short=has_kernels(lengths.device))
     bias = padding_bias(lengths, num_tokens) if samples is None else sample_bias(lengths, samples)
     return Visible(bias=bias)
 

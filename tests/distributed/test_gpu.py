@@ -9,10 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from domainlm.model.attention import attend
+from domainlm.model.attention import attend, attend_jointly
 from domainlm.model.config import ModelConfig
+from domainlm.model.decoder_loss import decoder_loss_sum
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
+from domainlm.model.triton_kernels import has_kernels
 from domainlm.model.visible import Visible, padding_bias, sample_bias, what_is_visible
 from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.grid import Grid
@@ -173,3 +175,70 @@ def test_attention_has_a_flash_kernel(is_packed: bool, dtype: torch.dtype) -> No
     assert gradient is not None
     assert own is not None
     torch.testing.assert_close(own, gradient, rtol=0.05, atol=0.05)
+
+
+needs_kernels = pytest.mark.skipif(
+    not torch.cuda.is_available() or not has_kernels(torch.device("cuda")), reason="needs a Hopper GPU and Triton"
+)
+
+
+def jointly(*, is_packed: bool, dtype: torch.dtype) -> tuple[torch.Tensor, Visible, Visible, torch.Tensor]:
+    """Query, key and value of two rows, what is visible by bounds and by a bias, and which slots are real."""
+    joint = torch.randn(2, 200, 4, 3, 64, device="cuda", dtype=dtype, requires_grad=True)
+    lengths = torch.tensor([200, 131], device="cuda")
+    samples = (torch.arange(200, device="cuda") // 70).expand(2, -1) if is_packed else None
+    firsts = torch.tensor([0, 70, 140, 200, 270], device="cuda") if is_packed else None
+    hidden = padding_bias(lengths, 200) if samples is None else sample_bias(lengths, samples)
+    real = torch.arange(200, device="cuda") < lengths[:, None]
+    return joint, what_is_visible(lengths, 200, dtype, samples, firsts), Visible(bias=hidden), real
+
+
+@needs_kernels
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
+def test_short_attention_is_that_of_a_bias(is_packed: bool, dtype: torch.dtype) -> None:
+    joint, visible, hidden, real = jointly(is_packed=is_packed, dtype=dtype)
+    assert visible.has_short
+    upstream = torch.randn(int(real.sum()), 4, 64, device="cuda", dtype=dtype)
+    found, expected = attend_jointly(joint, visible, 0.0)[real], attend_jointly(joint, hidden, 0.0)[real]
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+    (own,), (other,) = (torch.autograd.grad(each, joint, upstream) for each in (found, expected))
+    torch.testing.assert_close(own[real], other[real], rtol=0.02, atol=0.02)
+
+
+@needs_kernels
+def test_short_attention_drops_as_it_should() -> None:
+    """The same by one seed and other weights by another, as many as asked for, and alike in both passes."""
+    joint, visible, _, real = jointly(is_packed=True, dtype=torch.bfloat16)
+    with torch.no_grad():
+        joint[:, :, :, 1] = 0.0  # every token weighs as much as the others
+        joint[:, :, :, 2] = 1.0
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        found.append(attend_jointly(joint, visible, 0.25))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+    assert float(found[0][real].detach().float().mean()) == pytest.approx(1.0, abs=0.01)
+    upstream = torch.randn_like(found[0])
+    (gradient,) = torch.autograd.grad(found[0], joint, upstream)
+    by_values = (gradient[:, :, :, 2].double() * joint[:, :, :, 2].double()).sum()  # what is mixed is linear in values
+    assert float(by_values.detach()) == pytest.approx(
+        float((upstream.double() * found[0].detach().double()).sum()), rel=0.01
+    )
+
+
+@needs_kernels
+def test_the_loss_over_the_vocabulary_is_that_of_plain_operations() -> None:
+    states, weight = (torch.randn(each, 64, device="cuda") for each in (300, 1024))
+    bias, labels = torch.randn(1024, device="cuda"), torch.randint(1000, (300,), device="cuda")
+    found = []
+    for place in ("cuda", "cpu"):
+        given = [each.to(place).requires_grad_() for each in (states.clone(), weight.clone(), bias.clone())]
+        with torch.autocast(place, torch.bfloat16):
+            loss = decoder_loss_sum(given[0], given[1], given[2], labels.to(place), 1000)
+        loss.backward()
+        found.append([loss.detach().cpu(), *(each.grad.cpu() for each in given if each.grad is not None)])
+    assert float(found[0][0]) == pytest.approx(float(found[1][0]), rel=1e-3)
+    for mine, theirs in zip(found[0][1:], found[1][1:], strict=True):
+        assert float((mine - theirs).norm() / theirs.norm()) < 0.01

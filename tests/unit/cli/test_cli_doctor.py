@@ -142,12 +142,21 @@ def test_attention_is_told_by_length_as_training_decides() -> None:
 
 def test_attention_on_a_gpu_is_flash_attention_where_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """From Ampere (compute capability 8.0) on, in 16 bits: README of github.com/Dao-AILab/flash-attention."""
+    monkeypatch.setattr("domainlm.model.triton_kernels.has_kernels", lambda _: False)
     for capability, runs in (((7, 5), False), ((8, 0), True), ((9, 0), True)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, found=capability: found)
         name = "flash attention" if runs else "scaled_dot_product_attention"
         for dropout in (0.1, 0.0, None):
             assert attention_of("cuda", torch.bfloat16, dropout) == f"{name} at all lengths"
             assert attention_of("cuda", torch.float32, dropout) == "scaled_dot_product_attention at all lengths"
+
+
+def test_attention_on_a_gpu_is_by_triton_where_its_kernels_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr("domainlm.model.triton_kernels.has_kernels", lambda _: True)
+    found = attention_of("cuda", torch.bfloat16, 0.1)
+    assert found == "Triton kernels up to 2,048 tokens for heads of 32, 64, 128 wide, flash attention otherwise"
+    assert attention_of("cuda", torch.float32, 0.1) == "scaled_dot_product_attention at all lengths"
 
 
 @pytest.mark.parametrize(("bf16", "chosen"), [(4e11, '"bf16"'), (0.9e11, '"fp32"')])

@@ -96,6 +96,7 @@ def test_bounds_are_for_flash_attention(
     with (
         mock.patch("domainlm.model.visible.sample_bounds", return_value="bounds"),
         mock.patch("domainlm.model.visible.padding_bias", return_value="bias"),
+        mock.patch("domainlm.model.visible.has_kernels", return_value=False),
     ):
         visible = what_is_visible(lengths, 4, dtype)
     assert visible == (Visible(bounds="bounds") if has_bounds else Visible(bias="bias"))  # type: ignore[arg-type]

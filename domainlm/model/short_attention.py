@@ -1,0 +1,197 @@
+"""Attention within samples by `domainlm.model.triton_attention`, as operators that torch.compile takes in.
+
+Imported where Triton is installed and a GPU wants them, which `domainlm.model.triton_kernels` says.
+
+N = tokens of all samples, laid end to end; D = width of a head.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch.library import triton_op, wrap_triton
+
+from domainlm.model.triton_attention import attention_backward_of_keys, attention_backward_of_queries, attention_forward
+
+_NUM_DRAWN = 2**32
+
+
+class Blocks(NamedTuple):
+    """How a kernel divides its work: the fastest of eight or nine for heads of 64.
+
+    Attributes:
+        queries: at once.
+        keys: at once.
+        warps: of a program.
+        stages: loads that are under way at once.
+    """
+
+    queries: int
+    keys: int
+    warps: int
+    stages: int
+
+
+_FORWARD = Blocks(64, 64, 4, 3)
+_BACKWARD_OF_QUERIES = Blocks(64, 64, 4, 3)
+_BACKWARD_OF_KEYS = Blocks(64, 64, 4, 1)
+
+
+def short_attention(joint: torch.Tensor, bounds: torch.Tensor, max_tokens: int, dropout: float) -> torch.Tensor:
+    """softmax(query key^T / sqrt(D)) value inside of each sample.
+
+    Args:
+        joint: query, key and value of each head, half precision [N, heads, 3, D].
+        bounds: `Visible.bounds`.
+        max_tokens: at least the longest sample.
+        dropout: on the softmax.
+
+    Returns:
+        [N, heads, D].
+    """
+    attended: torch.Tensor = _attended(joint.contiguous(), bounds, max_tokens, dropout)[0]
+    return attended
+
+
+@triton_op("domainlm::short_attention", mutates_args=())
+def _attended(
+    joint: torch.Tensor, bounds: torch.Tensor, max_tokens: int, dropout: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What was attended to; the logarithms to base 2 of the softmax's sums [heads, N]; the seeds of the dropout [2]."""
+    seeds = torch.randint(2**31 - 1, (2,), dtype=torch.int32, device=joint.device)
+    attended, sums = run_forward(joint, bounds, seeds, max_tokens, dropout)
+    return attended, sums, seeds
+
+
+@triton_op("domainlm::short_attention_backward", mutates_args=())
+def _gradient(
+    gradient: torch.Tensor,
+    joint: torch.Tensor,
+    attended: torch.Tensor,
+    sums: torch.Tensor,
+    seeds: torch.Tensor,
+    bounds: torch.Tensor,
+    max_tokens: int,
+    dropout: float,
+) -> torch.Tensor:
+    """The gradient by query, key and value, as `joint`; the same bytes each time."""
+    return run_backward(gradient.contiguous(), joint, attended, sums, seeds, bounds, max_tokens, dropout)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:  # noqa: ANN401 - torch's
+    joint, bounds, *ctx.rest = inputs
+    ctx.save_for_backward(joint, *output, bounds)
+
+
+def _go_back(ctx: Any, gradient: torch.Tensor, *_: object) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401 - as above
+    return _gradient(gradient, *ctx.saved_tensors, *ctx.rest), None, None, None
+
+
+_attended.register_autograd(_go_back, setup_context=_keep)
+
+
+def run_forward(
+    joint: torch.Tensor, bounds: torch.Tensor, seeds: torch.Tensor, max_tokens: int, dropout: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Launch the kernel of the forward pass; where Triton interprets, on a CPU too.
+
+    Args:
+        joint: contiguous [N, heads, 3, D].
+        bounds: `Visible.bounds`.
+        seeds: of the dropout, int32 [2].
+        max_tokens: at least the longest sample.
+        dropout: on the softmax.
+
+    Returns:
+        What was attended to [N, heads, D]; the logarithms to base 2 of the softmax's sums, fp32 [heads, N].
+    """
+    num_tokens, heads, _, width = joint.shape
+    attended = joint.new_empty((num_tokens, heads, width))
+    sums = joint.new_empty((heads, num_tokens), dtype=torch.float32)
+    num_blocks = -(-max_tokens // _FORWARD.queries)
+    wrap_triton(attention_forward)[(num_blocks * heads * (len(bounds) - 1),)](
+        joint,
+        bounds,
+        seeds,
+        attended,
+        sums,
+        num_tokens,
+        num_blocks,
+        **_constants(joint, dropout, _FORWARD),
+    )
+    return attended, sums
+
+
+def run_backward(
+    gradient: torch.Tensor,
+    joint: torch.Tensor,
+    attended: torch.Tensor,
+    sums: torch.Tensor,
+    seeds: torch.Tensor,
+    bounds: torch.Tensor,
+    max_tokens: int,
+    dropout: float,
+) -> torch.Tensor:
+    """Launch the kernels of the backward pass; where Triton interprets, on a CPU too.
+
+    Args:
+        gradient: by what was attended to, contiguous [N, heads, D].
+        joint: as of `run_forward`, like the others.
+        attended: from there.
+        sums: from there.
+        seeds: of the dropout.
+        bounds: `Visible.bounds`.
+        max_tokens: at least the longest sample.
+        dropout: on the softmax.
+
+    Returns:
+        [N, heads, 3, D].
+    """
+    num_tokens, heads, _, _ = joint.shape
+    joint_gradient, inner = torch.empty_like(joint), torch.empty_like(sums)
+    num_per_block = heads * (len(bounds) - 1)
+    num_blocks = -(-max_tokens // _BACKWARD_OF_QUERIES.queries)
+    wrap_triton(attention_backward_of_queries)[(num_blocks * num_per_block,)](
+        joint,
+        bounds,
+        seeds,
+        attended,
+        sums,
+        gradient,
+        inner,
+        joint_gradient,
+        num_tokens,
+        num_blocks,
+        **_constants(joint, dropout, _BACKWARD_OF_QUERIES),
+    )
+    num_blocks = -(-max_tokens // _BACKWARD_OF_KEYS.keys)
+    wrap_triton(attention_backward_of_keys)[(num_blocks * num_per_block,)](
+        joint,
+        bounds,
+        seeds,
+        sums,
+        gradient,
+        inner,
+        joint_gradient,
+        num_tokens,
+        num_blocks,
+        **_constants(joint, dropout, _BACKWARD_OF_KEYS),
+    )
+    return joint_gradient
+
+
+def _constants(joint: torch.Tensor, dropout: float, blocks: Blocks) -> dict[str, int | float]:
+    """What kernels are made for."""
+    _, heads, _, width = joint.shape
+    return {
+        "HEADS": heads,
+        "WIDTH": width,
+        "SCALE": 1.0 / math.sqrt(width),
+        "THRESHOLD": int(dropout * _NUM_DRAWN),
+        "QUERIES": blocks.queries,
+        "KEYS": blocks.keys,
+        "num_warps": blocks.warps,
+        "num_stages": blocks.stages,
+    }

@@ -109,8 +109,15 @@ def padded(sequences: Sequence[MaskedSequence]) -> Rows:
     return _lay_out([[sequence] for sequence in sequences], max(len(each.tokens) for each in sequences), packed=False)
 
 
-def packed(sequences: Sequence[MaskedSequence], max_tokens: int) -> Rows:
-    """As many in a row as fit, longest first."""
+def packed(sequences: Sequence[MaskedSequence], max_tokens: int, row_multiple: int | None = None) -> Rows:
+    """As many in a row as fit, longest first.
+
+    Args:
+        sequences: the sequences.
+        max_tokens: slots that a row may have.
+        row_multiple: rows without a sequence are added up to a multiple, and all slots are there, so that batches have
+            few shapes; None for as few rows and slots as it takes.
+    """
     rows: list[list[MaskedSequence]] = []
     room: list[int] = []
     for sequence in sorted(sequences, key=lambda each: -len(each.tokens)):
@@ -121,7 +128,9 @@ def packed(sequences: Sequence[MaskedSequence], max_tokens: int) -> Rows:
             room.append(max_tokens)
         rows[place].append(sequence)
         room[place] -= size
-    return _lay_out(rows, max_tokens - min(room), packed=True)
+    if row_multiple is None:
+        return _lay_out(rows, max_tokens - min(room), packed=True)
+    return _lay_out([*rows, *([] for _ in range(-len(rows) % row_multiple))], max_tokens, packed=True)
 
 
 def _lay_out(rows: Sequence[Sequence[MaskedSequence]], slots: int, *, packed: bool) -> Rows:

@@ -19,6 +19,7 @@ from domainlm.train.optimizer import build_optimizer
 from domainlm.train.runtime import open_device
 
 _SETTINGS = OptimizerSettings()
+_COMPILED_ROWS = 8
 
 
 class Size(NamedTuple):
@@ -99,7 +100,8 @@ def domainlm_model(size: Size, device: Device, dropout: float, max_tokens: int, 
         return words / len(rows.labels)
 
     def lay_out(sequences: Sequence[MaskedSequence]) -> Rows:
-        return packed(sequences, max_tokens) if packing else padded(sequences)
+        multiple = _COMPILED_ROWS if device.compiles else None  # compiled layers are made anew for every shape
+        return packed(sequences, max_tokens, multiple) if packing else padded(sequences)
 
     return Trained(lay_out, loss, model, build_optimizer(model, _SETTINGS))
 

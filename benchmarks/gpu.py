@@ -4,11 +4,13 @@
     python benchmarks/gpu.py --sizes biomegatron/345m --micro-batch 64 --precisions bf16 bf16_weights --dropouts 0.1 0
 
 A step is what `domainlm run` does in one process: transfer of the batch, forward, backward, clipping, AdamW and the
-wait for the loss, over full rows of random sub-tokens, 15 % masked. MFU is the operations of the mathematics, nothing
+wait for the loss, over full rows of random sub-tokens, 15 % masked. The micro-batch is the largest power of two that
+`domainlm plan` fits into the device's memory, halved while the device says that it does not fit; a step may have
+several (--micro-batches), which share its clipping and its AdamW. MFU is the operations of the mathematics, nothing
 recomputed counted and the head on masked positions alone (`domainlm plan`), over the time and over the dense bf16 peak
-of the device, which is looked up by its name (NVIDIA's data sheets, without sparsity) or given with --peak. The
-micro-batch is the largest power of two that `domainlm plan` fits into the device's memory, halved while the device says
-that it does not fit. For transformers on the same device: `benchmarks/pretraining.py --device cuda`.
+of the device, which is looked up by its name (NVIDIA's data sheets, without sparsity) or given with --peak. Beside it
+stands the MFU of Chowdhery et al. (2022, appendix B), which counts 6 N + 12 L s h operations a token: N parameters, L
+layers of width h, sequences of s. For transformers on the same device: `benchmarks/pretraining.py --device cuda`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gpu_report import peak_of, report
 from measuring import machine_facts, middle, write_results
 
 if TYPE_CHECKING:
@@ -35,27 +38,8 @@ _PACKAGES = ("domainlm", "torch", "numpy")
 _SIZES = ("biomegatron/110m", "biomegatron/345m", "biomegatron/800m", "biomegatron/1.2b")
 _NUM_FIRST_STEPS = 5
 _RATE = 1e-4
-_COLUMNS = (
-    "| size | parameters, M | precision | dropout | micro-batch | ms a step | tokens/s | TFLOP/s | MFU | memory, GB "
-    "| plan says, GB | first step, s |"
-)
 _MEMORY_SHARE = 0.8
 _LARGEST_MICRO_BATCH = 256
-PEAKS = {
-    "H100 PCIe": 756e12,
-    "H100 NVL": 835e12,
-    "H100": 989e12,
-    "H200": 989e12,
-    "GH200": 989e12,
-    "B200": 2250e12,
-    "A100": 312e12,
-    "A800": 312e12,
-    "L40S": 362e12,
-    "L4": 121e12,
-    "A10": 125e12,
-    "RTX 4090": 165e12,
-}
-"""Dense bf16 operations per second by a part of the device's name; the first that matches counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +51,13 @@ class Speed:
         precision: as `runtime.precision` of a recipe.
         dropout: of hidden states and attention.
         num_parameters: heads of pretraining included.
-        micro_batch: sequences of a step.
+        micro_batch: sequences at once.
+        num_micro_batches: of a step.
         seconds_per_step: median, lowest, highest.
         seconds_of_first_step: compilation included.
         tokens_per_second: at the median.
         operations_per_second: at the median.
+        usual_operations_per_second: the same where a token counts as 6 N + 12 L s h operations.
         peak_gigabytes: most memory that torch had allocated.
         planned_gigabytes: what `domainlm plan` says.
     """
@@ -81,27 +67,26 @@ class Speed:
     dropout: float
     num_parameters: int
     micro_batch: int
+    num_micro_batches: int
     seconds_per_step: dict[str, float]
     seconds_of_first_step: float
     tokens_per_second: float
     operations_per_second: float
+    usual_operations_per_second: float
     peak_gigabytes: float
     planned_gigabytes: float
 
 
-def peak_of(device_name: str) -> float | None:
-    """Dense bf16 operations per second; None where the device is not known."""
-    return next((peak for name, peak in PEAKS.items() if name in device_name), None)
-
-
-def work_of(config: ModelConfig, micro_batch: int, max_tokens: int, precision: Precision = "bf16") -> Work:
+def work_of(
+    config: ModelConfig, micro_batch: int, max_tokens: int, precision: Precision = "bf16", num_micro_batches: int = 1
+) -> Work:
     """The step as `domainlm plan` sees it."""
     from domainlm.plan.work import Work
 
     return Work(
         config=config,
         max_tokens=max_tokens,
-        num_sequences_per_step=micro_batch,
+        num_sequences_per_step=micro_batch * num_micro_batches,
         num_sequences_per_micro_batch=micro_batch,
         precision=precision,
     )
@@ -140,7 +125,21 @@ def random_batch(config: ModelConfig, micro_batch: int, max_tokens: int) -> Pret
     )
 
 
-def measure(name: str, config: ModelConfig, device: Device, *, micro_batch: int, max_tokens: int, steps: int) -> Speed:
+def usual_operations(config: ModelConfig, num_parameters: int, max_tokens: int) -> int:
+    """Operations of a token as most count them: Chowdhery et al. (2022), appendix B."""
+    return 6 * num_parameters + 12 * config.layers * max_tokens * config.hidden
+
+
+def measure(
+    name: str,
+    config: ModelConfig,
+    device: Device,
+    *,
+    micro_batch: int,
+    max_tokens: int,
+    steps: int,
+    num_micro_batches: int = 1,
+) -> Speed:
     """Train for some steps, as `domainlm run` does in one process: transfers and the wait for the loss included."""
     import torch
     from step_workers import build_worker
@@ -155,11 +154,12 @@ def measure(name: str, config: ModelConfig, device: Device, *, micro_batch: int,
 
     phase = PretrainingSettings(
         num_steps=1,
-        num_sequences_per_step=micro_batch,
+        num_sequences_per_step=micro_batch * num_micro_batches,
         num_sequences_per_micro_batch=micro_batch,
         max_tokens=max_tokens,
     )
-    parallel, work = ParallelSettings(), work_of(config, micro_batch, max_tokens, device.precision)
+    parallel = ParallelSettings()
+    work = work_of(config, micro_batch, max_tokens, device.precision, num_micro_batches)
     on_grid = needs_grid_worker(device, parallel)
     worker = build_worker(config, phase, parallel, device, on_grid=on_grid, pairs=True)
     batch = random_batch(config, micro_batch, max_tokens)
@@ -169,22 +169,26 @@ def measure(name: str, config: ModelConfig, device: Device, *, micro_batch: int,
     seconds = []
     for step in range(_NUM_FIRST_STEPS + steps):
         started = time.perf_counter()
-        worker.gradients(step, [batch])
+        worker.gradients(step, [batch] * num_micro_batches)
         worker.update(_RATE)
         if is_gpu:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
     took = middle(seconds[_NUM_FIRST_STEPS:])
+    parameters = num_parameters(config, sentence_order=True)
+    tokens_per_second = micro_batch * num_micro_batches * max_tokens / took["median"]
     return Speed(
         size=name,
         precision=device.precision,
         dropout=config.dropout,
-        num_parameters=num_parameters(config, sentence_order=True),
+        num_parameters=parameters,
         micro_batch=micro_batch,
+        num_micro_batches=num_micro_batches,
         seconds_per_step=took,
         seconds_of_first_step=seconds[0],
-        tokens_per_second=micro_batch * max_tokens / took["median"],
+        tokens_per_second=tokens_per_second,
         operations_per_second=step_operations(work) / took["median"],
+        usual_operations_per_second=usual_operations(config, parameters, max_tokens) * tokens_per_second,
         peak_gigabytes=(torch.cuda.max_memory_allocated() if is_gpu else 0) / 1e9,
         planned_gigabytes=fullest(work, Degrees()).total / 1e9,
     )
@@ -223,32 +227,6 @@ def device_of(arguments: argparse.Namespace, precision: str) -> Device:
     return open_device(RuntimeSettings.model_validate(values), pretrains=True)
 
 
-def report(content: dict[str, Any]) -> str:
-    """A table for people."""
-    machine, peak = content["machine"], content["peak_operations_per_second"]
-    packages = ", ".join(f"{name} {found}" for name, found in machine["packages"].items())
-    compiled = "layers compiled" if content["compiled"] else "nothing compiled"
-    kernels = "the same bytes each time" if content["deterministic"] else "bytes that may vary"
-    lines = [
-        f"# Training on one GPU, {machine['date']}",
-        "",
-        f"{content['device']}, dense bf16 peak {peak / 1e12:,.0f} TFLOP/s by its data sheet; sequences of",
-        f"{content['max_tokens']}; {compiled}, kernels that give {kernels}.",
-        f"Python {machine['python']}, {packages}.",
-        "",
-        _COLUMNS,
-        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    lines += [
-        f"| {row['size']} | {row['num_parameters'] / 1e6:,.0f} | {row['precision']} | {row['dropout']:g} "
-        f"| {row['micro_batch']} | {row['seconds_per_step']['median'] * 1e3:,.1f} | {row['tokens_per_second']:,.0f} "
-        f"| {row['operations_per_second'] / 1e12:,.1f} | {row['operations_per_second'] / peak:.1%} "
-        f"| {row['peak_gigabytes']:.1f} | {row['planned_gigabytes']:.1f} | {row['seconds_of_first_step']:.1f} |"
-        for row in content["rows"]
-    ]
-    return "\n".join([*lines, ""])
-
-
 def measure_all(arguments: argparse.Namespace, settings: Sequence[tuple[str, ModelConfig, Device]]) -> Iterator[Speed]:
     """Measure one size after the other, in each precision and with each dropout."""
     import torch
@@ -256,7 +234,15 @@ def measure_all(arguments: argparse.Namespace, settings: Sequence[tuple[str, Mod
     memory = torch.cuda.mem_get_info()[1]
     for size, config, device in settings:
         micro_batch = arguments.micro_batch or largest_micro_batch(config, arguments.max_tokens, memory)
-        measured = partial(measure, size, config, device, max_tokens=arguments.max_tokens, steps=arguments.steps)
+        measured = partial(
+            measure,
+            size,
+            config,
+            device,
+            num_micro_batches=arguments.micro_batches,
+            max_tokens=arguments.max_tokens,
+            steps=arguments.steps,
+        )
         yield measure_what_fits(measured, micro_batch)
         torch.cuda.empty_cache()
 
@@ -268,10 +254,11 @@ def keep(speeds: Iterable[Speed], content: dict[str, Any]) -> Path:
     for found in speeds:
         content["rows"].append(asdict(found))
         path = write_results("gpu", content, report(content), replaced=path)
-        share = found.operations_per_second / content["peak_operations_per_second"]
+        peak = content["peak_operations_per_second"]
         print(
             f"{found.size}, {found.precision}, dropout {found.dropout:g}: {found.tokens_per_second:,.0f} tokens/s, "
-            f"MFU {share:.1%}",
+            f"MFU {found.operations_per_second / peak:.1%} "
+            f"({found.usual_operations_per_second / peak:.1%} by 6 N + 12 L s h)",
             file=sys.stderr,
         )
     assert path is not None, "there is a size at least"
@@ -283,7 +270,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--sizes", nargs="+", default=list(_SIZES), help="model-size specs")
     parser.add_argument("--max-tokens", type=int, default=512)
-    parser.add_argument("--micro-batch", type=int, help="sequences of a step; what fits where not given")
+    parser.add_argument("--micro-batch", type=int, help="sequences at once; what fits where not given")
+    parser.add_argument("--micro-batches", type=int, default=1, help="of a step")
     parser.add_argument("--vocabulary", type=int, default=30_522)
     parser.add_argument("--dropouts", type=float, nargs="+", default=[0.1])
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16", "bf16_weights", "fp16"), default=["bf16"])

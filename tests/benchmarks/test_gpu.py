@@ -86,7 +86,7 @@ def test_what_is_measured_is_kept_when_the_next_size_is_cut_off(
 
     def cut_off() -> Iterator[object]:
         for number in (1, 2):
-            yield gpu.Speed(f"size-{number}", "bf16", 0.1, 10**8, 64, times, 9.0, 1e5, 4e14, 10.0, 11.0)
+            yield gpu.Speed(f"size-{number}", "bf16", 0.1, 10**8, 64, 2, times, 9.0, 1e5, 4e14, 5e14, 10.0, 11.0)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,7 +1,8 @@
 """Adapt BERT-style language models to a domain, and measure what helps.
 
-The public interface: `run` a recipe, `load` a model, `hookimpl` to write a plugin, `UserError` for everything that
-the caller can mend. Importing this package is cheap: heavy libraries are imported when something is run.
+The public interface: `run` a recipe, `transfer` a model to a domain within a `Budget`, `load` a model, `hookimpl` to
+write a plugin, `UserError` for everything that the caller can mend. Importing this package is cheap: heavy libraries
+are imported when something is run.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["UserError", "__version__", "hookimpl", "load", "run", "transfer"]
+__all__ = ["Budget", "UserError", "__version__", "hookimpl", "load", "run", "transfer"]
 
 
 def run(
@@ -98,7 +99,7 @@ def transfer(
             weights, with "model.size" among the settings.
         corpus: the text of the domain: plain-text files or folders, or a table as [corpus] of a recipe.
         out: the output folder.
-        budget: optimizer steps, or `domainlm.study.transfer.Budget(tokens=...)`, or `Budget(minutes=...)`.
+        budget: optimizer steps, or `domainlm.Budget(tokens=...)`, or `domainlm.Budget(minutes=...)`.
         vocabulary: None for that of the start, a number for a WordPiece vocabulary of that size learned from the
             corpus, a file to read, or a table as [vocabulary].
         tasks: tables as [[tasks]] of a recipe.
@@ -193,11 +194,15 @@ def _override_texts(values: Mapping[str, object] | Sequence[str]) -> list[str]:
 
 
 def __getattr__(name: str) -> object:
-    """Import `hookimpl` when it is first asked for (PEP 562)."""
+    """Import `hookimpl` and `Budget` when they are first asked for (PEP 562)."""
     if name == "hookimpl":
         from domainlm.plugin.marker import hookimpl
 
         return hookimpl
+    if name == "Budget":
+        from domainlm.study.transfer import Budget
+
+        return Budget
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -59,7 +59,7 @@ def python_interface() -> str:
     parts = [
         *_function("## `domainlm.run`", "domainlm.run", domainlm.run),
         *_function("## `domainlm.transfer`", "domainlm.transfer", domainlm.transfer),
-        *_record("### `domainlm.study.transfer.Budget`", Budget),
+        *_record("### `domainlm.Budget`", Budget),
         *_record("### `TransferResult`", TransferResult),
         *_methods_of_results(),
         *_function("## `domainlm.load`", "domainlm.load", domainlm.load),

@@ -48,9 +48,9 @@ class Budget:
         minutes: of pretraining, as `pretraining.max_minutes` of a recipe: how far one gets depends on the machine.
 
     Example:
-        from domainlm.study.transfer import Budget
+        import domainlm
 
-        budget = Budget(tokens=1_000_000)
+        budget = domainlm.Budget(tokens=1_000_000)
     """
 
     steps: int | None = None

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 import domainlm
+from domainlm import Budget
 from domainlm.api import Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, UserError
 from domainlm.model.files import read_config
-from domainlm.study.transfer import Budget, TransferResult
+from domainlm.study.transfer import TransferResult
 
 SETTINGS: dict[str, Any] = {
     "model.size": "core/tiny",

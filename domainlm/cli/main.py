@@ -78,8 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for e
         return _user_error(error)
     except OSError as error:
         return _os_error(error)
-    except Exception:  # noqa: BLE001 - whatever it is, it is told
-        return _bug()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        lacking = _device_error(error)
+        return _bug() if lacking is None else _user_error(lacking)
     return code
 
 
@@ -150,6 +151,15 @@ def _stdout_is_broken() -> bool:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True
     return False
+
+
+def _device_error(error: Exception) -> UserError | None:
+    """What a device lacks, wherever that came up: also where nothing is trained."""
+    if "torch" not in sys.modules:
+        return None
+    from domainlm.parallel.device_errors import device_error
+
+    return device_error(error)
 
 
 def _bug() -> int:

@@ -36,7 +36,8 @@ def _no_memory(problem: str, text: str) -> MachineError:
         problem,
         given=text.partition(_HINTS_BEGIN)[0].splitlines()[0],
         remedy="lower num_sequences_per_micro_batch of [pretraining] or [finetuning], or set "
-        'parallel.activation_checkpointing = "every_layer"; `domainlm plan` says how much memory a rank needs',
+        'parallel.activation_checkpointing = "every_layer"; `domainlm plan` says how much memory a rank needs, and '
+        "nvidia-smi what else uses a GPU",
     )
 
 

@@ -41,6 +41,10 @@ def _user_error():
 def _bug():
     raise RuntimeError("hull breach")
 
+def _no_memory():
+    import torch
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
 def _abort():
     raise click.Abort
 
@@ -51,6 +55,7 @@ _COMMANDS = {
     "fine": lambda: click.echo("fine"),
     "user-error": _user_error,
     "bug": _bug,
+    "no-memory": _no_memory,
     "full": lambda: _storage(errno.ENOSPC),
     "readonly": lambda: _storage(errno.EROFS),
     "lost": lambda: _storage(errno.ENOENT),
@@ -108,6 +113,15 @@ def test_a_bug_is_1_with_traceback_and_what_to_report(harbour: Fixture) -> None:
     assert ended.returncode == 1
     assert "RuntimeError: hull breach" in ended.stderr
     assert "Please report it" in ended.stderr
+
+
+def test_too_little_memory_is_no_bug_where_nothing_is_trained_either(harbour: Fixture) -> None:
+    ended = harbour("no-memory")
+
+    assert ended.returncode == 2
+    assert "error: a GPU's memory is used up" in ended.stderr
+    assert "nvidia-smi" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -212,7 +226,7 @@ def test_with_a_broken_plugin_the_list_shows_the_cause(install: Fixture, domainl
 
     assert ended.returncode == 0
     assert "broken: plugin domainlm-wreck 2.0: the plugin cannot be imported: ModuleNotFoundError" in ended.stdout
-    assert "15 commands" in ended.stdout
+    assert "16 commands" in ended.stdout
 
 
 def test_a_broken_plugin_can_be_switched_off(install: Fixture, domainlm_process: Fixture) -> None:

@@ -63,18 +63,21 @@ def test_the_public_names_are_there_without_torch() -> None:
     assert modules.isdisjoint(_HEAVY)
 
 
-def test_help_takes_less_than_a_quarter_of_a_second() -> None:
-    """In processor time, the best of several: what it takes on a machine that does nothing else."""
-    seconds = []
-    for _ in range(5):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "domainlm", "--help"], env=_ENVIRONMENT, stdout=subprocess.DEVNULL
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        seconds.append(usage.ru_utime + usage.ru_stime)
-    assert min(seconds) < 0.25
+def _processor_seconds(*arguments: str) -> float:
+    process = subprocess.Popen([sys.executable, *arguments], env=_ENVIRONMENT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+def test_help_takes_a_few_times_what_click_does() -> None:
+    """A quarter of a second on a slow core that others use too, where importing click takes 0.041 s; in turns."""
+    seconds = [
+        (_processor_seconds("-m", "domainlm", "--help"), _processor_seconds("-c", "import click")) for _ in "12345"
+    ]
+    ours, clicks = map(min, zip(*seconds, strict=True))
+    assert ours < 9.0 * clicks
 
 
 def test_unknown_public_names_are_refused_as_python_does() -> None:

@@ -83,7 +83,7 @@ class Replica:
         if not compiles:  # where there is one tensor rank, its stream may as well be the common one
             fork_in_attention(held.module, self.world)
         self._compiled = CompiledLayers(held.inner_layers() if compiles else (), device)
-        seeds = Seeds(seed, self.world.grid.data_rank)
+        seeds = Seeds(seed, self.world.grid.data_rank, device.torch_device)
         every = options.num_layers_per_recomputed
         self.stages = [
             StageModule(held, stage, objective, device, seeds, num_layers_per_recomputed=every)

@@ -14,7 +14,7 @@ from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.device import Device
 from domainlm.parallel.liveness import note_part
 from domainlm.parallel.replica import StepGradients
-from domainlm.parallel.seeds import micro_batch_seed
+from domainlm.parallel.seeds import micro_batch_seed, seed_generators
 from domainlm.parallel.shards import Shard
 from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.layer_decay import RATE_SCALE
@@ -106,7 +106,7 @@ class OneProcess(Generic[BatchT]):
         with self._device.training(), self._compiled.in_use():
             for index, batch in enumerate(micro_batches):
                 note_part()
-                torch.manual_seed(micro_batch_seed(self._seed, step, index))
+                seed_generators(micro_batch_seed(self._seed, step, index), self._device.torch_device)
                 with self._device.autocast():
                     losses = self._objective.loss_sums(self.module, batch.to(self._device.torch_device))
                 means = {part: loss / max(1, totals[part]) for part, loss in losses.items()}

@@ -103,7 +103,7 @@ def test_reading_the_numbers_of_a_step_counts_as_waiting(
 def test_samples_of_a_row_are_apart_in_every_stage(cpu: Device) -> None:
     part = held(1, 1)
     objective = PretrainingObjective("next_sentence")
-    stages = [StageModule(part, stage, objective, cpu, Seeds(0, 0)) for stage in range(2)]
+    stages = [StageModule(part, stage, objective, cpu, Seeds(0, 0, torch.device("cpu"))) for stage in range(2)]
 
     def losses(batch: PretrainingBatch) -> dict[str, float]:
         received = None

@@ -60,7 +60,10 @@ def _attended(
     joint: torch.Tensor, bounds: torch.Tensor, max_tokens: int, dropout: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What was attended to; the logarithms to base 2 of the softmax's sums [heads, N]; the seeds of the dropout [2]."""
-    seeds = torch.randint(2**31 - 1, (2,), dtype=torch.int32, device=joint.device)
+    if dropout > 0.0:
+        seeds = torch.randint(2**31 - 1, (2,), dtype=torch.int32, device=joint.device)
+    else:  # nobody reads them: what others draw stays as it is
+        seeds = torch.zeros(2, dtype=torch.int32, device=joint.device)
     attended, sums = run_forward(joint, bounds, seeds, max_tokens, dropout)
     return attended, sums, seeds
 
@@ -111,7 +114,7 @@ def run_forward(
     attended = joint.new_empty((num_tokens, heads, width))
     sums = joint.new_empty((heads, num_tokens), dtype=torch.float32)
     num_blocks = -(-max_tokens // _FORWARD.queries)
-    wrap_triton(attention_forward)[(num_blocks * heads * (len(bounds) - 1),)](
+    wrap_triton(attention_forward)[(num_blocks * heads * (bounds.shape[0] - 1),)](
         joint,
         bounds,
         seeds,
@@ -151,7 +154,7 @@ def run_backward(
     """
     num_tokens, heads, _, _ = joint.shape
     joint_gradient, inner = torch.empty_like(joint), torch.empty_like(sums)
-    num_per_block = heads * (len(bounds) - 1)
+    num_per_block = heads * (bounds.shape[0] - 1)
     num_blocks = -(-max_tokens // _BACKWARD_OF_QUERIES.queries)
     wrap_triton(attention_backward_of_queries)[(num_blocks * num_per_block,)](
         joint,

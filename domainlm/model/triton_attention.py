@@ -145,7 +145,9 @@ def attention_backward_of_queries(
         places = columns[:, None] * step + across[None, :]
         key = tl.load(joint + WIDTH + places, mask=(columns < length)[:, None], other=0.0)
         value = tl.load(joint + 2 * WIDTH + places, mask=(columns < length)[:, None], other=0.0)
-        weights = tl.exp2(tl.dot(query, tl.trans(key)) * (SCALE * _LOG2_E) - sum_of_row[:, None])
+        scores = tl.dot(query, tl.trans(key)) * (SCALE * _LOG2_E) - sum_of_row[:, None]
+        # Beyond the sample keys are 0: a weight there may be infinite, and times 0 it would be no number.
+        weights = tl.exp2(tl.where((columns < length)[None, :], scores, float("-inf")))
         d_weights = tl.dot(d_mixed, tl.trans(value))
         if THRESHOLD > 0:
             of_keys = _hashes(begin + columns, head, seeds, 1)

@@ -113,3 +113,20 @@ def test_the_softmax_over_a_vocabulary_and_its_gradient(size: int, padded: int) 
     torch.testing.assert_close(scores[:, :size].double(), exact.grad, rtol=1e-4, atol=1e-6)
     assert torch.equal(scores[:, size:], beyond)
     assert len(triton_cross_entropy.scores_to_gradient(scores[:0], bias, labels[:0], size)) == 0
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of rows of keys that are never stored
+@pytest.mark.usefixtures("small_blocks")
+def test_scores_far_below_zero_have_a_gradient() -> None:
+    """What lies beyond the sample in its last block has a score of 0, and must not count."""
+    torch.manual_seed(0)
+    bounds = torch.tensor([0, 10], dtype=torch.int32)
+    joint = torch.randn(10, 2, 3, 64) * 0.1
+    joint[:, :, 0] += 4.0
+    joint[:, :, 1] -= 4.0
+    upstream = torch.randn(10, 2, 64)
+    exact = joint.double().requires_grad_()
+    (wanted,) = torch.autograd.grad(expected(exact, bounds, 0.0), exact, upstream.double())
+    attended, sums = short_attention.run_forward(joint, bounds, _SEEDS, 10, 0.0)
+    gradient = short_attention.run_backward(upstream, joint, attended, sums, _SEEDS, bounds, 10, 0.0)
+    torch.testing.assert_close(gradient.double(), wanted, rtol=1e-3, atol=1e-4)

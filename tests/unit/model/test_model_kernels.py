@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from domainlm.model import triton_kernels
 from domainlm.model.triton_kernels import has_kernels
@@ -27,3 +30,18 @@ def test_kernels_run_where_they_were_measured(
     monkeypatch.setattr(triton_kernels, "_has_triton", lambda: has_triton)
     assert has_kernels(torch.device("cuda", 0)) == runs
     assert not has_kernels(torch.device("cpu"))
+
+
+def test_operators_leave_the_number_of_samples_open() -> None:
+    """torch.compile would make a layer anew for every number of samples, if one of them asked for it as an int."""
+    short_attention: Any = pytest.importorskip("domainlm.model.short_attention", reason="needs Triton")
+
+    def both(joint: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
+        attended, sums, seeds = short_attention._attended(joint, bounds, 32, 0.1)
+        gradient: torch.Tensor = short_attention._gradient(attended, joint, attended, sums, seeds, bounds, 32, 0.1)
+        return gradient
+
+    traced = make_fx(both, tracing_mode="symbolic")(torch.zeros(64, 2, 3, 32), torch.zeros(7, dtype=torch.int32))
+    bounds = [node for node in traced.graph.nodes if node.op == "placeholder"][1]
+    assert isinstance(bounds.meta["val"].shape[0], torch.SymInt)
+    assert bounds.meta["val"].shape[0].node.maybe_as_int() is None

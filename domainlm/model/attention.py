@@ -29,12 +29,14 @@ _MAX_PLAIN_TOKENS_IN_PREDICTION = 128
 plain products against scaled_dot_product_attention: 12 heads of 32 1.1 / 2.1 at 32 tokens, 1.4 / 3.0 at 64, 3.3 / 5.5
 at 128, 8.1 / 7.6 at 256; 12 heads of 64 1.5 / 3.1, 2.0 / 4.9, 3.5 / 8.2, 5.7 / 11.8.
 """
-SHORT_WIDTHS, MAX_SHORT_TOKENS = (32, 64, 128), 2048
-"""On an H200, milliseconds of a forward and a backward pass over 16,384 tokens with dropout, the same bytes each time,
-`domainlm.model.short_attention` against `domainlm.model.flash` (FlashAttention-2 of torch 2.11): 16 heads of 64 by 512
-tokens 0.22 + 0.48 against 0.24 + 0.60; by 128, 0.12 + 0.22 against 0.15 + 0.36; by 20 to 400, 0.15 + 0.35 against 0.23
-+ 0.59; by 2,048, 0.63 + 1.60 against 0.77 + 1.82. 16 heads of 128 by 512, 0.30 + 1.04 against 0.43 + 1.02; 12 of 32,
-0.19 + 0.32 against 0.19 + 0.37.
+MAX_SHORT_TOKENS = {32: 512, 64: 2048, 128: 512}
+"""Slots of a row up to which `domainlm.model.short_attention` attends, by the width of a head.
+
+On an H200, bfloat16, milliseconds of a forward and a backward pass over 16,384 tokens with dropout, the same bytes each
+time, against `domainlm.model.flash` (FlashAttention-2 of torch 2.11): 16 heads of 64 by 512 tokens 0.22 + 0.48 against
+0.24 + 0.60; by 128, 0.12 + 0.22 against 0.15 + 0.36; by 20 to 400, 0.15 + 0.35 against 0.23 + 0.59; by 2,048, 0.63 +
+1.60 against 0.77 + 1.82. 16 heads of 128 by 512, 0.30 + 1.04 against 0.43 + 1.02; 12 of 32, 0.19 + 0.32 against 0.19 +
+0.37.
 """
 
 
@@ -50,13 +52,11 @@ def attend_jointly(joint: torch.Tensor, visible: Visible, dropout: float) -> tor
         [batch, tokens, heads, width], of whatever strides.
     """
     batch, tokens, heads, _, width = joint.shape
-    if visible.bounds is not None and visible.has_short:
-        narrow = lowered(joint)
-        if width in SHORT_WIDTHS and tokens <= MAX_SHORT_TOKENS:
-            from domainlm.model.short_attention import short_attention  # needs Triton, which CPUs do not have
+    if visible.bounds is not None and visible.has_short and tokens <= MAX_SHORT_TOKENS.get(width, 0):
+        from domainlm.model.short_attention import short_attention  # needs Triton, which CPUs do not have
 
-            ends = narrow.view(batch * tokens, heads, 3, width)
-            return short_attention(ends, visible.bounds, tokens, dropout).view(batch, tokens, heads, width)
+        ends = lowered(joint).flatten(0, 1)
+        return short_attention(ends, visible.bounds, tokens, dropout).view(batch, tokens, heads, width)
     query, key, value = joint.permute(3, 0, 2, 1, 4)
     return attend(query, key, value, visible, dropout).transpose(1, 2)
 

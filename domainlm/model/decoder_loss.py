@@ -1,7 +1,8 @@
 """Cross-entropy over the vocabulary without ever holding all the scores in fp32.
 
-The decoder's product and the softmax are one function: a few rows at a time it turns scores into the gradient with
-respect to them, in fp32, and writes that over them in the number format of the product.
+The decoder's product and the softmax are one function, which turns scores into the gradient with respect to them, in
+fp32, and writes that over them in the number format of the product: a few rows at a time, or by a kernel where a GPU
+has one.
 """
 
 from __future__ import annotations

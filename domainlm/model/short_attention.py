@@ -79,8 +79,15 @@ def _gradient(
     max_tokens: int,
     dropout: float,
 ) -> torch.Tensor:
-    """The gradient by query, key and value, as `joint`; the same bytes each time."""
-    return run_backward(gradient.contiguous(), joint, attended, sums, seeds, bounds, max_tokens, dropout)
+    """The gradient by query, key and value, as `joint`, from that by what was attended to; the same bytes each time."""
+    joint_gradient, inner = torch.empty_like(joint), torch.empty_like(sums)
+    gradient = gradient.contiguous()
+    of_queries, of_keys = _BACKWARD_OF_QUERIES, _BACKWARD_OF_KEYS
+    tensors = (joint, bounds, seeds, attended, sums, gradient, inner, joint_gradient)
+    _launch(attention_backward_of_queries, of_queries.queries, of_queries, tensors, max_tokens, dropout)
+    tensors_of_keys = (joint, bounds, seeds, sums, gradient, inner, joint_gradient)
+    _launch(attention_backward_of_keys, of_keys.keys, of_keys, tensors_of_keys, max_tokens, dropout)
+    return joint_gradient
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:  # noqa: ANN401 - torch's
@@ -113,88 +120,32 @@ def run_forward(
     num_tokens, heads, _, width = joint.shape
     attended = joint.new_empty((num_tokens, heads, width))
     sums = joint.new_empty((heads, num_tokens), dtype=torch.float32)
-    num_blocks = -(-max_tokens // _FORWARD.queries)
-    wrap_triton(attention_forward)[(num_blocks * heads * (bounds.shape[0] - 1),)](
-        joint,
-        bounds,
-        seeds,
-        attended,
-        sums,
-        num_tokens,
-        num_blocks,
-        **_constants(joint, dropout, _FORWARD),
-    )
+    _launch(attention_forward, _FORWARD.queries, _FORWARD, (joint, bounds, seeds, attended, sums), max_tokens, dropout)
     return attended, sums
 
 
-def run_backward(
-    gradient: torch.Tensor,
-    joint: torch.Tensor,
-    attended: torch.Tensor,
-    sums: torch.Tensor,
-    seeds: torch.Tensor,
-    bounds: torch.Tensor,
+def _launch(
+    kernel: Any,  # noqa: ANN401 - Triton has no types
+    size: int,
+    blocks: Blocks,
+    tensors: tuple[torch.Tensor, ...],
     max_tokens: int,
     dropout: float,
-) -> torch.Tensor:
-    """Launch the kernels of the backward pass; where Triton interprets, on a CPU too.
-
-    Args:
-        gradient: by what was attended to, contiguous [N, heads, D].
-        joint: as of `run_forward`, like the others.
-        attended: from there.
-        sums: from there.
-        seeds: of the dropout.
-        bounds: `Visible.bounds`.
-        max_tokens: at least the longest sample.
-        dropout: on the softmax.
-
-    Returns:
-        [N, heads, 3, D].
-    """
-    num_tokens, heads, _, _ = joint.shape
-    joint_gradient, inner = torch.empty_like(joint), torch.empty_like(sums)
-    num_per_block = heads * (bounds.shape[0] - 1)
-    num_blocks = -(-max_tokens // _BACKWARD_OF_QUERIES.queries)
-    wrap_triton(attention_backward_of_queries)[(num_blocks * num_per_block,)](
-        joint,
-        bounds,
-        seeds,
-        attended,
-        sums,
-        gradient,
-        inner,
-        joint_gradient,
+) -> None:
+    """Run a kernel on each block of `size` tokens of each head of each sample; `tensors` begin with joint, bounds."""
+    joint, bounds, *_ = tensors
+    num_tokens, heads, _, width = joint.shape
+    num_blocks = -(-max_tokens // size)
+    wrap_triton(kernel)[(num_blocks * heads * (bounds.shape[0] - 1),)](  # len() would fix the number of samples
+        *tensors,
         num_tokens,
         num_blocks,
-        **_constants(joint, dropout, _BACKWARD_OF_QUERIES),
+        HEADS=heads,
+        WIDTH=width,
+        SCALE=1.0 / math.sqrt(width),
+        THRESHOLD=int(dropout * _NUM_DRAWN),
+        QUERIES=blocks.queries,
+        KEYS=blocks.keys,
+        num_warps=blocks.warps,
+        num_stages=blocks.stages,
     )
-    num_blocks = -(-max_tokens // _BACKWARD_OF_KEYS.keys)
-    wrap_triton(attention_backward_of_keys)[(num_blocks * num_per_block,)](
-        joint,
-        bounds,
-        seeds,
-        sums,
-        gradient,
-        inner,
-        joint_gradient,
-        num_tokens,
-        num_blocks,
-        **_constants(joint, dropout, _BACKWARD_OF_KEYS),
-    )
-    return joint_gradient
-
-
-def _constants(joint: torch.Tensor, dropout: float, blocks: Blocks) -> dict[str, int | float]:
-    """What kernels are made for."""
-    _, heads, _, width = joint.shape
-    return {
-        "HEADS": heads,
-        "WIDTH": width,
-        "SCALE": 1.0 / math.sqrt(width),
-        "THRESHOLD": int(dropout * _NUM_DRAWN),
-        "QUERIES": blocks.queries,
-        "KEYS": blocks.keys,
-        "num_warps": blocks.warps,
-        "num_stages": blocks.stages,
-    }

@@ -41,6 +41,16 @@ def _is_kept(of_some, of_others, THRESHOLD: tl.constexpr):
 
 
 @triton.jit
+def _own_block(bounds, num_blocks, HEADS: tl.constexpr, SIZE: tl.constexpr):
+    """Where this program's block begins in its sample, of which head; where the sample begins, and its length."""
+    program = tl.program_id(0)
+    sample = program // num_blocks // HEADS
+    begin = tl.load(bounds + sample)
+    length = tl.load(bounds + sample + 1) - begin
+    return (program % num_blocks) * SIZE, (program // num_blocks) % HEADS, begin, length
+
+
+@triton.jit
 def _further_keys(
     query, highest, total, mixed, joint, start, length, begin, head, seeds, of_queries, STEP: tl.constexpr,
     WIDTH: tl.constexpr, SCALE: tl.constexpr, THRESHOLD: tl.constexpr, KEYS: tl.constexpr, IS_FULL: tl.constexpr,
@@ -74,11 +84,7 @@ def attention_forward(
     SCALE: tl.constexpr, THRESHOLD: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """A block of queries of one head of one sample, against all keys of the sample."""
-    program = tl.program_id(0)
-    first, head = (program % num_blocks) * QUERIES, (program // num_blocks) % HEADS
-    sample = program // num_blocks // HEADS
-    begin = tl.load(bounds + sample)
-    length = tl.load(bounds + sample + 1) - begin
+    first, head, begin, length = _own_block(bounds, num_blocks, HEADS, QUERIES)
     if first >= length:
         return
     step: tl.constexpr = HEADS * 3 * WIDTH
@@ -115,11 +121,7 @@ def attention_backward_of_queries(
     WIDTH: tl.constexpr, SCALE: tl.constexpr, THRESHOLD: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """The gradient of a block of queries; `inner` is what all weights of a query have in common in theirs."""
-    program = tl.program_id(0)
-    first, head = (program % num_blocks) * QUERIES, (program // num_blocks) % HEADS
-    sample = program // num_blocks // HEADS
-    begin = tl.load(bounds + sample)
-    length = tl.load(bounds + sample + 1) - begin
+    first, head, begin, length = _own_block(bounds, num_blocks, HEADS, QUERIES)
     if first >= length:
         return
     step: tl.constexpr = HEADS * 3 * WIDTH
@@ -164,11 +166,7 @@ def attention_backward_of_keys(
     WIDTH: tl.constexpr, SCALE: tl.constexpr, THRESHOLD: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """The gradients of a block of keys and their values, after that of the queries; scores are keys by queries here."""
-    program = tl.program_id(0)
-    first, head = (program % num_blocks) * KEYS, (program // num_blocks) % HEADS
-    sample = program // num_blocks // HEADS
-    begin = tl.load(bounds + sample)
-    length = tl.load(bounds + sample + 1) - begin
+    first, head, begin, length = _own_block(bounds, num_blocks, HEADS, KEYS)
     if first >= length:
         return
     step: tl.constexpr = HEADS * 3 * WIDTH

@@ -1,6 +1,7 @@
 """The softmax of a vocabulary as one Triton kernel, which writes gradients over scores; imported where Triton is.
 
-In plain operations the scores go through memory in fp32 some ten times; here twice, in their own format.
+In plain operations the scores go through memory in fp32 some ten times; here they are read twice and written once, in
+their own format.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ _CAPABILITY = 9
 
 
 def has_kernels(device: torch.device) -> bool:
-    """Whether they run on a device, and were measured to be the faster ones there."""
+    """Whether they run on a device of the kind that they were measured on."""
     if device.type != "cuda" or torch.version.cuda is None:  # "cuda" are AMD's GPUs too
         return False
     return torch.cuda.get_device_capability(device)[0] == _CAPABILITY and _has_triton()

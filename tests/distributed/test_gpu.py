@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from domainlm.model.attention import attend, attend_jointly
+from domainlm.model.attention import MAX_SHORT_TOKENS, attend, attend_jointly
 from domainlm.model.config import ModelConfig
 from domainlm.model.decoder_loss import decoder_loss_sum
 from domainlm.model.initialise import initialise
@@ -182,9 +183,11 @@ needs_kernels = pytest.mark.skipif(
 )
 
 
-def jointly(*, is_packed: bool, dtype: torch.dtype) -> tuple[torch.Tensor, Visible, Visible, torch.Tensor]:
+def jointly(
+    *, is_packed: bool, dtype: torch.dtype, width: int = 64
+) -> tuple[torch.Tensor, Visible, Visible, torch.Tensor]:
     """Query, key and value of two rows, what is visible by bounds and by a bias, and which slots are real."""
-    joint = torch.randn(2, 200, 4, 3, 64, device="cuda", dtype=dtype, requires_grad=True)
+    joint = torch.randn(2, 200, 4, 3, width, device="cuda", dtype=dtype, requires_grad=True)
     lengths = torch.tensor([200, 131], device="cuda")
     samples = (torch.arange(200, device="cuda") // 70).expand(2, -1) if is_packed else None
     firsts = torch.tensor([0, 70, 140, 200, 270], device="cuda") if is_packed else None
@@ -196,10 +199,11 @@ def jointly(*, is_packed: bool, dtype: torch.dtype) -> tuple[torch.Tensor, Visib
 @needs_kernels
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
-def test_short_attention_is_that_of_a_bias(is_packed: bool, dtype: torch.dtype) -> None:
-    joint, visible, hidden, real = jointly(is_packed=is_packed, dtype=dtype)
+@pytest.mark.parametrize("width", MAX_SHORT_TOKENS)
+def test_short_attention_is_that_of_a_bias(width: int, is_packed: bool, dtype: torch.dtype) -> None:
+    joint, visible, hidden, real = jointly(is_packed=is_packed, dtype=dtype, width=width)
     assert visible.has_short
-    upstream = torch.randn(int(real.sum()), 4, 64, device="cuda", dtype=dtype)
+    upstream = torch.randn(int(real.sum()), 4, width, device="cuda", dtype=dtype)
     found, expected = attend_jointly(joint, visible, 0.0)[real], attend_jointly(joint, hidden, 0.0)[real]
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
     (own,), (other,) = (torch.autograd.grad(each, joint, upstream) for each in (found, expected))
@@ -226,6 +230,26 @@ def test_short_attention_drops_as_it_should() -> None:
     assert float(by_values.detach()) == pytest.approx(
         float((upstream.double() * found[0].detach().double()).sum()), rel=0.01
     )
+
+
+@needs_kernels
+@pytest.mark.timeout(180)
+@pytest.mark.filterwarnings("ignore")
+def test_other_numbers_of_samples_compile_nothing_anew() -> None:
+    from torch._dynamo.utils import counters
+
+    torch.compiler.reset()
+    worker, found = worker_on_gpu(compiles=True, dropout=0.1), []
+    for step in range(4):
+        batch = rows_of(8, step, is_packed=True)
+        assert batch.firsts is not None
+        firsts = torch.cat([batch.firsts, torch.arange(40, 40 + 64 * (step + 1), 64)])  # some rows have a third sample
+        samples = (torch.arange(64) >= 40).long().expand(8, -1).clone()
+        samples[step + 1 :] = 0
+        assert batch.samples is not None
+        worker.gradients(step, [replace(batch, firsts=firsts.sort().values, samples=batch.samples + samples)])
+        found.append(counters["stats"]["unique_graphs"])
+    assert len(set(found)) == 1
 
 
 @needs_kernels

@@ -36,12 +36,7 @@ def attention_of(place: str, dtype: object, dropout: float | None) -> str:
     """What attention runs as, by the lengths of rows, as training itself decides; prediction where dropout is None."""
     import torch
 
-    from domainlm.model.attention import (
-        MAX_SHORT_TOKENS,
-        SHORT_WIDTHS,
-        predicts_by_plain_products,
-        trains_by_plain_products,
-    )
+    from domainlm.model.attention import MAX_SHORT_TOKENS, predicts_by_plain_products, trains_by_plain_products
     from domainlm.model.triton_kernels import has_kernels
     from domainlm.model.visible import has_flash_attention
 
@@ -49,8 +44,8 @@ def attention_of(place: str, dtype: object, dropout: float | None) -> str:
     if has_flash_attention(torch.device(place), dtype):
         if not has_kernels(torch.device(place)):
             return "flash attention at all lengths"
-        widths = ", ".join(map(str, SHORT_WIDTHS))
-        return f"Triton kernels up to {MAX_SHORT_TOKENS:,} tokens for heads of {widths} wide, flash attention otherwise"
+        limits = ", ".join(f"{tokens:,} tokens (heads of {width})" for width, tokens in MAX_SHORT_TOKENS.items())
+        return f"Triton kernels up to {limits}; flash attention otherwise"
     fused, plain = "scaled_dot_product_attention", "plain products"
     if dropout is None:
         lengths = [length for length in _LENGTHS if predicts_by_plain_products(place, dtype, length)]

@@ -155,7 +155,10 @@ def test_attention_on_a_gpu_is_by_triton_where_its_kernels_run(monkeypatch: pyte
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
     monkeypatch.setattr("domainlm.model.triton_kernels.has_kernels", lambda _: True)
     found = attention_of("cuda", torch.bfloat16, 0.1)
-    assert found == "Triton kernels up to 2,048 tokens for heads of 32, 64, 128 wide, flash attention otherwise"
+    assert found == (
+        "Triton kernels up to 512 tokens (heads of 32), 2,048 tokens (heads of 64), 512 tokens (heads of 128); "
+        "flash attention otherwise"
+    )
     assert attention_of("cuda", torch.float32, 0.1) == "scaled_dot_product_attention at all lengths"
 
 

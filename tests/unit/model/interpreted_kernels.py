@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from domainlm.model.attention import MAX_SHORT_TOKENS
+
 triton_cross_entropy: Any = pytest.importorskip("domainlm.model.triton_cross_entropy")
 short_attention: Any = pytest.importorskip("domainlm.model.short_attention")
 
@@ -58,22 +60,32 @@ def expected(joint: torch.Tensor, bounds: torch.Tensor, dropout: float) -> torch
     return (weights @ value).permute(1, 0, 2)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("lengths", _SAMPLES.values(), ids=_SAMPLES)
-@pytest.mark.usefixtures("small_blocks")
-def test_attention_and_its_gradient(lengths: list[int], dropout: float) -> None:
+def check_attention(lengths: list[int], heads: int, width: int, dropout: float) -> None:
     torch.manual_seed(0)
     bounds = torch.tensor([0, *itertools.accumulate(lengths)], dtype=torch.int32)
-    joint = torch.randn(sum(lengths), 2, 3, 16)
+    joint = torch.randn(sum(lengths), heads, 3, width)
     exact = joint.double().requires_grad_()
     wanted = expected(exact, bounds, dropout)
-    upstream = torch.randn(sum(lengths), 2, 16)
+    upstream = torch.randn(sum(lengths), heads, width)
     (wanted_gradient,) = torch.autograd.grad(wanted, exact, upstream.double())
     longest = max(lengths) + 3
     attended, sums = short_attention.run_forward(joint, bounds, _SEEDS, longest, dropout)
-    gradient = short_attention.run_backward(upstream, joint, attended, sums, _SEEDS, bounds, longest, dropout)
+    gradient = short_attention._gradient(upstream, joint, attended, sums, _SEEDS, bounds, longest, dropout)
     torch.testing.assert_close(attended.double(), wanted.detach(), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(gradient.double(), wanted_gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("lengths", _SAMPLES.values(), ids=_SAMPLES)
+@pytest.mark.usefixtures("small_blocks")
+def test_attention_and_its_gradient(lengths: list[int], dropout: float) -> None:
+    check_attention(lengths, 2, 32, dropout)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("width", MAX_SHORT_TOKENS)
+def test_every_width_of_heads_and_any_number_of_them(width: int) -> None:
+    check_attention([21, 1, 40], 3, width, 0.3)
 
 
 @pytest.mark.parametrize("dropout", [0.1, 0.5])
@@ -128,5 +140,5 @@ def test_scores_far_below_zero_have_a_gradient() -> None:
     exact = joint.double().requires_grad_()
     (wanted,) = torch.autograd.grad(expected(exact, bounds, 0.0), exact, upstream.double())
     attended, sums = short_attention.run_forward(joint, bounds, _SEEDS, 10, 0.0)
-    gradient = short_attention.run_backward(upstream, joint, attended, sums, _SEEDS, bounds, 10, 0.0)
+    gradient = short_attention._gradient(upstream, joint, attended, sums, _SEEDS, bounds, 10, 0.0)
     torch.testing.assert_close(gradient.double(), wanted, rtol=1e-3, atol=1e-4)

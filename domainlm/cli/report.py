@@ -26,7 +26,7 @@ def report(folder: Path, formats: tuple[str, ...]) -> None:
     and energy) alone: report.md, report.html (with plots, in one file), report.tex (the tables, for LaTeX with
     booktabs), scores.csv (every score) and tables/ (each table as CSV).
     """
-    from domainlm.study.report import write_report
+    from domainlm.study.report.write import write_report
 
     written = write_report(folder, formats)
     click.echo(f"wrote {', '.join(map(str, written))}")

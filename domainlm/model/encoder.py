@@ -45,14 +45,20 @@ class EncoderInputs(NamedTuple):
         return what_is_visible(self.lengths, self.tokens.shape[1], dtype, self.samples, self.firsts)
 
 
+def _embedding(num_rows: int, width: int) -> nn.Embedding:
+    """As `nn.Embedding` makes it; but on the meta device it draws nothing, for which torch imports its compiler."""
+    weight = torch.empty(num_rows, width)
+    return nn.Embedding(num_rows, width, _weight=weight if weight.is_meta else nn.init.normal_(weight))
+
+
 class Embeddings(nn.Module):
     """Sum of word, position and token-type embeddings; normalised here in the "bert" architecture alone."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.word = nn.Embedding(config.padded_vocabulary_size, config.hidden)
-        self.position = nn.Embedding(config.max_positions, config.hidden)
-        self.token_type = nn.Embedding(NUM_TOKEN_TYPES, config.hidden)
+        self.word = _embedding(config.padded_vocabulary_size, config.hidden)
+        self.position = _embedding(config.max_positions, config.hidden)
+        self.token_type = _embedding(NUM_TOKEN_TYPES, config.hidden)
         is_classic = config.architecture == "bert"
         self.norm = nn.LayerNorm(config.hidden, eps=config.epsilon) if is_classic else nn.Identity()
         self.dropout = Dropout(config.dropout)

@@ -24,7 +24,6 @@ from domainlm.study.graph import Graph
 from domainlm.study.models import copy_models
 from domainlm.study.plan import PlannedRun, plan_run, resolve_recipe
 from domainlm.study.ranks import with_launched_ranks
-from domainlm.study.report import write_report
 from domainlm.study.results import collect_results, copy_logs, score_of
 from domainlm.study.runner import Runner
 from domainlm.study.status import remember_call
@@ -150,6 +149,8 @@ def _make(planned: PlannedRun, runner: Runner, out: Path) -> Sequence[Mapping[st
 
 def _report(rows: Sequence[Mapping[str, Any]], runner: Runner, out: Path) -> None:
     """Tell of the scores and write the report; raises where stages failed."""
+    from domainlm.study.report.write import write_report  # imports matplotlib, which no worker needs
+
     for row in rows:
         runner.observers.task_scored(runner.run, score_of(row))
     write_report(out)

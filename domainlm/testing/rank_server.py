@@ -22,6 +22,7 @@ from domainlm.parallel.grid import Grid
 from domainlm.parallel.pairing import check_pairing
 from domainlm.parallel.world import joined_world
 
+_PRELOADED = ("domainlm.parallel.torch_engine", "domainlm.train.assemble")
 _POLL_SECONDS = 0.005
 _JOIN_SECONDS = 120.0  # on a busy machine the ranks find each other late: that is not counted as their work
 _GRACE_SECONDS = 3.0
@@ -33,12 +34,19 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what ranks print is no answer
     torch.set_num_threads(1)
-    check_pairing()  # imports fairscale before the ranks are forked, so that each has it
+    _preload()
     for line in sys.stdin:
         with tempfile.TemporaryDirectory(prefix="domainlm-ranks-") as folder:
             answer = _do(json.loads(line), Path(folder))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _preload() -> None:
+    """Import what ranks will need before they are forked, so that each has it: some seconds of every rank."""
+    check_pairing()  # imports fairscale
+    for module in _PRELOADED:
+        importlib.import_module(module)
 
 
 def _do(job: dict[str, Any], folder: Path) -> dict[str, Any]:

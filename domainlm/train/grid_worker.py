@@ -15,6 +15,7 @@ from domainlm.parallel.replica import GridOptions, Replica, StepGradients
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stage_module import StagedLoss
 from domainlm.recipe.optimizer_settings import OptimizerSettings
+from domainlm.train.adamw import AdamW
 from domainlm.train.layer_decay import RATE_SCALE, split_groups
 from domainlm.train.optimizer import optimizer_defaults, optimizer_groups
 
@@ -55,9 +56,9 @@ class GridWorker:
         )
         defaults = optimizer_defaults(optimizer)
         if options.divides_optimizer and held.world.grid.data_degree > 1 and groups:
-            self.optimizer = divided_optimizer(groups, torch.optim.AdamW, held.world, **defaults)
+            self.optimizer = divided_optimizer(groups, AdamW, held.world, **defaults)
         else:  # a stage may rest as a whole
-            self.optimizer = torch.optim.AdamW(groups or [{"params": []}], **defaults)
+            self.optimizer = AdamW(groups or [{"params": []}], **defaults)
 
     @property
     def module(self) -> nn.Module:

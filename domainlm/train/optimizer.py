@@ -10,19 +10,20 @@ from torch import nn
 
 from domainlm.errors import ModelError
 from domainlm.recipe.optimizer_settings import OptimizerSettings
+from domainlm.train.adamw import AdamW
 from domainlm.train.layer_decay import split_groups
 
 _SEPARATOR = "|"
 
 
-def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) over the trainable parameters, fused where the device has it.
+def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> AdamW:
+    """AdamW over the trainable parameters, fused where the device has it.
 
     Vectors, that is biases and the weights of normalisations, are not decayed.
     """
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = split_groups(optimizer_groups(trainable, settings), dict(model.named_parameters()), settings.layer_decay)
-    return torch.optim.AdamW(groups, **optimizer_defaults(settings))
+    return AdamW(groups, **optimizer_defaults(settings))
 
 
 def optimizer_groups(parameters: Sequence[nn.Parameter], settings: OptimizerSettings) -> list[dict[str, Any]]:

@@ -2,9 +2,3 @@
 
 Those are results.json, the losses and units in logs/ that it names, and cost.json.
 """
-
-from __future__ import annotations
-
-from domainlm.study.report.write import write_report
-
-__all__ = ["write_report"]

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.cli.group import cli
-from domainlm.study.report import write_report
 from domainlm.study.report.content import Cell, Report, Section, Table
 from domainlm.study.report.latex import escape, render_latex
 from domainlm.study.report.spreadsheets import printed_tables
+from domainlm.study.report.write import write_report
 
 Json = dict[str, Any]
 WriteRun = Callable[[Json], Path]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domainlm.study.report import write_report
 from domainlm.study.report.markdown import escape
+from domainlm.study.report.write import write_report
 
 Json = dict[str, Any]
 WriteRun = Callable[[Json], Path]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from domainlm.errors import DataError
-from domainlm.study.report import write_report
+from domainlm.study.report.write import write_report
 
 Json = dict[str, Any]
 WriteRun = Callable[[Json], Path]

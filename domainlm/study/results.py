@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from domainlm.api import Score
+from domainlm.api import SPLITS, Score
 from domainlm.files import read_json, write_whole
 from domainlm.recipe.cells import Cell
 from domainlm.recipe.lock import portable_recipe
@@ -24,7 +24,7 @@ from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.study.stages.language_model import GENERAL_HELD_OUT_LOSS, GENERAL_TOKENS, HELD_OUT_LOSS
 from domainlm.study.stages.measure import TaskMeasureStage
 from domainlm.study.store import Artifact
-from domainlm.study.units import first_protocol, unit_files, units_name
+from domainlm.study.units import tested_protocols, unit_files, units_name
 
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
@@ -150,8 +150,9 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
             }
     for stage in (each for each in cell.finetuning if each.key in artifacts):
         folder = artifacts[stage.key].folder
+        tested = {split: tested_protocols(stage, folder, split) for split in SPLITS}
         for score in read_json(folder / "scores.json")["scores"]:
-            has_units = not score["type"] and score["protocol"] == first_protocol(folder, score["split"])
+            has_units = not score["type"] and score["protocol"] in tested[score["split"]]
             yield {
                 "stage": "finetune",
                 "task": stage.spec.name,

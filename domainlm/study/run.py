@@ -94,9 +94,9 @@ def _run_study(
     workers: WorkersAsked,
 ) -> RunSummary:
     started = time.monotonic()
+    planned = plan()  # before anything is written: a recipe that is refused leaves no folder
     Store(out).prepare()
     with _only_run_in(out):
-        planned = plan()
         planned.store.prepare()
         _check_same_recipe(out, planned.resolved)
         remember_call(out, planned.resolved.loaded.path, store, overrides)

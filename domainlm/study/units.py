@@ -40,9 +40,10 @@ def unit_files(stage: FinetuneStage, folder: Path) -> Iterator[tuple[str, dict[s
             yield units_name(stage, split), {"format": _FORMAT, "protocol": protocol, **content}
 
 
-def first_protocol(folder: Path, split: str) -> str:
-    """The protocol that a data set is judged by: that of the first score; empty where there is none."""
-    return str(_first_score(folder, split).get("protocol", ""))
+def tested_protocols(stage: FinetuneStage, folder: Path, split: str) -> set[str]:
+    """The protocols whose scores the sums stand for: the one that a data set is judged by, and that of the sums."""
+    first = {str(found) for found in [_first_score(folder, split).get("protocol")] if found}
+    return first | {_ENTITIES_PROTOCOL} if stage.spec.kind == "token" else first
 
 
 def _first_score(folder: Path, split: str) -> Mapping[str, Any]:

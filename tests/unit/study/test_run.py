@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.errors import StorageError
+from domainlm.errors import StorageError, UserError
 from domainlm.plugin import load_plugins
 from domainlm.study.report.load import load_results
 from domainlm.study.run import describe_run, run_recipe
@@ -129,13 +129,16 @@ def test_a_run_leaves_scores_report_models_and_logs(finished: Path) -> None:
 def test_units_give_the_scores_that_they_belong_to(finished: Path) -> None:
     results = load_results(finished)
     told = [row for row in results.rows if row.units]
-    assert {(row.split, row.metric) for row in told} == {
-        (split, metric) for split in ("dev", "test") for metric in ("f1", "precision", "recall")
+    assert {(row.split, row.protocol, row.metric) for row in told} == {
+        (split, protocol, metric)
+        for split in ("dev", "test")
+        for protocol in ("conlleval entity", "exact character span")
+        for metric in ("f1", "precision", "recall")
     }
     for row in told:
         units = results.units[row.units]
         sums, metric = units.sums[row.metric]
-        assert (row.protocol, units.protocol) == ("conlleval entity", "exact character span")
+        assert units.protocol == "exact character span"
         assert float(metric(sums.sum(axis=0))) == pytest.approx(row.value)
 
 
@@ -219,6 +222,13 @@ def test_two_runs_may_not_write_into_one_folder(recipe: Path, tmp_path: Path) ->
 
     with FileLock(tmp_path / ".lock"), pytest.raises(StorageError, match="another run is writing here"):
         run_recipe(recipe, out=tmp_path, store=None, overrides=(), plugins=load_plugins())
+
+
+def test_a_refused_recipe_leaves_no_folder(recipe: Path, tmp_path: Path) -> None:
+    overrides = ('corpus.files=["lost.txt"]',)
+    with pytest.raises(UserError, match="no such file"):
+        run_recipe(recipe, out=tmp_path / "out", store=None, overrides=overrides, plugins=load_plugins())
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_results_of_another_recipe_are_not_overwritten(recipe: Path, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ class VocabularySpec(SpecBase):
             tokenizer.json; "custom" calls `learn`.
         size: number of entries, 10 or more, special tokens included; the recipe must give it where it is None and one
             is learned.
-        cased: keep capitals; the recipe may override it.
+        cased: keep capitals; the recipe may override it. Of a `file` it says what that is, which a vocab.txt does not.
         file: the file to read; the recipe must give one where it is None and `algorithm` is "file".
         learn: for "custom": `learn(sentences, settings)` returns the text of a `tokenizer.json`.
     """

@@ -180,7 +180,9 @@ def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None,
                 f"{spec.name} reads a file, and none is named", where=where, remedy="add file = ... to [vocabulary]"
             )
         _check_unlearned(settings, spec, where)
-        return ResolvedVocabulary(spec, None, expand_files([str(named)], Path.cwd(), ("*",))[0], settings.cased)
+        is_of_the_spec = settings.file is None  # of a file that the recipe names a spec knows nothing
+        cased = spec.cased if settings.cased is None and is_of_the_spec else settings.cased
+        return ResolvedVocabulary(spec, None, expand_files([str(named)], Path.cwd(), ("*",))[0], cased)
     if settings.file is not None:
         raise RecipeError(
             f"{spec.name} is learned from the corpus",

@@ -184,6 +184,22 @@ def test_grids_take_every_setting(recipe: Path, registry: Registry, setting: str
     assert found.cells[0].grid.degrees.data == (2 if "data" in grid else 1)
 
 
+def test_a_spec_says_of_its_own_file_whether_it_is_cased(recipe: Path, registry: Registry) -> None:
+    own = VocabularySpec(
+        name="harbour/own", description="Own.", algorithm="file", file=recipe.parent / "log.txt", cased=False
+    )
+    registry.vocabularies.add(own, Provider("domainlm-harbour", "1.0", "harbour"))
+    named = f'file="{recipe.parent}/log.txt"'
+
+    def cased(vocabulary: str) -> bool | None:
+        return resolved(recipe, registry, f"vocabulary={{{vocabulary}}}").cells[0].vocabulary.cased
+
+    assert cased('spec="harbour/own"') is False
+    assert cased('spec="harbour/own", cased=true') is True
+    assert cased(f'spec="harbour/own", {named}') is None, "of another file it says nothing"
+    assert cased(f'spec="harbour/list", {named}') is None
+
+
 def test_two_tasks_of_one_name_are_refused(recipe: Path, registry: Registry) -> None:
     again = 'tasks=[{spec="harbour/cargo", folder="annotated"}, {spec="harbour/cargo", sample={num_documents=1}}]'
     with pytest.raises(RecipeError, match="two tasks have one name"):

@@ -19,7 +19,7 @@ from domainlm.errors import MachineError
 from domainlm.parallel.grid import Grid
 from domainlm.train.ranks import Ranks, on_ranks
 
-_MAX_KILLS = 8
+_MAX_KILLS = 4
 _PATTERNS = ("", ".*.partial", ".*.partial/weights-*", ".*.partial/manifest.json")
 """What is there when a rank is killed: nothing in particular, or a checkpoint in work in some state."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 PEAKS = {
     "H100 PCIe": 756e12,
     "H100 NVL": 835e12,
     "H100": 989e12,
+    "H200 NVL": 835e12,
     "H200": 989e12,
     "GH200": 989e12,
+    "GB200": 2500e12,
     "B200": 2250e12,
     "A100": 312e12,
     "A800": 312e12,
@@ -18,7 +21,8 @@ PEAKS = {
     "A10": 125e12,
     "RTX 4090": 165e12,
 }
-"""Dense bf16 operations per second by a part of the device's name; the first that matches counts."""
+"""Dense bf16 operations per second by words of the device's name; the first that matches counts."""
+_OTHER_KINDS = re.compile(r"\b(?:MIG|Laptop|4090 D)\b")
 
 _COLUMNS = (
     "size",
@@ -40,7 +44,9 @@ _TEXT_COLUMNS = ("size", "precision", "micro-batches")
 
 def peak_of(device_name: str) -> float | None:
     """Dense bf16 operations per second; None where the device is not known."""
-    return next((peak for name, peak in PEAKS.items() if name in device_name), None)
+    if _OTHER_KINDS.search(device_name):
+        return None
+    return next((peak for name, peak in PEAKS.items() if re.search(rf"\b{name}\b", device_name)), None)
 
 
 def report(content: dict[str, Any]) -> str:

@@ -13,10 +13,12 @@ from torch.nn import functional
 from domainlm.model.dropout import draw_keep_bits, keep
 from domainlm.model.flash import flash_attention
 from domainlm.model.precision import lowered
-from domainlm.model.visible import Visible
+from domainlm.model.visible import Visible, bias_of_bounds
 
 _SCORES_BYTES_AT_ONCE = 2**21
 """Plain products go through the batch in steps whose scores stay in a core's cache."""
+_MAX_FLASH_WIDTH = 256
+"""Of a head: what FlashAttention-2 has kernels for."""
 _MAX_PLAIN_TOKENS = 1024
 """In training without dropout on a CPU with AMX, bfloat16, 4 heads of 64, CPU milliseconds of a forward and backward
 pass over 8,192 tokens, plain products against scaled_dot_product_attention: 38 / 97 at 128 tokens, 90 / 113 at 512,
@@ -77,9 +79,12 @@ def attend(
         [batch, heads, tokens, width], of whatever strides.
     """
     query, key, value = lowered(query), lowered(key), lowered(value)
+    bias = visible.bias
     if visible.bounds is not None:
-        return _attend_within(query, key, value, visible.bounds, dropout)
-    bias = None if visible.bias is None else visible.bias.to(query.dtype)
+        if query.shape[3] <= _MAX_FLASH_WIDTH:
+            return _attend_within(query, key, value, visible.bounds, dropout)
+        bias = bias_of_bounds(visible.bounds, query.shape[0], query.shape[2])
+    bias = None if bias is None else bias.to(query.dtype)
     if _prefers_plain_products(query, dropout):
         attended: torch.Tensor = _PlainAttention.apply(query, key, value, bias, dropout)  # type: ignore[no-untyped-call]
         return attended

@@ -41,13 +41,14 @@ def _is_kept(of_some, of_others, THRESHOLD: tl.constexpr):
 
 
 @triton.jit
-def _own_block(bounds, num_blocks, HEADS: tl.constexpr, SIZE: tl.constexpr):
-    """Where this program's block begins in its sample, of which head; where the sample begins, and its length."""
+def _own_block(num_blocks, HEADS: tl.constexpr, SIZE: tl.constexpr):
+    """Where this program's block begins in its sample, of which head, of which sample.
+
+    Kernels look the sample's bounds up themselves: torch takes a tensor that goes through a call for one that is
+    written to, and copies it.
+    """
     program = tl.program_id(0)
-    sample = program // num_blocks // HEADS
-    begin = tl.load(bounds + sample)
-    length = tl.load(bounds + sample + 1) - begin
-    return (program % num_blocks) * SIZE, (program // num_blocks) % HEADS, begin, length
+    return (program % num_blocks) * SIZE, (program // num_blocks) % HEADS, program // num_blocks // HEADS
 
 
 @triton.jit
@@ -84,7 +85,9 @@ def attention_forward(
     SCALE: tl.constexpr, THRESHOLD: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """A block of queries of one head of one sample, against all keys of the sample."""
-    first, head, begin, length = _own_block(bounds, num_blocks, HEADS, QUERIES)
+    first, head, sample = _own_block(num_blocks, HEADS, QUERIES)
+    begin = tl.load(bounds + sample)
+    length = tl.load(bounds + sample + 1) - begin
     if first >= length:
         return
     step: tl.constexpr = HEADS * 3 * WIDTH
@@ -121,7 +124,9 @@ def attention_backward_of_queries(
     WIDTH: tl.constexpr, SCALE: tl.constexpr, THRESHOLD: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """The gradient of a block of queries; `inner` is what all weights of a query have in common in theirs."""
-    first, head, begin, length = _own_block(bounds, num_blocks, HEADS, QUERIES)
+    first, head, sample = _own_block(num_blocks, HEADS, QUERIES)
+    begin = tl.load(bounds + sample)
+    length = tl.load(bounds + sample + 1) - begin
     if first >= length:
         return
     step: tl.constexpr = HEADS * 3 * WIDTH
@@ -166,7 +171,9 @@ def attention_backward_of_keys(
     WIDTH: tl.constexpr, SCALE: tl.constexpr, THRESHOLD: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """The gradients of a block of keys and their values, after that of the queries; scores are keys by queries here."""
-    first, head, begin, length = _own_block(bounds, num_blocks, HEADS, KEYS)
+    first, head, sample = _own_block(num_blocks, HEADS, KEYS)
+    begin = tl.load(bounds + sample)
+    length = tl.load(bounds + sample + 1) - begin
     if first >= length:
         return
     step: tl.constexpr = HEADS * 3 * WIDTH

@@ -59,7 +59,9 @@ def what_is_visible(
 
 def has_flash_attention(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether the device runs `domainlm.model.flash` on such weights; under autocast the format of products counts."""
-    if device.type != "cuda" or torch.cuda.get_device_capability(device) < _FLASH_CAPABILITY:
+    if device.type != "cuda" or torch.version.cuda is None:  # AMD's GPUs are "cuda" too; their operators differ
+        return False
+    if torch.cuda.get_device_capability(device) < _FLASH_CAPABILITY:
         return False
     return (torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else dtype) in _HALF
 

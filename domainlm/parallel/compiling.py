@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from domainlm.model.triton_kernels import kernels_digest
 from domainlm.model.visible import Visible
 from domainlm.parallel.device import Device
 from domainlm.parallel.liveness import slow_work
@@ -38,6 +39,7 @@ class CompiledLayers:
         self._step = ExitStack()
         if device.compiles:
             torch._dynamo.config.recompile_limit = _NUM_VARIANTS  # noqa: SLF001 - torch has no other name for it
+            _tag_files()
             options = _options(device)
             self._forwards = [
                 (layer, self._marked(layer, torch.compile(layer.forward, dynamic=False, options=options)))
@@ -81,6 +83,15 @@ def _options(device: Device) -> dict[str, Any] | None:
 
     is_known = hasattr(config, "deterministic")  # torch 2.13 has it
     return {"deterministic": True} if is_known and device.is_deterministic and _is_gpu(device) else None
+
+
+def _tag_files() -> None:
+    """Have torch compile anew where kernels of ours changed: it keeps layers on disk, by keys without them."""
+    from torch.compiler import config
+
+    tag = f" domainlm:{kernels_digest()}"
+    if tag not in config.cache_key_tag:
+        config.cache_key_tag += tag
 
 
 def _is_gpu(device: Device) -> bool:

@@ -124,7 +124,7 @@ def choose_device(kind: Literal["auto", "cpu", "cuda"], precision: Precision, nu
         _keep_fewer_kernels()
     if name == "cuda":
         os.environ.setdefault(_PRODUCTS_VARIABLE, _SAME_PRODUCTS)  # read by cuBLAS when it is first used
-    if name == "cuda" and precision.startswith("bf16") and not torch.cuda.is_bf16_supported():
+    if name == "cuda" and precision.startswith("bf16") and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise MachineError(
             f"{torch.cuda.get_device_name()} has no bfloat16",
             where="runtime.precision",

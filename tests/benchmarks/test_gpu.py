@@ -52,7 +52,17 @@ def test_peaks_are_dense_and_by_name(gpu: ModuleType) -> None:
     assert gpu.peak_of("NVIDIA H100 80GB HBM3") == 989e12
     assert gpu.peak_of("NVIDIA A100-SXM4-80GB") == 312e12
     assert gpu.peak_of("NVIDIA H100 PCIe") == 756e12
-    assert gpu.peak_of("Quadro") is None
+    assert gpu.peak_of("NVIDIA H200 NVL") == 835e12
+    assert gpu.peak_of("NVIDIA GB200") == 2500e12
+    unknown = [
+        "Quadro",
+        "NVIDIA L40",
+        "NVIDIA A10G",
+        "NVIDIA RTX A1000",
+        "NVIDIA GeForce RTX 4090 D",
+        "A100 MIG 1g.5gb",
+    ]
+    assert [gpu.peak_of(name) for name in unknown] == [None] * len(unknown)
 
 
 def test_a_step_is_counted_once(gpu: ModuleType) -> None:

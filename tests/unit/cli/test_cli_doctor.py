@@ -104,6 +104,7 @@ def test_a_broken_plugin_is_amiss(call: Fixture, load_these: Fixture) -> None:
 def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2**30, 4 * 2**30))
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Fast Card")
 
@@ -144,6 +145,7 @@ def test_attention_on_a_gpu_is_flash_attention_where_that_runs(monkeypatch: pyte
     """From Ampere (compute capability 8.0) on, in 16 bits: README of github.com/Dao-AILab/flash-attention."""
     monkeypatch.setattr("domainlm.model.triton_kernels.has_kernels", lambda _: False)
     for capability, runs in (((7, 5), False), ((8, 0), True), ((9, 0), True)):
+        monkeypatch.setattr(torch.version, "cuda", "13.0")
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, found=capability: found)
         name = "flash attention" if runs else "scaled_dot_product_attention"
         for dropout in (0.1, 0.0, None):
@@ -152,6 +154,7 @@ def test_attention_on_a_gpu_is_flash_attention_where_that_runs(monkeypatch: pyte
 
 
 def test_attention_on_a_gpu_is_by_triton_where_its_kernels_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
     monkeypatch.setattr("domainlm.model.triton_kernels.has_kernels", lambda _: True)
     found = attention_of("cuda", torch.bfloat16, 0.1)

@@ -32,6 +32,27 @@ def test_kernels_run_where_they_were_measured(
     assert not has_kernels(torch.device("cpu"))
 
 
+def test_where_triton_cannot_launch_torchs_own_are_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("Failed to find C compiler.\nPlease specify one.")
+
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    monkeypatch.setattr(triton_kernels, "find_spec", lambda _: True)
+    monkeypatch.setattr(triton_kernels, "_prepare_launches", fail)
+    triton_kernels._has_triton.cache_clear()
+    try:
+        assert [has_kernels(torch.device("cuda", 0)) for _ in range(3)] == [False] * 3
+    finally:
+        triton_kernels._has_triton.cache_clear()
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert (
+        told == "Triton cannot launch kernels here, torch's own are used, which are slower: Failed to find C compiler."
+    )
+
+
 def test_operators_leave_the_number_of_samples_open() -> None:
     """torch.compile would make a layer anew for every number of samples, if one of them asked for it as an int."""
     short_attention: Any = pytest.importorskip("domainlm.model.short_attention", reason="needs Triton")

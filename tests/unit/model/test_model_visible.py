@@ -88,6 +88,7 @@ def test_bounds_are_for_flash_attention(
     has_bounds: bool,
 ) -> None:
     """What a GPU would be given; the tensors stay here."""
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: device == "cuda" and autocast is not None)
     monkeypatch.setattr(torch, "get_autocast_dtype", lambda device: autocast)
@@ -100,6 +101,17 @@ def test_bounds_are_for_flash_attention(
     ):
         visible = what_is_visible(lengths, 4, dtype)
     assert visible == (Visible(bounds="bounds") if has_bounds else Visible(bias="bias"))  # type: ignore[arg-type]
+
+
+def test_heads_wider_than_flash_attention_takes_are_computed_by_a_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 1, 6, 264) for _ in range(3))
+    lengths = torch.tensor([6, 4])
+    monkeypatch.setattr("domainlm.model.attention.flash_attention", mock.Mock(side_effect=AssertionError))
+    found = attend(query, key, value, Visible(bounds=sample_bounds(lengths, 6)), 0.0)
+    expected = attend(query, key, value, Visible(bias=padding_bias(lengths, 6)), 0.0)
+    torch.testing.assert_close(found[0], expected[0])
+    torch.testing.assert_close(found[1, :, :4], expected[1, :, :4])
 
 
 def test_an_encoder_gives_the_same_states_by_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from domainlm.errors import MachineError
 from domainlm.model.config import ModelConfig
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
+from domainlm.model.triton_kernels import kernels_digest
 from domainlm.parallel import compiling
 from domainlm.parallel.compiling import CompiledLayers, compile_problem
 from domainlm.parallel.device import Device, choose_device
@@ -289,3 +290,15 @@ def test_a_c_compiler_makes_kernels_that_agree() -> None:
     device = choose_device("cpu", "fp32")
     plain = curve(worker_of(device), 2)
     assert curve(worker_of(replace(device, compiles=True)), 2) == pytest.approx(plain, rel=1e-4)
+
+
+@pytest.mark.usefixtures("traced")
+def test_layers_on_disk_are_known_by_the_kernels_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.compiler import config
+
+    monkeypatch.setattr(config, "cache_key_tag", "own")
+    device = replace(choose_device("cpu", "fp32"), compiles=True)
+    for _ in range(2):
+        worker_of(device)
+    assert config.cache_key_tag == f"own domainlm:{kernels_digest()}"
+    assert len(kernels_digest()) == 16

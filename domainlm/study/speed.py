@@ -120,7 +120,7 @@ def estimate(stage: PretrainStage | FinetuneStage, config: ModelConfig, speeds: 
 
 def _num_steps(stage: PretrainStage | FinetuneStage, speeds: list[Speed]) -> int | None:
     if isinstance(stage, PretrainStage):
-        return stage.settings.last_step
+        return stage.settings.last_step - (0 if stage.earlier is None else stage.earlier.settings.last_step)
     key = _work_key(stage)
     return next((each["num_steps"] for each in reversed(speeds) if each.get("work") == key), None)
 

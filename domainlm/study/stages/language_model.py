@@ -24,6 +24,7 @@ from domainlm.train.ranks import Ranks, on_ranks
 
 _MIXED = "tokens of "
 _EARLIER = "earlier steps"
+_LAST_STEP = "last_step"
 GENERAL_TOKENS = "general tokens"
 """The role of the general text's tokens among the inputs of a pretraining that scores itself on them."""
 HELD_OUT_LOSS, GENERAL_HELD_OUT_LOSS = "held_out_loss", "general_held_out_loss"
@@ -63,15 +64,20 @@ class PretrainStage(Stage):
 
     def can_go_on_from(self, other: PretrainStage) -> bool:
         """Whether `other` is the same pretraining up to an earlier step."""
-        mine, its = ({**stage.identity(), "last_step": None} for stage in (self, other))
+        mine, its = (stage._identity_of_every_step() for stage in (self, other))
         keys = [{role: each.key for role, each in stage.inputs.items()} for stage in (self, other)]
         return mine == its and keys[0] == keys[1] and other.settings.last_step < self.settings.last_step
+
+    def _identity_of_every_step(self) -> Mapping[str, Any]:
+        """The identity, wherever the pretraining ends."""
+        facts = self.identity()
+        return {**facts, "settings": {key: value for key, value in facts["settings"].items() if key != _LAST_STEP}}
 
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
         kept = self.settings.deciding()
         if self.settings.last_step < self.settings.num_steps:
-            kept["last_step"] = self.settings.last_step
+            kept[_LAST_STEP] = self.settings.last_step
         if self.settings.num_steps_per_score is not None:
             kept["num_steps_per_score"] = self.settings.num_steps_per_score
         facts = {"settings": kept, "hardware": dict(self.hardware) | grid_identity(self.ranks, self.parallel)}

@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from domainlm import hookimpl
+from domainlm.api import StepInfo
 from domainlm.errors import RecipeError
 from domainlm.plugin import load_plugins
+from domainlm.plugin.discovery import Candidate
+from domainlm.plugin.provider import Provider
 from domainlm.recipe.load import load_recipe
 from domainlm.study import early_stop
 from domainlm.study.run import describe_run, run_recipe
@@ -78,6 +82,45 @@ def pretrained(store: Path) -> dict[str, int]:
 def scored(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Any]]:
     out, store = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("store")
     return out, store, run(recipe, out, store, SCORED)
+
+
+class Count:
+    """Notes each step of pretraining."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    @hookimpl
+    def domainlm_step_ended(self, step: StepInfo) -> None:
+        if step.phase == "pretrain":
+            self.steps.append(step.step)
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        (),
+        ("pretraining.num_steps_per_score=2",),
+        ("pretraining.early_stop.task=ships", "pretraining.early_stop.patience=9"),
+    ],
+    ids=["plain", "watched", "may stop"],
+)
+def test_no_step_is_computed_twice(recipe: Path, tmp_path: Path, also: tuple[str, ...]) -> None:
+    count = Count()
+    plugins = load_plugins(candidates=[Candidate(Provider("count", "1", "main"), lambda: count)])
+    run_recipe(recipe, out=tmp_path / "out", store=tmp_path / "store", overrides=[SCORED, *also], plugins=plugins)
+    assert count.steps == [1, 2, 3, 4, 5, 6]
+    assert sorted(pretrained(tmp_path / "store").values()) == [2, 4, 6]
+
+
+def test_a_plan_counts_the_steps_that_are_left(recipe: Path, tmp_path: Path) -> None:
+    def pretraining(*overrides: str) -> list[int]:
+        plan = describe_run(recipe, out=tmp_path, store=None, overrides=overrides, plugins=load_plugins())
+        lines = [line for line in plan.splitlines() if " pretrain " in line]
+        return [int(re.search(r"([\d,]+) tokens", line)[1].replace(",", "")) for line in lines]  # type: ignore[index]
+
+    assert pretraining() == [6 * 4 * 16]
+    assert pretraining(SCORED) == [2 * 4 * 16] * 3
 
 
 def test_every_scored_step_is_scored_and_fine_tuned(scored: tuple[Path, Path, dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from domainlm.train.runtime import open_device
 
 
 def hardware_identity(runtime: RuntimeSettings) -> dict[str, Any]:
-    """Version of torch, kind of device, number format, threads and kinds of kernels, as JSON values.
+    """Version of torch, kind of device, number format, a CPU's threads and kinds of kernels, as JSON values.
 
     Raises:
         MachineError: the device or the precision that the recipe asks for is not to be had.
@@ -23,13 +23,14 @@ def hardware_identity(runtime: RuntimeSettings) -> dict[str, Any]:
     name = (
         torch.cuda.get_device_name(device.torch_device) if kind == "cuda" else torch.backends.cpu.get_cpu_capability()
     )
-    facts = {
+    facts: dict[str, Any] = {
         "torch": torch.__version__,
         "device": kind,
         "device_name": name,
         "precision": device.precision,
-        "num_threads": torch.get_num_threads(),
     }
+    if kind == "cpu":  # a GPU sums in an order of its own, whatever the threads that feed it
+        facts["num_threads"] = torch.get_num_threads()
     if device.compiles:
         facts["compile"] = runtime.compile
     if not device.is_deterministic:

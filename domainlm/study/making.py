@@ -9,6 +9,7 @@ from domainlm import __version__
 from domainlm.api import CheckpointInfo, ProblemLog, RunInfo, StepInfo
 from domainlm.plugin.observers import Observers
 from domainlm.study.attempts import forget_failure
+from domainlm.study.begun import note_begun
 from domainlm.study.speed import Pace, remember_speed
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.store import Artifact, Store
@@ -28,6 +29,7 @@ def make_stage(stage: Stage, store: Store, run: RunInfo, observers: Observers) -
             hinted = {role: store.find(below.kind, below.key) for role, below in stage.hints.items()}
             inputs |= {role: artifact.folder for role, artifact in hinted.items() if artifact is not None}
             told = _Told(run, observers)
+            note_begun(folder, stage)
             started = time.time()
             facts = stage.make(StageContext(folder, inputs, problems, told))
             speed = remember_speed(store.root, stage, store, told.pace)

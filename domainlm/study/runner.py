@@ -21,6 +21,7 @@ from domainlm.study.attempts import (
     note_failure,
     take_observers,
 )
+from domainlm.study.begun import warn_if_begun_elsewhere
 from domainlm.study.early_stop import EarlyStops
 from domainlm.study.graph import CellStages, Graph
 from domainlm.study.graph_parts.measures import MeasuredStages
@@ -132,6 +133,7 @@ class Runner:
         _log.info("%s", self._titles[stage.key])
         try:
             self._check_inputs(stage, coming=())
+            warn_if_begun_elsewhere(self.store, stage, self._titles)
             artifact = make_stage(stage, self.store, self.run, self.observers)
         except Exception as error:
             if not self.keeps_going or is_of_the_machine(error):
@@ -182,6 +184,7 @@ class Runner:
                         elif len(jobs) < workers.size:
                             waiting.remove(stage)
                             forget_failure(self.store, stage)
+                            warn_if_begun_elsewhere(self.store, stage, self._titles)
                             take_observers(self.store, stage)  # of a worker whose run was stopped
                             jobs[stage.key] = (stage, workers.start(stage), time.monotonic())
                             _log.info("%s: started", self._titles[stage.key])

@@ -25,6 +25,8 @@ from domainlm.files import UNFINISHED, read_json, sha256_of, sync_folder, write_
 
 _log = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
+BEGUN = "begun.json"
+"""In a work folder: what is begun there (`domainlm.study.begun`)."""
 _KEY_CHARACTERS = 24
 
 
@@ -110,6 +112,7 @@ class Store:
         """
         for left in [path for path in partial.rglob(UNFINISHED) if path.is_file()]:
             left.unlink()
+        (partial / BEGUN).unlink(missing_ok=True)
         complete = {**manifest, "files": _describe_files(partial)}
         write_json(partial / _MANIFEST, complete)
         folder = partial.with_name(partial.name.removesuffix(".partial"))

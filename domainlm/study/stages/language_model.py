@@ -64,14 +64,9 @@ class PretrainStage(Stage):
 
     def can_go_on_from(self, other: PretrainStage) -> bool:
         """Whether `other` is the same pretraining up to an earlier step."""
-        mine, its = (stage._identity_of_every_step() for stage in (self, other))
+        mine, its = (_without_last_step(stage.identity()) for stage in (self, other))
         keys = [{role: each.key for role, each in stage.inputs.items()} for stage in (self, other)]
         return mine == its and keys[0] == keys[1] and other.settings.last_step < self.settings.last_step
-
-    def _identity_of_every_step(self) -> Mapping[str, Any]:
-        """The identity, wherever the pretraining ends."""
-        facts = self.identity()
-        return {**facts, "settings": {key: value for key, value in facts["settings"].items() if key != _LAST_STEP}}
 
     def identity(self) -> Mapping[str, Any]:
         """The settings that decide the weights, and what computes them."""
@@ -137,6 +132,11 @@ class PretrainStage(Stage):
             for name, weight in zip(self._mixed_names(), weights, strict=True)
         ]
         return Mixture([first, *others], self.mixture.exponent)
+
+
+def _without_last_step(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The identity of a pretraining, wherever it ends."""
+    return {**identity, "settings": {key: value for key, value in identity["settings"].items() if key != _LAST_STEP}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 ```
 STORE/KIND/KEY/             finished: the stage's files and manifest.json, which is written last
 STORE/KIND/KEY.partial/     in work, or left by a run that was stopped; the next run goes on from it
+STORE/KIND/KEY.damaged-N/   was finished, but its files were not what its manifest says
 STORE/KIND/KEY.lock         held while somebody works on it
 ```
 """
@@ -11,10 +12,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -68,24 +69,21 @@ class Store:
         return self.root / kind / key[:_KEY_CHARACTERS]
 
     def find(self, kind: str, key: str) -> Artifact | None:
-        """The finished artifact, or None. One whose files are not what its manifest says is set aside and named."""
+        """The finished artifact, or None, also where its files are not what its manifest says.
+
+        Nothing is moved, since others may be reading or making it: `work` sets a damaged one aside.
+        """
         folder = self.folder(kind, key)
         if not folder.is_dir():
             return None
         problem, manifest = _inspect(folder, key)
-        if problem is None:
-            return Artifact(folder, manifest)
-        aside = folder.with_name(f"{folder.name}.damaged")
-        _log.warning("%s: %s; it is set aside as %s and made again", folder, problem, aside.name)
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
-        return None
+        return Artifact(folder, manifest) if problem is None else None
 
     @contextmanager
     def work(self, kind: str, key: str) -> Iterator[Path | None]:
         """Hold the artifact's lock and give its work folder, kept from a stopped run; None where it is finished.
 
-        Waits, and says so, while another run works on the same artifact.
+        Waits, and says so, while another run works on the same artifact. A damaged one is set aside and named.
         """
         folder = self.folder(kind, key)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -96,9 +94,12 @@ class Store:
             _log.warning("waiting: another run is making %s", folder)
             lock.acquire()
         try:
-            if self.find(kind, key) is not None:
+            problem, _ = _inspect(folder, key) if folder.is_dir() else ("it is not there", {})
+            if problem is None:
                 yield None
             else:
+                if folder.is_dir():
+                    _set_aside(folder, problem)
                 partial = folder.with_name(f"{folder.name}.partial")
                 partial.mkdir(exist_ok=True)
                 yield partial
@@ -131,12 +132,21 @@ def _inspect(folder: Path, key: str) -> tuple[str | None, Mapping[str, Any]]:
     if not isinstance(manifest, dict) or manifest.get("key") != key:
         return "its manifest belongs to another artifact", {}
     for name, facts in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
+        try:
+            status = (folder / name).stat()
+        except OSError:
             return f"{name} is missing", {}
-        if path.stat().st_size != facts["bytes"]:
-            return f"{name} has {path.stat().st_size} bytes instead of {facts['bytes']}", {}
+        if status.st_size != facts["bytes"]:
+            return f"{name} has {status.st_size} bytes instead of {facts['bytes']}", {}
     return None, manifest
+
+
+def _set_aside(folder: Path, problem: str) -> None:
+    """Give a damaged artifact the next free number; nothing is deleted. The caller holds the lock."""
+    names = (folder.with_name(f"{folder.name}.damaged-{number}") for number in count(1))
+    aside = next(name for name in names if not name.exists())
+    _log.warning("%s: %s; it is set aside as %s and made again", folder, problem, aside.name)
+    folder.rename(aside)
 
 
 def _describe_files(folder: Path) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.errors import StorageError
+from domainlm.study import store as store_module
 from domainlm.study.files import FileHashes
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.store import Store
@@ -89,11 +90,56 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(
         (folder / "manifest.json").write_text("{", encoding="utf-8")
     else:
         (folder / "manifest.json").write_text('{"key": "b"}', encoding="utf-8")
+    left = {path.name: path.read_bytes() for path in folder.iterdir()}
     with caplog.at_level(logging.WARNING):
         assert store.find("hold", KEY) is None
+        assert not caplog.records
+        assert make(store)
     assert "set aside" in caplog.text
-    assert folder.with_name(f"{folder.name}.damaged").is_dir()
+    aside = folder.with_name(f"{folder.name}.damaged-1")
+    assert {path.name: path.read_bytes() for path in aside.iterdir()} == left
+    assert store.find("hold", KEY) is not None
+
+
+def test_looking_for_an_artifact_moves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    make(store)
+    bale = store.folder("hold", KEY) / "bale.txt"
+    bale.rename(tmp_path / "hidden")  # as a network file system may hide it for a moment
+    assert store.find("hold", KEY) is None
+    assert store.find("hold", KEY) is None
+    (tmp_path / "hidden").rename(bale)
+    assert store.find("hold", KEY) is not None
+    assert not make(store)
+
+
+def test_what_was_damaged_before_is_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    folder = store.folder("hold", KEY)
+    for content in (b"first", b"second", b"third"):
+        assert make(store, content)
+        (folder / "manifest.json").unlink()
     assert make(store)
+    kept = [folder.with_name(f"{folder.name}.damaged-{number}") / "bale.txt" for number in (1, 2, 3)]
+    assert [path.read_bytes() for path in kept] == [b"first", b"second", b"third"]
+
+
+def test_what_another_run_made_meanwhile_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    make(store)
+    (store.folder("hold", KEY) / "bale.txt").unlink()
+    inspect = store_module._inspect
+
+    def slowly(folder: Path, key: str) -> tuple[str | None, Mapping[str, Any]]:
+        found = inspect(folder, key)
+        monkeypatch.setattr(store_module, "_inspect", inspect)
+        assert make(store, b"anew")
+        return found
+
+    monkeypatch.setattr(store_module, "_inspect", slowly)
+    assert store.find("hold", KEY) is None
+    assert not make(store)
+    assert (store.folder("hold", KEY) / "bale.txt").read_bytes() == b"anew"
 
 
 _MAKE_SLOWLY = f"""

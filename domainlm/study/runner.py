@@ -32,6 +32,8 @@ from domainlm.study.workers import Job, Workers
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
+_Jobs = dict[str, tuple[Stage, Job, float]]
+"""By the key of a stage the job that makes it, and when that began."""
 
 
 @dataclass(slots=True)
@@ -168,31 +170,38 @@ class Runner:
         return has_inputs and not any(below.key in coming for below in stage.hints.values())
 
     def _make_together(self, stages: Sequence[Stage], workers: Workers) -> None:
-        waiting = list(stages)
-        jobs: dict[str, tuple[Stage, Job, float]] = {}
+        waiting = {stage.key: stage for stage in stages}
+        jobs: _Jobs = {}
         try:
             while waiting or jobs:
-                coming = {*jobs, *(stage.key for stage in waiting)}
-                for stage in list(waiting):
-                    if self._is_blocked(stage) or self._never_comes(stage, coming):
-                        waiting.remove(stage)
-                        coming.remove(stage.key)
-                    elif self._is_ready(stage, coming):
-                        if self._was_done(stage):
-                            waiting.remove(stage)
-                            coming.remove(stage.key)
-                        elif len(jobs) < workers.size:
-                            waiting.remove(stage)
-                            forget_failure(self.store, stage)
-                            warn_if_begun_elsewhere(self.store, stage, self._titles)
-                            take_observers(self.store, stage)  # of a worker whose run was stopped
-                            jobs[stage.key] = (stage, workers.start(stage), time.monotonic())
-                            _log.info("%s: started", self._titles[stage.key])
-                time.sleep(_POLL_SECONDS)
-                for key in [key for key, (_, job, _) in jobs.items() if job.has_ended()]:
+                self._start_ready(waiting, jobs, workers)
+                for key in _wait_for_any(jobs):
                     self._job_ended(*jobs.pop(key))
         finally:
             workers.stop([job for _, job, _ in jobs.values()])
+
+    def _start_ready(self, waiting: dict[str, Stage], jobs: _Jobs, workers: Workers) -> None:
+        """Start what is ready and not done before, while a worker is free: the store is asked of no more than that."""
+        coming = {*jobs, *waiting}
+        for stage in list(waiting.values()):
+            if len(jobs) >= workers.size:
+                return
+            is_settled = self._is_blocked(stage) or self._never_comes(stage, coming)
+            if not is_settled and not self._is_ready(stage, coming):
+                continue
+            del waiting[stage.key]
+            if is_settled or self._was_done(stage):
+                coming.remove(stage.key)
+            else:
+                jobs[stage.key] = (stage, self._start(stage, workers), time.monotonic())
+
+    def _start(self, stage: Stage, workers: Workers) -> Job:
+        forget_failure(self.store, stage)
+        warn_if_begun_elsewhere(self.store, stage, self._titles)
+        take_observers(self.store, stage)  # of a worker whose run was stopped
+        job = workers.start(stage)
+        _log.info("%s: started", self._titles[stage.key])
+        return job
 
     def _never_comes(self, stage: Stage, coming: Collection[str]) -> bool:
         """Whether an input is missing for good; the stage has failed then."""
@@ -228,6 +237,16 @@ class Runner:
             kind=stage.kind, key=stage.key, folder=artifact.folder, cached=seconds is None, seconds=seconds or 0.0
         )
         self.observers.stage_ended(self.run, info)
+
+
+def _wait_for_any(jobs: _Jobs) -> list[str]:
+    """Keys of the jobs that have ended, once there are some; none where there are no jobs."""
+    while jobs:
+        ended = [key for key, (_, job, _) in jobs.items() if job.has_ended()]
+        if ended:
+            return ended
+        time.sleep(_POLL_SECONDS)
+    return []
 
 
 def _report_problems(artifact: Artifact, title: str) -> None:

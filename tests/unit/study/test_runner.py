@@ -25,7 +25,7 @@ from domainlm.study.making import make_stage
 from domainlm.study.plan import plan_run
 from domainlm.study.runner import Runner
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.store import Store
+from domainlm.study.store import Artifact, Store
 from domainlm.study.workers import Job
 
 STEP = StepInfo(phase="pretrain", step=1, num_steps=9, metrics={"loss": 2.0}, num_tokens=64, seconds=0.1)
@@ -106,6 +106,20 @@ class Here:
 
 
 @dataclass
+class Slow:
+    """A job that has ended when it is asked for the nth time."""
+
+    num_asked: int
+
+    def has_ended(self) -> bool:
+        self.num_asked -= 1
+        return self.num_asked < 0
+
+    def last_words(self) -> str:
+        return "nothing"
+
+
+@dataclass
 class Failing(Here):
     """Workers in which an observer fails, as another process would leave it."""
 
@@ -147,6 +161,31 @@ def test_workers_wait_for_a_hint_only_where_it_comes(runner: Runner) -> None:
     first, second = note("first", {"before": hint}), note("second", {"before": note("never made")})
     make(runner, first, second, hint)
     assert list(runner.artifacts) == [second.key, hint.key, first.key]
+
+
+def test_the_store_is_asked_only_while_a_worker_is_free(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Patient(Here):
+        def start(self, stage: Stage) -> Job:
+            Here.start(self, stage)
+            return Slow(20)
+
+    runner.workers = Patient(runner, size=1)
+    stages = [note(f"stage {number}") for number in range(20)]
+    for done in stages[5:10]:
+        make_stage(done, runner.store, runner.run, runner.observers)
+    asked: list[str] = []
+    find = Store.find
+
+    def counted(store: Store, kind: str, key: str) -> Artifact | None:
+        asked.append(key)
+        return find(store, kind, key)
+
+    monkeypatch.setattr(Store, "find", counted)
+    monkeypatch.setattr("domainlm.study.runner._POLL_SECONDS", 0.0)
+    make(runner, *stages)
+    assert len(runner.artifacts) == 20
+    assert runner.num_cached == 5
+    assert len(asked) <= 20 + 15  # each once, and each that a worker made
 
 
 def test_observers_that_fail_in_workers_are_warned_of_in_the_run(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from domainlm.files import read_json
@@ -64,6 +65,29 @@ class EarlyStops:
 
     def __init__(self) -> None:
         self._courses: dict[str, _Course] = {}
+
+    def rounds(self, cells: Sequence[CellStages], left_out: Callable[[CellStages], None]) -> Iterator[list[CellStages]]:
+        """The next cell of every pretraining that goes on, so that pretrainings are made beside one another.
+
+        Args:
+            cells: all; those that may end early are taken. The caller makes and notes the cells of a round before it
+                asks for the next.
+            left_out: told of each cell that is not made.
+        """
+        courses: dict[int, list[CellStages]] = {}
+        for cell in cells:
+            course = self._course(cell)
+            if course is not None:
+                courses.setdefault(id(course), []).append(cell)
+        for next_ones in zip_longest(*courses.values()):
+            found = []
+            for cell in next_ones:
+                if cell is not None and self.wants(cell):
+                    found.append(cell)
+                elif cell is not None:
+                    left_out(cell)
+            if found:
+                yield found
 
     def wants(self, cell: CellStages) -> bool:
         """Whether a cell is to be made; the log says where it is not."""

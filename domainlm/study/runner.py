@@ -77,23 +77,21 @@ class Runner:
         to_make = [stage for stage in stages if self._wants(stage)]
         for number, stage in enumerate(to_make, start=1):
             self._titles[stage.key] = f"[{number}/{len(to_make)}] {stage.kind}: {stage.label}"
-        may_stop = [cell for cell in graph.cells if self.early_stops.follows(cell)]
         whole: list[CellStages | MeasuredStages] = [*graph.measured]
         whole += [cell for cell in graph.cells if not self.early_stops.follows(cell)]
         sure = {stage.key for cell in whole for stage in cell.ordered()}
         self._make_all([stage for stage in stages if stage.key in sure])
-        left_out = []
-        for cell in may_stop:
-            if self.early_stops.wants(cell):
-                self._make_all(cell.ordered())
+        left_out: list[CellStages] = []
+        for cells in self.early_stops.rounds(graph.cells, left_out.append):
+            self._make_all([stage for cell in cells for stage in cell.ordered()])
+            for cell in cells:
                 self.early_stops.note(cell, self.artifacts)
-            else:
-                left_out.append(cell)
         self.cells = [cell for cell in graph.cells if not any(cell is each for each in left_out)]
         return self.artifacts
 
     def _make_all(self, stages: Sequence[Stage]) -> None:
-        settled = (*self.artifacts, *self.failed, *self.left_out)
+        settled = {*self.artifacts, *self.failed, *self.left_out}
+        stages = list({stage.key: stage for stage in stages}.values())  # cells share some
         waiting = [stage for stage in stages if stage.key not in settled and self._wants(stage)]
         if self.workers is not None:
             self._make_together(waiting, self.workers)

@@ -19,8 +19,9 @@ from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
 from domainlm.study import one_stage
 from domainlm.study.attempts import note_observers, take_observers
+from domainlm.study.early_stop import EarlyStops
 from domainlm.study.files import FileHashes
-from domainlm.study.graph import Graph, build_graph
+from domainlm.study.graph import CellStages, Graph, build_graph
 from domainlm.study.making import make_stage
 from domainlm.study.plan import plan_run
 from domainlm.study.runner import Runner
@@ -241,3 +242,58 @@ def test_what_a_measured_arm_needs_is_made_where_all_others_may_stop_early(
     assert graph.measured
     assert {stage.key for cell in graph.measured for stage in cell.ordered()} == first
     assert {stage.kind for stage in batches[0]} >= {"corpus", "break-up"}
+
+
+def test_pretrainings_that_may_stop_are_made_beside_one_another(
+    tmp_path: Path, runner: Runner, write_ships: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_ships(tmp_path)
+    recipe = RECIPE.replace("scored_steps = [2]", "scored_steps = [1, 2, 3]")
+    (tmp_path / "harbour.toml").write_text(recipe, "utf-8")
+    axes = 'study={axes={"pretraining.optimizer.learning_rate" = [1e-3, 1e-4, 1e-5]}}'
+    registry = load_plugins(candidates=[]).registry
+    loaded = load_recipe(tmp_path / "harbour.toml", [axes, "pretraining.early_stop.patience=1"])
+    graph = build_graph(resolve(loaded, registry), FileHashes(), lambda _: {"torch": "2"})
+    scores = {1e-3: [0.1, 0.2, 0.3, 0.4], 1e-4: [0.2, 0.1], 1e-5: [0.1, 0.2, 0.2]}
+    rounds: list[list[tuple[float, int]]] = []
+
+    def place(cell: CellStages) -> tuple[float, int]:
+        settings = cell.cell.cell.recipe.pretraining
+        return settings.optimizer.learning_rate, settings.last_step
+
+    def noted(stops: EarlyStops, cell: CellStages, artifacts: Mapping[str, Artifact]) -> None:
+        del artifacts
+        course = stops._course(cell)
+        assert course is not None
+        rate, step = place(cell)
+        course.metric = "f1"
+        course.scores.append((step, scores[rate][step - 1]))
+        rounds[-1].append((rate, step))
+
+    def begin(_: Runner, stages: Sequence[Stage]) -> None:
+        del stages
+        rounds.append([])
+
+    monkeypatch.setattr(EarlyStops, "note", noted)
+    monkeypatch.setattr(Runner, "_make_all", begin)
+    runner.run_all(graph)
+    rates = (1e-3, 1e-4, 1e-5)
+    assert rounds[1:] == [
+        [(rate, 1) for rate in rates],
+        [(rate, 2) for rate in rates],
+        [(1e-3, 3), (1e-5, 3)],
+        [(1e-3, 4)],
+    ]
+    assert [place(cell) for cell in runner.cells] == [
+        *((1e-3, 1), (1e-3, 2), (1e-3, 3), (1e-3, 4)),
+        *((1e-4, 1), (1e-4, 2), (1e-5, 1), (1e-5, 2), (1e-5, 3)),
+    ]
+    assert [each["steps_not_made"] for each in runner.early_stops.as_list()] == [[], [3, 4], [4]]
+
+
+@pytest.mark.parametrize("has_workers", [False, True])
+def test_a_stage_that_is_named_twice_is_made_once(runner: Runner, *, has_workers: bool) -> None:
+    runner.workers = Here(runner) if has_workers else None
+    make(runner, note("only"), note("only"))
+    assert len(runner.artifacts) == 1
+    assert runner.num_cached == 0

@@ -18,6 +18,8 @@ from domainlm.study.workers import Job, StageCommand, tail
 
 _POLL_SECONDS = 1.0
 _SECONDS_TO_SAVE = 120.0
+_SECONDS_UNTIL_SEEN = 60.0
+"""As long as a network file system remembers, by its defaults, what was in a folder before another node wrote there."""
 
 
 @dataclass(slots=True)
@@ -26,13 +28,19 @@ class ClusterJob:
 
     job: Any
     _asked: float = 0.0
+    _has_ended: bool = False
+
+    @property
+    def seconds_until_seen(self) -> float:
+        """Other nodes' files show when this one asks the file system's server again."""
+        return _SECONDS_UNTIL_SEEN
 
     def has_ended(self) -> bool:
         """Whether it has; the cluster is asked once a second at most."""
-        if time.monotonic() - self._asked < _POLL_SECONDS:
-            return False
-        self._asked = time.monotonic()
-        return bool(self.job.done())
+        if not self._has_ended and time.monotonic() - self._asked >= _POLL_SECONDS:
+            self._asked = time.monotonic()
+            self._has_ended = bool(self.job.done())
+        return self._has_ended
 
     def last_words(self) -> str:
         """Its state, and the end of what it wrote."""

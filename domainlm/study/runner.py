@@ -32,8 +32,20 @@ from domainlm.study.workers import Job, Workers
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
-_Jobs = dict[str, tuple[Stage, Job, float]]
-"""By the key of a stage the job that makes it, and when that began."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A job on a stage, when it began, and when it was first seen to have ended."""
+
+    stage: Stage
+    job: Job
+    started: float
+    ended: float | None = None
+
+
+_Jobs = dict[str, _Running]
+"""By the key of the stage."""
 
 
 @dataclass(slots=True)
@@ -173,10 +185,10 @@ class Runner:
         try:
             while waiting or jobs:
                 self._start_ready(waiting, jobs, workers)
-                for key in _wait_for_any(jobs):
-                    self._job_ended(*jobs.pop(key))
+                for key in self._wait_for_any(jobs):
+                    self._job_ended(jobs.pop(key))
         finally:
-            workers.stop([job for _, job, _ in jobs.values()])
+            workers.stop([running.job for running in jobs.values()])
 
     def _start_ready(self, waiting: dict[str, Stage], jobs: _Jobs, workers: Workers) -> None:
         """Start what is ready and not done before, while a worker is free: the store is asked of no more than that."""
@@ -191,7 +203,7 @@ class Runner:
             if is_settled or self._was_done(stage):
                 coming.remove(stage.key)
             else:
-                jobs[stage.key] = (stage, self._start(stage, workers), time.monotonic())
+                jobs[stage.key] = _Running(stage, self._start(stage, workers), time.monotonic())
 
     def _start(self, stage: Stage, workers: Workers) -> Job:
         forget_failure(self.store, stage)
@@ -210,13 +222,34 @@ class Runner:
             return True
         return False
 
-    def _job_ended(self, stage: Stage, job: Job, started: float) -> None:
+    def _wait_for_any(self, jobs: _Jobs) -> list[str]:
+        """Keys of the jobs that have come to something, once there are some; none where there are no jobs."""
+        while jobs:
+            settled = [key for key, running in jobs.items() if self._is_settled(running)]
+            if settled:
+                return settled
+            time.sleep(_POLL_SECONDS)
+        return []
+
+    def _is_settled(self, running: _Running) -> bool:
+        """Whether a job has ended and what it left is there, or has had the time to show."""
+        if not running.job.has_ended():
+            return False
+        running.ended = running.ended or time.monotonic()
+        if time.monotonic() - running.ended >= running.job.seconds_until_seen:
+            return True
+        stage = running.stage
+        self.store.look_again(stage.kind)
+        return self.store.find(stage.kind, stage.key) is not None or failure_of(self.store, stage) is not None
+
+    def _job_ended(self, running: _Running) -> None:
+        stage = running.stage
         self.observers.repeat(take_observers(self.store, stage))
         artifact = self.store.find(stage.kind, stage.key)
         if artifact is None:
-            self._failed(stage, failure_of(self.store, stage) or job.last_words())
+            self._failed(stage, failure_of(self.store, stage) or running.job.last_words())
         else:
-            seconds = time.monotonic() - started
+            seconds = time.monotonic() - running.started
             _log.info("%s: done in %.1f s", self._titles[stage.key], seconds)
             self._ended(stage, artifact, seconds)
 
@@ -235,16 +268,6 @@ class Runner:
             kind=stage.kind, key=stage.key, folder=artifact.folder, cached=seconds is None, seconds=seconds or 0.0
         )
         self.observers.stage_ended(self.run, info)
-
-
-def _wait_for_any(jobs: _Jobs) -> list[str]:
-    """Keys of the jobs that have ended, once there are some; none where there are no jobs."""
-    while jobs:
-        ended = [key for key, (_, job, _) in jobs.items() if job.has_ended()]
-        if ended:
-            return ended
-        time.sleep(_POLL_SECONDS)
-    return []
 
 
 def _report_problems(artifact: Artifact, title: str) -> None:

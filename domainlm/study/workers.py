@@ -23,6 +23,10 @@ _LAST_CHARACTERS = 500
 class Job(Protocol):
     """A worker at work on a stage."""
 
+    @property
+    def seconds_until_seen(self) -> float:
+        """How long after its end what it made may still be hidden from us."""
+
     def has_ended(self) -> bool:
         """Whether it has."""
 
@@ -79,6 +83,11 @@ class LocalJob:
     process: subprocess.Popen[bytes]
     log: Path
     device: int | None = None
+
+    @property
+    def seconds_until_seen(self) -> float:
+        """This machine sees at once what it writes."""
+        return 0.0
 
     def has_ended(self) -> bool:
         """Whether it has."""

@@ -18,7 +18,8 @@ from domainlm.plugin.provider import Provider
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
 from domainlm.study import one_stage
-from domainlm.study.attempts import note_observers, take_observers
+from domainlm.study.attempts import note_failure, note_observers, take_observers
+from domainlm.study.cluster import ClusterJob
 from domainlm.study.early_stop import EarlyStops
 from domainlm.study.files import FileHashes
 from domainlm.study.graph import CellStages, Graph, build_graph
@@ -81,8 +82,11 @@ def note(name: str, hinted: Mapping[str, Stage] | None = None, **inputs: Stage) 
     return Note(label=name, name=name, inputs=inputs, hinted=hinted or {})
 
 
+@dataclass
 class Ended:
-    """A job that is done at once."""
+    """A job that is done at once; what it made may be hidden for a while."""
+
+    seconds_until_seen: float = 0.0
 
     def has_ended(self) -> bool:
         return True
@@ -111,6 +115,7 @@ class Slow:
     """A job that has ended when it is asked for the nth time."""
 
     num_asked: int
+    seconds_until_seen: float = 0.0
 
     def has_ended(self) -> bool:
         self.num_asked -= 1
@@ -187,6 +192,73 @@ def test_the_store_is_asked_only_while_a_worker_is_free(runner: Runner, monkeypa
     assert len(runner.artifacts) == 20
     assert runner.num_cached == 5
     assert len(asked) <= 20 + 15  # each once, and each that a worker made
+
+
+@dataclass
+class OnAnotherNode(Here):
+    """Workers whose artifacts a cached folder hides from the store for a while; some fail."""
+
+    seconds_until_seen: float = 60.0
+    failing: str = ""
+
+    def start(self, stage: Stage) -> Job:
+        if stage.label == self.failing:
+            note_failure(self.runner.store, stage, "the sea was rough")
+        else:
+            Here.start(self, stage)
+        return Ended(self.seconds_until_seen)
+
+
+@pytest.fixture
+def hidden_for_five_looks(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    looks: dict[str, int] = {}
+    find = Store.find
+
+    def late(store: Store, kind: str, key: str) -> Artifact | None:
+        found = find(store, kind, key)
+        looks[key] = looks.get(key, 0) + (found is not None)
+        return found if looks[key] > 5 else None
+
+    monkeypatch.setattr(Store, "find", late)
+    monkeypatch.setattr("domainlm.study.runner._POLL_SECONDS", 0.01)
+    return looks
+
+
+@pytest.mark.usefixtures("hidden_for_five_looks")
+def test_what_another_node_made_is_waited_for(runner: Runner) -> None:
+    runner.workers = OnAnotherNode(runner)
+    parent = note("parent")
+    make(runner, parent, note("heir", parent=parent))
+    assert len(runner.artifacts) == 2
+    assert not runner.failed
+
+
+@pytest.mark.usefixtures("hidden_for_five_looks")
+def test_it_is_not_waited_for_on_this_machine_nor_where_the_stage_says_that_it_failed(runner: Runner) -> None:
+    stage = note("stage")
+    runner.workers = OnAnotherNode(runner, seconds_until_seen=0.0)
+    make(runner, stage)
+    assert runner.failed == {stage.key: "nothing"}
+    other = note("other")
+    runner.workers = OnAnotherNode(runner, failing="other")
+    make(runner, other)
+    assert runner.failed[other.key] == "the sea was rough"
+
+
+def test_jobs_of_a_cluster_stay_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Done:
+        num_asked = 0
+
+        def done(self) -> bool:
+            self.num_asked += 1
+            return self.num_asked > 1
+
+    monkeypatch.setattr("domainlm.study.cluster._POLL_SECONDS", 0.0)
+    done = Done()
+    job = ClusterJob(done)
+    assert [job.has_ended() for _ in range(4)] == [False, True, True, True]
+    assert done.num_asked == 2
+    assert job.seconds_until_seen == 60.0
 
 
 def test_observers_that_fail_in_workers_are_warned_of_in_the_run(

@@ -158,6 +158,7 @@ def build_corpus(
     _refuse_finished(out)
     hashes = FileHashes(out / "input-hashes.json")
     files = InputFile.all_of(order.files, hashes)
+    hashes.save()
     preparation = corpus_preparation(
         order.spec,
         order.settings,

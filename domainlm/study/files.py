@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from pathlib import Path
+
+from filelock import FileLock
 
 from domainlm.files import read_json, sha256_of, write_json
 
+_log = logging.getLogger(__name__)
+_SECONDS_PER_SAVE = 30.0
+
 
 class FileHashes:
-    """Hashes of input files, remembered by path, size and time of change so that large corpora are read once."""
+    """Hashes of input files, remembered by path, size and time of change so that large corpora are read once.
+
+    Args:
+        cache: the file that remembers them, which processes may share; none where its folder is not there.
+    """
 
     def __init__(self, cache: Path | None = None) -> None:
         self._cache = cache
-        self._known: dict[str, str] = {}
-        if cache is not None:
-            try:
-                content = read_json(cache)
-            except (OSError, ValueError):
-                content = {}
-            if isinstance(content, dict):
-                self._known = {str(key): str(value) for key, value in content.items()}
+        self._known = {} if cache is None else _read(cache)
+        self._has_news = False
+        self._saved = time.monotonic()
 
     def of(self, path: Path) -> str:
         """The sha256 of `path`'s bytes, in hexadecimal."""
@@ -27,6 +33,32 @@ class FileHashes:
         stamp = f"{path.absolute()}|{facts.st_size}|{facts.st_mtime_ns}"
         if stamp not in self._known:
             self._known[stamp] = sha256_of(path)
-            if self._cache is not None:
-                write_json(self._cache, dict(sorted(self._known.items())))
+            self._has_news = True
+            if time.monotonic() - self._saved >= _SECONDS_PER_SAVE:
+                self.save()
         return self._known[stamp]
+
+    def save(self) -> None:
+        """Write what is new, if its folder is there, and keep what other processes have written meanwhile.
+
+        Call it when all files are read; in between that is done now and then.
+        """
+        self._saved = time.monotonic()
+        if self._cache is None or not self._has_news or not self._cache.parent.is_dir():
+            return
+        try:
+            with FileLock(f"{self._cache}.lock"):
+                self._known = _read(self._cache) | self._known
+                write_json(self._cache, dict(sorted(self._known.items())))
+        except PermissionError as error:  # another's store: looking into it needs no right to write
+            _log.debug("hashes of input files are not remembered: %s", error)
+        else:
+            self._has_news = False
+
+
+def _read(cache: Path) -> dict[str, str]:
+    try:
+        content = read_json(cache)
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}

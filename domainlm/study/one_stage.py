@@ -26,6 +26,7 @@ def make_one(
     """
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
     planned.store.prepare()
+    planned.hashes.save()
     stages = planned.graph.ordered()
     found = [stage for stage in stages if stage.key.startswith(key)]
     if len(found) != 1:

@@ -24,13 +24,14 @@ from domainlm.study.store import Store
 class PlannedRun:
     """A recipe that is checked and turned into stages; nothing has run yet.
 
-    `wanted` are the keys of the stages to make; None: all.
+    `hashes` are those of the input files; `wanted` are the keys of the stages to make; None: all.
     """
 
     resolved: Resolved
     graph: Graph
     lock: Mapping[str, Any]
     store: Store
+    hashes: FileHashes
     wanted: frozenset[str] | None = None
 
     def stages(self) -> list[Stage]:
@@ -59,15 +60,18 @@ def plan_run(
 
     Raises:
         UserError: anything wrong with the recipe, its inputs or the folders.
+
+    Nothing is written but hashes of input files, and those only where the store is there.
     """
     registry = plugins.registry
     resolved = resolve_recipe(recipe, overrides, plugins)
     folder = Store(store if store is not None else out / "artifacts")
-    hashes = FileHashes(folder.root / "input-hashes.json" if folder.root.is_dir() else None)
+    hashes = FileHashes(folder.root / "input-hashes.json")
     graph = build_graph(resolved, hashes, hardware_identity)
     hardware = hardware_identity(resolved.loaded.recipe.runtime)
     lock = lock_record(resolved, registry, hashes.of, hardware)
-    return PlannedRun(resolved, graph, lock, folder, stages_of(only, graph, resolved) if only else None)
+    hashes.save()
+    return PlannedRun(resolved, graph, lock, folder, hashes, stages_of(only, graph, resolved) if only else None)
 
 
 def resolve_recipe(recipe: str | Path, overrides: Sequence[str], plugins: LoadedPlugins) -> Resolved:

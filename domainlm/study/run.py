@@ -98,6 +98,7 @@ def _run_study(
     Store(out).prepare()
     with _only_run_in(out):
         planned.store.prepare()
+        planned.hashes.save()  # the store was not there before a first run; its workers need not read all again
         _check_same_recipe(out, planned.resolved)
         remember_call(out, planned.resolved.loaded.path, store, overrides)
         info = RunInfo(

@@ -98,6 +98,7 @@ def finished(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_leaves_scores_report_models_and_logs(finished: Path) -> None:
+    assert json.loads((finished / "artifacts" / "input-hashes.json").read_text(encoding="utf-8"))
     results = json.loads((finished / "results.json").read_text(encoding="utf-8"))
     rows = results["rows"]
     scored = {

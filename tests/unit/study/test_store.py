@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainlm.errors import StorageError
+from domainlm.study import files as files_module
 from domainlm.study import store as store_module
 from domainlm.study.files import FileHashes
 from domainlm.study.stage import Stage, StageContext
@@ -181,12 +183,57 @@ def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatc
     cache = tmp_path / "hashes.json"
     # FIPS 180-2, appendix B.1: the hash of "abc".
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert FileHashes(cache).of(path) == expected
+    hashes = FileHashes(cache)
+    assert hashes.of(path) == expected
+    hashes.save()
     with monkeypatch.context() as patched:
         patched.setattr("domainlm.study.files.sha256_of", lambda _: pytest.fail("hashed again"))
         assert FileHashes(cache).of(path) == expected
     path.write_bytes(b"abcd")
     assert FileHashes(cache).of(path) != expected
+
+
+def test_hashes_are_written_once_and_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    write = files_module.write_json
+
+    def counted(path: Path, content: dict[str, str]) -> None:
+        written.append(len(content))
+        write(path, content)
+
+    monkeypatch.setattr(files_module, "write_json", counted)
+    hashes = FileHashes(tmp_path / "hashes.json")
+    paths = [tmp_path / f"{number}.txt" for number in range(20)]
+    for path in paths:
+        path.write_text(path.name, "utf-8")
+    for path in paths[:10]:
+        hashes.of(path)
+    assert written == []
+    monkeypatch.setattr(files_module, "_SECONDS_PER_SAVE", 0.0)
+    hashes.of(paths[10])
+    assert written == [11]
+    monkeypatch.setattr(files_module, "_SECONDS_PER_SAVE", 30.0)
+    for path in paths:
+        hashes.of(path)
+    hashes.save()
+    hashes.save()
+    assert written == [11, 20]
+
+
+def test_hashes_of_two_processes_are_merged_and_none_make_a_folder(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_text(name, "utf-8")
+    cache = tmp_path / "store" / "hashes.json"
+    first, second = FileHashes(cache), FileHashes(cache)
+    first.of(tmp_path / "a")
+    second.of(tmp_path / "b")
+    first.save()
+    assert not cache.parent.exists()
+    cache.parent.mkdir()
+    first.save()
+    second.save()
+    remembered = json.loads(cache.read_text("utf-8"))
+    assert sorted(stamp.partition("|")[0] for stamp in remembered) == [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
 @dataclass(frozen=True, kw_only=True)

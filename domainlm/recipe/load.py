@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +45,12 @@ class LoadedRecipe:
     cells: tuple[Cell, ...]
     source: RecipeSource
     overrides: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the recipe says with all that it extends, `--set` and the environment: as it was when loaded."""
+        text = json.dumps(self.source.tables, sort_keys=True, ensure_ascii=False, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_given(given: str | Path, overrides: Sequence[str], registry: Registry) -> LoadedRecipe:

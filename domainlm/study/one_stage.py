@@ -11,6 +11,7 @@ from domainlm.plugin.manager import LoadedPlugins
 from domainlm.study.attempts import is_of_the_machine, message_of, note_failure, note_observers
 from domainlm.study.making import make_stage
 from domainlm.study.plan import plan_run
+from domainlm.study.status import has_changed
 
 
 def make_one(
@@ -21,7 +22,8 @@ def make_one(
     Observers hear of its steps and checkpoints; of the run's and the stage's end they hear in the process of the run.
 
     Raises:
-        StudyError: there is no such stage in the run as this machine plans it, or an input is not there yet.
+        StudyError: there is no such stage in the run as this machine plans it, maybe since the recipe has changed; or
+            an input is not there yet.
         Exception: what the stage fails with, which is noted in the store.
     """
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
@@ -29,14 +31,22 @@ def make_one(
     planned.hashes.save()
     stages = planned.graph.ordered()
     found = [stage for stage in stages if stage.key.startswith(key)]
+    if not found and has_changed(out, planned.resolved.loaded):
+        raise StudyError(
+            "the recipe has changed since this run began, and this stage is none of its stages any more",
+            where=recipe,
+            given=key,
+            remedy="when the run has ended, run the same command again: what is done is kept; leave a recipe alone "
+            "while it runs, and try changes on a copy",
+        )
     if len(found) != 1:
         raise StudyError(
             "no such stage" if not found else "several stages begin so",
             where=recipe,
             given=key,
-            remedy="name one that `domainlm run --dry-run` lists; what they are depends on the kind of device, torch's "
-            "version and the number of threads: start runs from a machine like those of their workers, and set "
-            "runtime.num_threads",
+            remedy="name one that `domainlm run --dry-run` lists; what they are depends on the input files, the kind "
+            "of device, torch's version and, on a CPU, the number of threads: start runs from a machine like those of "
+            "their workers, and set runtime.num_threads",
         )
     (stage,) = found
     for below in stage.inputs.values():

@@ -100,7 +100,7 @@ def _run_study(
         planned.store.prepare()
         planned.hashes.save()  # the store was not there before a first run; its workers need not read all again
         _check_same_recipe(out, planned.resolved)
-        remember_call(out, planned.resolved.loaded.path, store, overrides)
+        remember_call(out, planned.resolved.loaded, store, overrides)
         info = RunInfo(
             name=planned.resolved.loaded.recipe.name,
             recipe_path=planned.resolved.loaded.path,

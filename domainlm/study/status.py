@@ -12,6 +12,7 @@ from typing import Any
 from domainlm.errors import DataError
 from domainlm.files import read_json, write_json
 from domainlm.plugin.manager import LoadedPlugins
+from domainlm.recipe.load import LoadedRecipe
 from domainlm.study.attempts import failure_of, has_begun, is_being_made
 from domainlm.study.duration import duration
 from domainlm.study.plan import plan_run
@@ -55,15 +56,24 @@ def stage_states(
     return [_state(planned.store, stage) for stage in planned.graph.ordered()]
 
 
-def remember_call(out: Path, recipe: Path, store: Path | None, overrides: Sequence[str]) -> None:
-    """Keep in OUT how its run was called, relative to OUT."""
+def remember_call(out: Path, recipe: LoadedRecipe, store: Path | None, overrides: Sequence[str]) -> None:
+    """Keep in OUT how its run was called, relative to OUT, and the hash of its recipe."""
     call = read_json(out / _CALL)
     call |= {
-        "recipe": os.path.relpath(recipe, out),
+        "recipe": os.path.relpath(recipe.path, out),
+        "sha256": recipe.sha256,
         "store": None if store is None else os.path.relpath(store, out),
         "set": list(overrides),
     }
     write_json(out / _CALL, call)
+
+
+def has_changed(out: Path, recipe: LoadedRecipe) -> bool:
+    """Whether a recipe says something else than when the last run into OUT began; False where none did."""
+    try:
+        return bool(read_json(out / _CALL)["sha256"] != recipe.sha256)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read_call(out: Path, store: Path | None, overrides: Sequence[str]) -> Call:

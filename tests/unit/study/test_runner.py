@@ -11,6 +11,8 @@ import pytest
 
 from domainlm import hookimpl
 from domainlm.api import RunInfo, StepInfo
+from domainlm.errors import StudyError
+from domainlm.files import write_json
 from domainlm.plugin import load_plugins
 from domainlm.plugin.discovery import Candidate
 from domainlm.plugin.observers import ObserverFailure, Observers
@@ -27,6 +29,7 @@ from domainlm.study.making import make_stage
 from domainlm.study.plan import plan_run
 from domainlm.study.runner import Runner
 from domainlm.study.stage import Stage, StageContext
+from domainlm.study.status import remember_call
 from domainlm.study.store import Artifact, Store
 from domainlm.study.workers import Job
 
@@ -369,3 +372,25 @@ def test_a_stage_that_is_named_twice_is_made_once(runner: Runner, *, has_workers
     make(runner, note("only"), note("only"))
     assert len(runner.artifacts) == 1
     assert runner.num_cached == 0
+
+
+def test_a_worker_says_that_the_recipe_has_changed(tmp_path: Path, write_ships: Callable[[Path], None]) -> None:
+    write_ships(tmp_path)
+    recipe, out, plugins = tmp_path / "harbour.toml", tmp_path / "out", load_plugins(candidates=[])
+    recipe.write_text(RECIPE, "utf-8")
+    planned = plan_run(recipe, out=out, store=None, overrides=(), plugins=plugins)
+    stage = next(stage for stage in planned.graph.ordered() if stage.kind == "vocabulary")
+
+    def worker(key: str) -> None:
+        one_stage.make_one(recipe, key, out=out, store=None, overrides=(), plugins=plugins)
+
+    write_json(out / ".recipe.json", {"name": "harbour"})
+    remember_call(out, planned.resolved.loaded, None, ())
+    with pytest.raises(StudyError, match="no such stage"):
+        worker("f" * 64)
+    recipe.write_text(f"# a word more\n{RECIPE}", "utf-8")
+    with pytest.raises(StudyError, match="no such stage"):
+        worker("f" * 64)
+    recipe.write_text(RECIPE.replace("size = 60", "size = 61"), "utf-8")
+    with pytest.raises(StudyError, match="the recipe has changed since this run began"):
+        worker(stage.key)

@@ -36,7 +36,7 @@ spec = "core/text"
 files = ["text.txt"]
 held_out_share = 0.3
 [pretraining]
-num_steps = 2
+num_steps = 3
 num_steps_per_score = 1
 scored_steps = [1]
 early_stop = { task = "weather" }
@@ -54,7 +54,7 @@ files = { train = ["words.tsv"], dev = ["words.tsv"], test = ["words.tsv"] }
 device = "cpu"
 num_threads = 1
 [study.axes]
-"pretraining.num_steps" = [0, 2]
+"pretraining.num_steps" = [0, 3]
 """
 _WORDS = "Fog\tB-weather\nat\tO\nOslo\tO\n\nRain\tB-weather\nat\tO\nCork\tI-port\n"  # I-port begins: noted as a problem
 _FIELDS_OF_OTHER_LOGS = {

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from domainlm.api import RunSummary, StageInfo, StepInfo
     from domainlm.plugin.marker import hookimpl
-    from domainlm.study.transfer import Budget, TransferResult
+    from domainlm.study.transfer import TransferResult
+    from domainlm.study.transfer_recipe import Budget
     from domainlm.tasks.load import LoadedModel
 
 __version__ = "0.1.0"
@@ -200,7 +201,7 @@ def __getattr__(name: str) -> object:
 
         return hookimpl
     if name == "Budget":
-        from domainlm.study.transfer import Budget
+        from domainlm.study.transfer_recipe import Budget
 
         return Budget
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,11 +13,9 @@ from typing import Any
 
 import domainlm
 from domainlm.api import RunInfo, RunSummary, Score, StageInfo, StepInfo
-from domainlm.errors import ModelError, UserError
+from domainlm.errors import UserError
 from domainlm.files import read_json, write_whole
 from domainlm.interop.export import Exported, export_huggingface
-from domainlm.interop.importing import looks_like_a_name
-from domainlm.interop.read import kind_of
 from domainlm.plugin.discovery import Candidate, installed_candidates
 from domainlm.plugin.manager import load_plugins
 from domainlm.plugin.marker import hookimpl
@@ -29,41 +27,11 @@ from domainlm.study.card import model_card
 from domainlm.study.models import LANGUAGE_MODEL, copied_models, folder_name
 from domainlm.study.results import score_of
 from domainlm.study.run import run_recipe
+from domainlm.study.transfer_recipe import Budget, PathLike, transfer_recipe
 
 _RECIPE = "transfer.toml"
-_MOST_STEPS = 10_000_000
-_DEFAULTS: Mapping[str, Any] = {"second_objective": "none", "num_sequences_per_step": 64, "max_tokens": 128}
 
-PathLike = str | os.PathLike[str]
 Told = StepInfo | StageInfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """How much to pretrain. Give one of the three.
-
-    Attributes:
-        steps: optimizer steps.
-        tokens: slots for sub-tokens, padding included; rounded down to whole steps.
-        minutes: of pretraining, as `pretraining.max_minutes` of a recipe: how far one gets depends on the machine.
-
-    Example:
-        import domainlm
-
-        budget = domainlm.Budget(tokens=1_000_000)
-    """
-
-    steps: int | None = None
-    tokens: int | None = None
-    minutes: float | None = None
-
-    def limits(self, num_tokens_per_step: int) -> dict[str, Any]:
-        """As keys of [pretraining]; raises `UserError` where not exactly one limit is given."""
-        if sum(limit is not None for limit in (self.steps, self.tokens, self.minutes)) != 1:
-            raise UserError("give one of steps, tokens and minutes", where="budget", given=self)
-        if self.minutes is not None:
-            return {"num_steps": _MOST_STEPS, "max_minutes": float(self.minutes)}
-        return {"num_steps": self.steps if self.tokens is None else self.tokens // num_tokens_per_step}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +156,7 @@ def transfer(
     path = folder / _RECIPE
     recipe = {
         "name": folder_name(folder.name),
-        **_recipe(base, corpus, budget, vocabulary, tasks, general, settings or {}),
+        **transfer_recipe(base, corpus, budget, vocabulary, tasks, general, settings or {}),
     }
     if grid is not None:
         recipe["parallel"] = dict(grid)
@@ -240,56 +208,6 @@ def _interrupt() -> None:
         signal.raise_signal(signal.SIGINT)
     else:
         raise KeyboardInterrupt
-
-
-def _recipe(
-    base: PathLike | None,
-    corpus: PathLike | Sequence[PathLike] | Mapping[str, Any],
-    budget: Budget | int,
-    vocabulary: PathLike | int | Mapping[str, Any] | None,
-    tasks: Sequence[Mapping[str, Any]],
-    general: PathLike | Mapping[str, Any] | None,
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    given = Budget(steps=budget) if isinstance(budget, int) else budget
-    shape = {key: settings.get(f"pretraining.{key}", value) for key, value in _DEFAULTS.items()}
-    limits = given.limits(shape["num_sequences_per_step"] * shape["max_tokens"])
-    recipe: dict[str, Any] = {
-        "start": _start(base),
-        "corpus": _text(corpus),
-        "pretraining": {**_DEFAULTS, **limits},
-        "tasks": list(tasks),
-    }
-    if general is not None:
-        recipe["general"] = {"held_out_share": 0.5, **_text(general)}
-    if vocabulary is not None:
-        recipe["vocabulary"] = _vocabulary(vocabulary)
-    return recipe
-
-
-def _start(base: PathLike | None) -> dict[str, Any]:
-    if base is None:
-        return {"kind": "random"}
-    path = Path(base)
-    if path.exists():
-        return {"kind": kind_of(path), "path": path}
-    if not looks_like_a_name(str(base)):
-        raise ModelError("no such model", where="base", given=str(base))
-    return {"kind": "huggingface", "hub": str(base)}
-
-
-def _text(corpus: PathLike | Sequence[PathLike] | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(corpus, Mapping):
-        return dict(corpus)
-    return {"spec": "core/text", "files": [corpus] if isinstance(corpus, str | os.PathLike) else list(corpus)}
-
-
-def _vocabulary(vocabulary: PathLike | int | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(vocabulary, Mapping):
-        return dict(vocabulary)
-    if isinstance(vocabulary, int):
-        return {"spec": "core/wordpiece", "size": vocabulary}
-    return {"spec": "core/file", "file": vocabulary}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever tables hold

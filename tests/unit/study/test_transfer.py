@@ -173,5 +173,7 @@ def test_a_score_is_of_one_protocol_and_a_mean_over_seeds(tmp_path: Path) -> Non
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="one of steps, tokens and minutes"):
         adapt(data, tmp_path / "out", budget=Budget(steps=3, tokens=4))
+    with pytest.raises(UserError, match=r"budget\.tokens: fewer tokens than one step(.|\n)*from 64: "):
+        adapt(data, tmp_path / "out", budget=Budget(tokens=63))
     with pytest.raises(ModelError, match="no such model"):
         adapt(data, tmp_path / "out", base=tmp_path / "nowhere")

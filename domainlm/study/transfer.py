@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from domainlm.study.models import LANGUAGE_MODEL, copied_models, folder_name
 from domainlm.study.results import score_of
 from domainlm.study.run import run_recipe
 from domainlm.study.transfer_recipe import Budget, PathLike, transfer_recipe
+from domainlm.train.signals import interrupt
 
 _RECIPE = "transfer.toml"
 
@@ -199,15 +198,7 @@ class _Follower:
             self._progress(told)
         if self._cancelled is not None and self._cancelled() and not self.has_cancelled:
             self.has_cancelled = True
-            _interrupt()
-
-
-def _interrupt() -> None:
-    """As Ctrl-C does, so that the step in work is saved, by all ranks; another thread than the main one just stops."""
-    if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
-        signal.raise_signal(signal.SIGINT)
-    else:
-        raise KeyboardInterrupt
+            interrupt()
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever tables hold

@@ -38,15 +38,18 @@ class DeferredSignal:
     def deliver(self, number: int = 0) -> None:
         """Let the waiting signal have the effect it would have had; returns where there is none.
 
+        It also returns where the program's own handler does, which may only take note: then no signal waits any more.
+
         Args:
-            number: a signal that another rank received, which has its effect here too.
+            number: a signal that any rank received, which has its effect on all of them.
 
         Raises:
-            KeyboardInterrupt: for SIGINT of another rank; `Terminated` for its SIGTERM.
+            KeyboardInterrupt: for SIGINT, where several ranks have to stop together; `Terminated` for SIGTERM.
         """
-        if self._deliver is not None:
-            self._deliver()
-        elif number:
+        deliver, self._deliver, self.number = self._deliver, None, 0
+        if deliver is not None:
+            deliver()
+        if number and (deliver is None or not self._is_alone):
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     @contextmanager
@@ -80,10 +83,24 @@ class DeferredSignal:
 
         is_second, self.number, self._deliver = self.received, number, deliver
         if self._is_alone and (is_second or self._is_immediate):
-            deliver()
+            self.deliver()
 
 
+_deferring: list[DeferredSignal] = []
 _heeding: list[DeferredSignal] = []
+
+
+def interrupt() -> None:
+    """Stop as Ctrl-C does, also where the program has a handler of its own: after the step in work, which is saved.
+
+    All ranks stop at the same step. Where nothing is trained, and in another thread than the main one, it is at once.
+
+    Raises:
+        KeyboardInterrupt: where it is at once.
+    """
+    if not _deferring or threading.current_thread() is not threading.main_thread():
+        raise KeyboardInterrupt
+    _deferring[-1].defer(signal.SIGINT, None, None)
 
 
 def heed_signals() -> None:
@@ -113,8 +130,10 @@ def deferred_signals(*, is_alone: bool = True) -> Iterator[DeferredSignal]:
     taken = [number for number, handler in before.items() if callable(handler)]
     for number in taken:
         signal.signal(number, lambda signum, frame: deferred.defer(signum, frame, before[signal.Signals(signum)]))
+    _deferring.append(deferred)
     try:
         yield deferred
     finally:
+        _deferring.remove(deferred)
         for number in taken:
             signal.signal(number, before[number])

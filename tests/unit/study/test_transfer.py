@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,20 @@ def test_a_cancelled_one_goes_on(
         assert (whole.models[name] / "model.safetensors").read_bytes() == (
             first[0].models[name] / "model.safetensors"
         ).read_bytes()
+
+
+def test_a_handler_of_the_program_does_not_keep_it_from_being_cancelled(data: Path, tmp_path: Path) -> None:
+    steps: list[StepInfo | StageInfo] = []
+    is_stopping: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: is_stopping.append(number))
+    try:
+        progress = {"progress": steps.append, "cancelled": lambda: any(isinstance(each, StepInfo) for each in steps)}
+        stopped = adapt(data, tmp_path / "ships", tasks=(), **progress)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (stopped.status, is_stopping) == ("cancelled", [])
+    assert sum(isinstance(each, StepInfo) for each in steps) == 1
+    assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
 
 
 def test_a_budget_in_minutes_decides_the_steps_once(data: Path, tmp_path: Path) -> None:

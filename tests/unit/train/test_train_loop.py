@@ -395,6 +395,19 @@ def test_ctrl_c_finishes_the_step_and_saves(bench: Bench, tmp_path: Path, make_r
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
 
 
+def test_a_handler_that_returns_costs_one_checkpoint(bench: Bench, tmp_path: Path, make_recorder: Make) -> None:
+    calls: list[int] = []
+    recorder = make_recorder({1: _interrupt})
+    before = signal.signal(signal.SIGINT, lambda number, _: calls.append(number))
+    try:
+        bench.run(tmp_path, observer=recorder, num_steps_per_checkpoint=NUM_STEPS)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert calls == [signal.SIGINT]
+    assert [info.step for info in recorder.checkpoints] == [1, NUM_STEPS]
+
+
 def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end(
     bench: Bench, tmp_path: Path, make_recorder: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

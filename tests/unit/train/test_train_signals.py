@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from domainlm.errors import Terminated
-from domainlm.train.signals import deferred_signals
+from domainlm.train.signals import deferred_signals, interrupt
 
 
 @pytest.fixture
@@ -26,6 +26,8 @@ def test_a_handler_of_the_program_is_called_when_delivered(term: list[int]) -> N
         signals.deliver()
         signal.raise_signal(signal.SIGTERM)
         assert (signals.received, term) == (True, [])
+        signals.deliver(signals.number)
+        assert (signals.received, term) == (False, [signal.SIGTERM])
         signals.deliver()
         assert term == [signal.SIGTERM]
     signal.raise_signal(signal.SIGTERM)
@@ -35,7 +37,7 @@ def test_a_handler_of_the_program_is_called_when_delivered(term: list[int]) -> N
 def test_within_immediate_nothing_waits(term: list[int]) -> None:
     with deferred_signals() as signals, signals.immediate():
         signal.raise_signal(signal.SIGTERM)
-        assert term == [signal.SIGTERM]
+        assert (signals.received, term) == (False, [signal.SIGTERM])
 
 
 def test_one_that_waits_is_delivered_on_entering_immediate() -> None:
@@ -75,7 +77,8 @@ def test_one_of_several_ranks_never_stops_at_once(term: list[int]) -> None:
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
         assert (signals.number, term) == (signal.SIGTERM, [])
-        signals.deliver(signal.SIGTERM)
+        with pytest.raises(Terminated):  # as the others do, whose handlers were not called
+            signals.deliver(signal.SIGTERM)
     assert term == [signal.SIGTERM]
 
 
@@ -84,3 +87,20 @@ def test_a_signal_of_another_rank_has_its_effect_here(number: signal.Signals, ki
     with deferred_signals(is_alone=False) as signals, pytest.raises(kind) as caught:
         signals.deliver(number)
     assert caught.type is kind
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_an_interruption_waits_and_needs_no_handler_of_the_program(is_alone: bool) -> None:
+    calls: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: calls.append(number))
+    try:
+        with deferred_signals(is_alone=is_alone) as signals:
+            interrupt()
+            assert signals.number == signal.SIGINT
+            with pytest.raises(KeyboardInterrupt):
+                signals.deliver(signals.number)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert calls == []

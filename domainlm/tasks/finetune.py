@@ -31,7 +31,8 @@ from domainlm.tasks.token.task import TokenTask
 from domainlm.tasks.trained import TrainedModel, share_rows, trained_model
 from domainlm.train.checkpoints.runs import remove_checkpoints
 from domainlm.train.checkpoints.together import all_or_none
-from domainlm.train.loop import LoopSettings, train
+from domainlm.train.loop import train
+from domainlm.train.loop_settings import LoopSettings
 from domainlm.train.milestones import KeepBest
 from domainlm.train.observer import Observer
 from domainlm.train.runtime import open_device

@@ -36,7 +36,8 @@ from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, pretr
 from domainlm.train.freezing import embeddings_first, freeze
 from domainlm.train.grid import build_grid_worker, needs_grid_worker, save_grid_model
 from domainlm.train.held_out import NUM_SLOTS_TO_SCORE, SCORE_SEED, held_out_losses
-from domainlm.train.loop import LoopSettings, train
+from domainlm.train.loop import train
+from domainlm.train.loop_settings import LoopSettings
 from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, score_sequences

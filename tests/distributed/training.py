@@ -34,8 +34,8 @@ from domainlm.train.checkpoints import writing
 from domainlm.train.checkpoints.runs import Checkpoints, Contents
 from domainlm.train.freezing import EmbeddingsFirst, freeze
 from domainlm.train.grid_worker import GridWorker
-from domainlm.train.loop import LoopSettings
 from domainlm.train.loop import train as train_loop
+from domainlm.train.loop_settings import LoopSettings
 from domainlm.train.objective import BatchSource
 from domainlm.train.observer import NullObserver, Observer
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective

@@ -20,7 +20,7 @@ from domainlm.model.dropout import Dropout
 from domainlm.parallel.device import Device, choose_device
 from domainlm.parallel.liveness import FIRST_STEP_SECONDS, Pulse, Watch, note_step
 from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
-from domainlm.train.loop import LoopSettings
+from domainlm.train.loop_settings import LoopSettings
 
 NUM_STEPS = 12
 

@@ -19,7 +19,8 @@ from domainlm.errors import ModelError, StorageError
 from domainlm.parallel.device import Device
 from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.checkpoints.runs import remove_checkpoints
-from domainlm.train.loop import LoopSettings, train
+from domainlm.train.loop import train
+from domainlm.train.loop_settings import LoopSettings
 from domainlm.train.milestones import KeepBest, Milestone
 from domainlm.train.observer import NullObserver
 

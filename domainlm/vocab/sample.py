@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+EntryT = TypeVar("EntryT")
+
+_GOLDEN_SHARE = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 class EvenSample:
@@ -50,3 +56,12 @@ class EvenSample:
         """Whether twice (the share of what has gone by - what was taken) is the sentence's length at least."""
         owed = self.max_characters * gone_by - self.num_characters * self.num_taken  # times num_characters
         return 2 * owed >= self.num_characters * length and self.num_taken + length <= self.max_characters
+
+
+def in_even_order(entries: Sequence[EntryT]) -> Iterator[EntryT]:
+    """All entries, each once, in an order of which every beginning is spread evenly over them.
+
+    A place comes by the fraction of its multiple of the golden share: places whose fractions are below a limit follow
+    one another at three distances, which are much alike.
+    """
+    return (entries[place] for place in sorted(range(len(entries)), key=lambda place: place * _GOLDEN_SHARE % 1.0))

@@ -22,7 +22,7 @@ from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, empty_folder
 from domainlm.text.corpus import read_sentences
 from domainlm.train.assemble import create_start
-from domainlm.vocab.sample import EvenSample
+from domainlm.vocab.sample import EvenSample, in_even_order
 from domainlm.vocab.vocabulary import Vocabulary
 
 _log = logging.getLogger(__name__)
@@ -136,7 +136,8 @@ class CarryStage(Stage):
 
     def identity(self) -> Mapping[str, Any]:
         """How new entries start, and the libraries that count and draw."""
-        of_similarity = {"max_similarity_sub_tokens"} if self.transfer.vocabulary_transfer == "similarity" else set()
+        is_by_similarity = self.transfer.vocabulary_transfer == "similarity"
+        of_similarity = {"max_similarity_sub_tokens"} if is_by_similarity else set()
         included = {"vocabulary_transfer", "copies_shared_entries", *of_similarity}
         return {
             "transfer": self.transfer.model_dump(include=included),
@@ -144,6 +145,7 @@ class CarryStage(Stage):
             "seed": self.seed,
             "numpy": version("numpy"),
             "tokenizers": version("tokenizers"),
+            **({"similarity": 2} if is_by_similarity else {}),  # a version of its own: the others stay as they are
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
@@ -152,7 +154,7 @@ class CarryStage(Stage):
         if "corpus" in context.inputs:
             text = context.inputs["corpus"] / "text" / "train.txt"
             budget = self.transfer.max_similarity_sub_tokens * _CHARACTERS_PER_SUB_TOKEN
-            sentences = EvenSample(lambda: read_sentences(text), budget)
+            sentences = in_even_order(list(EvenSample(lambda: read_sentences(text), budget)))
         config, carried = carry_vocabulary(
             context.inputs["start"] / "model",
             Vocabulary.load(context.inputs["vocabulary"] / "vocabulary"),

@@ -17,6 +17,7 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
+from domainlm.api import ProblemLog
 from domainlm.cli.group import cli
 from domainlm.cli.state import CliState
 from domainlm.errors import FetchError, ModelError, RecipeError, StorageError, UserError
@@ -25,7 +26,12 @@ from domainlm.interop import importing
 from domainlm.interop.importing import import_model
 from domainlm.model.files import read_config
 from domainlm.plugin import load_plugins
+from domainlm.recipe.schema import ModelSettings, StartSettings
 from domainlm.study.run import describe_run, run_recipe
+from domainlm.study.stage import StageContext
+from domainlm.study.stages import start
+from domainlm.study.stages.start import CarryStage
+from domainlm.train.observer import NullObserver
 from domainlm.vocab.vocabulary import Vocabulary
 
 MakeSource = Callable[..., tuple[Path, Any]]
@@ -469,3 +475,37 @@ def test_a_model_is_described(make_source: MakeSource, tmp_path: Path) -> None:
     assert words["mean"] == pytest.approx(float(theirs.embeddings.word_embeddings.weight.detach().mean()), abs=1e-6)
     import_model(source, tmp_path / "ours")
     assert call("model", "inspect", str(tmp_path / "ours")).output.startswith("format: model, pretraining\n")
+
+
+def test_similarity_looks_at_all_parts_of_the_corpus(
+    make_source: MakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, _ = make_source("bert")
+    (tmp_path / "text").mkdir()
+    lines = [f"Line {number} says nothing at all." for number in range(1_000)]
+    (tmp_path / "text" / "train.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "vocabulary").symlink_to(source)
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(start, "carry_vocabulary", lambda *_, **named: given.update(named) or (_Config, {}))
+
+    def carry(how: str) -> CarryStage:
+        settings = StartSettings(vocabulary_transfer=how, max_similarity_sub_tokens=2_000)
+        return CarryStage(label="x", inputs={}, transfer=settings, settings=ModelSettings(), seed=0)
+
+    inputs = {"start": tmp_path, "vocabulary": tmp_path, "corpus": tmp_path}
+    carry("similarity").make(StageContext(tmp_path / "out", inputs, ProblemLog(), NullObserver()))
+
+    read = [int(sentence.split()[1]) for sentence in given["sentences"]][
+        : 2_000 // 12
+    ]  # as many as there are tokens for
+    assert [sum(first <= place < first + 250 for place in read) // 10 for first in range(0, 1_000, 250)] == [4] * 4
+    assert "similarity" in carry("similarity").identity()
+    assert "similarity" not in carry("mean").identity()
+
+
+class _Config:
+    num_parameters = 0
+
+    @staticmethod
+    def as_dict() -> dict[str, Any]:
+        return {}

@@ -24,7 +24,7 @@ from domainlm.vocab.learn import learner_of
 from domainlm.vocab.making import make_vocabulary
 from domainlm.vocab.measure import count_runs, describe, measure_text
 from domainlm.vocab.overlap import overlap
-from domainlm.vocab.sample import EvenSample
+from domainlm.vocab.sample import EvenSample, in_even_order
 from domainlm.vocab.vocabulary import Vocabulary
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -58,6 +58,17 @@ def test_every_part_of_a_text_gives_its_share() -> None:
     assert all(len(part) == 25 for part in thousands)
     places = [place for place in range(1000) if (place + 1) * 1 % 4 == 2]
     assert taken == [sentences[place] for place in places]  # each fourth one
+
+
+@given(st.integers(0, 3_000), st.data())
+def test_any_beginning_of_an_even_order_is_even(size: int, data: st.DataObject) -> None:
+    order = list(in_even_order(range(size)))
+    assert sorted(order) == list(range(size))
+    num_taken = data.draw(st.integers(0, size))
+    if num_taken:
+        taken = sorted(order[:num_taken])
+        gaps = [later - former for former, later in zip([-1, *taken], [*taken, size], strict=True)]
+        assert max(gaps) <= 3 * size / num_taken + 1
 
 
 def test_tokens_with_blanks_in_them_are_said_not_to_be_met(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

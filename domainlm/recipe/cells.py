@@ -13,11 +13,10 @@ from domainlm.recipe.overrides import with_values
 from domainlm.recipe.schema import Recipe
 from domainlm.recipe.study_settings import ArmSettings
 from domainlm.recipe.toml_source import RecipeSource, Table, relate_paths
+from domainlm.recipe.varied import check_varied
 
 ARM = "arm"
 """The key of the arm's name among the varied values of a cell."""
-
-_NOT_VARIED = ("study", "seeds", "variables", "requires", "format", "name", "extends", "scale", "scales")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,9 @@ def cell_tables(tables: Table, recipe: Recipe, source: RecipeSource) -> Iterator
     """The tables of every cell, arms in their order and the last axis changing fastest.
 
     Raises:
-        RecipeError: a key that cannot be varied, or that arm and axis both set.
+        RecipeError: a key of an arm that cannot be varied, or that an axis sets as well.
     """
     axes = {split_key(key): key for key in recipe.study.axes}
-    for keys in axes:
-        _check_varied(keys, f"{source.origin('study.axes')}: study.axes")
     said = _said(recipe.study.axes, source)
     for arm in recipe.study.arms or (None,):
         settings = {} if arm is None else _settings(arm, axes, source)
@@ -105,7 +102,7 @@ def _said(axes: Mapping[str, Sequence[Any]], source: RecipeSource) -> dict[str, 
 def _settings(arm: ArmSettings, axes: Mapping[Keys, str], source: RecipeSource) -> dict[Keys, Any]:
     settings = dict(leaves(arm.set))
     for keys in settings:
-        _check_varied(keys, _place(arm, source))
+        check_varied(keys, _place(arm, source))
         if keys in axes:
             raise RecipeError(
                 "an arm and an axis set the same key",
@@ -118,8 +115,3 @@ def _settings(arm: ArmSettings, axes: Mapping[Keys, str], source: RecipeSource) 
 
 def _place(arm: ArmSettings, source: RecipeSource) -> str:
     return f"{source.origin('study.arms')}: arm {arm.name!r}"
-
-
-def _check_varied(keys: Keys, where: str) -> None:
-    if keys[0] in _NOT_VARIED:
-        raise RecipeError("not something to vary", where=where, given=join_keys(keys))

@@ -23,6 +23,7 @@ from domainlm.recipe.schema import Recipe
 from domainlm.recipe.scored_steps import with_scored_steps
 from domainlm.recipe.toml_source import RecipeSource, Table, anchor_paths, map_all_paths, read_source
 from domainlm.recipe.validate import validate_recipe
+from domainlm.recipe.varied import check_axes
 from domainlm.text.home import with_home
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -137,6 +138,7 @@ def _finish(tables: Table, source: RecipeSource, origin: Callable[[str], str | N
         return str(folder.absolute() / _VARIABLE.sub(lambda match: _variable(match[1], variables, source), value))
 
     map_all_paths(filled, fill)
+    check_axes(filled, origin or source.origin)
     return validate_recipe(filled, origin or source.origin)
 
 

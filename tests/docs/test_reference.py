@@ -16,7 +16,7 @@ import pytest
 
 import domainlm
 from domainlm.plugin import load_plugins
-from domainlm.recipe.cells import _NOT_VARIED
+from domainlm.recipe.varied import NOT_VARIED
 from domainlm.study.run import run_recipe
 from domainlm.tasks.load import Answerer, Classifier, LanguageModel, LoadedModel, Tagger
 
@@ -174,7 +174,7 @@ def test_every_spec_of_the_core_is_on_its_page(root: Path) -> None:
 def test_what_cannot_be_varied_is_on_the_page(root: Path) -> None:
     page = (root / "docs" / "reference" / "recipe.md").read_text(encoding="utf-8")
     sentence = page.partition("- `[study.axes]` varies any key but ")[2].partition(".")[0]
-    assert set(re.findall(r"`(\w+)`", sentence)) == set(_NOT_VARIED)
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(NOT_VARIED)
 
 
 def test_the_readme_shows_a_table_of_the_quickstart_as_it_is(root: Path) -> None:

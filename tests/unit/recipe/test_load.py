@@ -29,6 +29,11 @@ spec = "core/conll"
 folder = "annotated"
 """
 
+AXIS_OF_LISTS = (
+    r"--set: study\.axes\.corpus\.files: an axis value must be a number, a text or a truth value\n"
+    r'  given:   \[".*a\.txt"\]\n  remedy:  use \[\[study\.arms\]\] with set[^\n]*\Z'
+)
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
@@ -124,7 +129,14 @@ def test_axes_make_every_combination(recipe: Path) -> None:
         ('study.axes."seed#"=[1]', r"seed#: unknown key"),
         ("tasks.7.folder=x", "no place '7' in this list"),
         ("name.x=1", "name is a value, not a table"),
-        ("study.axes.seeds=[1]", "not something to vary"),
+        ("study.axes.seeds=[1]", "not something to vary: every cell is fine-tuned with each(.|\n)*remedy: .*seeds = "),
+        ("study.axes.seeds=[[0], [1]]", "--set: study.axes: not something to vary: every cell(.|\n)*given: +seeds"),
+        ("study.axes.name=['a']", "not something to vary: it belongs to the recipe as a whole"),
+        (
+            'study.axes."corpus.files"=[["a.txt"], ["b.txt"]]',
+            AXIS_OF_LISTS,
+        ),
+        ('study.axes."vocabulary"=[{size=3}]', "must be a number(.|\n)*{.size. = 3}"),
         ('study.axes."pretraining.num_stepz"=[1]', "unknown key"),
         ("seeds=[0, 1, 0]", r"--set: seeds: the value 0 stands there twice"),
         ('study.axes."pretraining.num_steps"=[0, 5, 5]', r"num_steps: the value 5 stands there twice"),

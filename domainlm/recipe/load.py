@@ -15,7 +15,7 @@ from typing import Any
 from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.cells import Cell, cell_tables
-from domainlm.recipe.find import recipe_file
+from domainlm.recipe.find import recipe_file, shipped_file
 from domainlm.recipe.in_force import check_in_force
 from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.scales import apply_scale
@@ -56,7 +56,7 @@ class LoadedRecipe:
 
 def load_given(given: str | Path, overrides: Sequence[str], registry: Registry) -> LoadedRecipe:
     """`load_recipe` of a file or of the name of a shipped recipe; finding it raises as `recipe_file` does."""
-    return load_recipe(recipe_file(given, registry), overrides, lambda name: registry.recipe(name).path)
+    return load_recipe(recipe_file(given, registry), overrides, lambda name: shipped_file(name, registry))
 
 
 def load_recipe(

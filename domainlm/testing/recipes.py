@@ -34,19 +34,17 @@ def check_recipe(spec: RecipeSpec, registry: Registry) -> int:
         UserError: anything wrong with the recipe.
     """
     from domainlm.recipe.devices import Devices
+    from domainlm.recipe.find import check_is_there, shipped_file
     from domainlm.recipe.load import LoadedRecipe, load_recipe
     from domainlm.recipe.resolve import resolve
     from domainlm.recipe.toml_source import read_source
     from domainlm.recipe.toml_text import toml_text
 
     where = f"recipe {spec.reference}"
-    if not spec.path.is_file():
-        raise CheckError(
-            "the recipe's file is not there", where=where, given=spec.path, remedy="add it to the package's data files"
-        )
+    check_is_there(spec, where, CheckError)
 
     def find_shipped(name: str) -> Path:
-        return registry.recipe(name, where=where).path
+        return shipped_file(name, registry, where=where)
 
     def check(overrides: Sequence[str]) -> LoadedRecipe:
         loaded = load_recipe(spec.path, overrides, find_shipped)

@@ -12,12 +12,14 @@ from domainlm.errors import RecipeError, SpecError
 from domainlm.plugin.provider import Provider
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.find import recipe_file
+from domainlm.recipe.load import load_given
 
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     found = Registry()
     spec = RecipeSpec(name="harbour/first", description="The first.", path=tmp_path / "shipped.toml")
+    spec.path.write_text("", encoding="utf-8")
     found.add(spec, Provider("domainlm-harbour", "1.0", "harbour"))
     return found
 
@@ -32,6 +34,19 @@ def test_a_file_goes_before_a_name(registry: Registry, tmp_path: Path, monkeypat
     (tmp_path / "harbour" / "first").write_text("")
     assert recipe_file("harbour/first", registry) == Path("harbour/first")
     assert recipe_file("later.toml", registry) == Path("later.toml")  # opening it says that it is not there
+
+
+def test_a_name_whose_file_the_plugin_lacks_is_blamed_on_the_plugin(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "shipped.toml").unlink()
+    told = (
+        r"plugin domainlm-harbour 1\.0, recipe harbour/first@1: the recipe's file is not there\n"
+        r"  given:   .*/shipped\.toml\n  remedy:  add it to the package's data files"
+    )
+    with pytest.raises(RecipeError, match=told):
+        recipe_file("harbour/first", registry)
+    (tmp_path / "mine.toml").write_text('extends = "harbour/first"', encoding="utf-8")
+    with pytest.raises(RecipeError, match=told):
+        load_given(tmp_path / "mine.toml", [], registry)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ def _render_allowed(allowed: str | Sequence[str]) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
+TOLD = "(its traceback is shown above)"
+"""A note on an error whose traceback has been shown, so that it is not shown again."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM. Whoever cleans up after Ctrl-C cleans up after it too."""
 

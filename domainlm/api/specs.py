@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from domainlm.api.failures import read_by
 from domainlm.api.fetching import FetchPlan
 from domainlm.api.field_checks import (
     check_callable,
@@ -241,8 +242,10 @@ class TaskSpec(SpecBase):
         check_optional(self.fetch, FetchPlan, "fetch", where)
 
     def read_part(self, path: Path, split: Split, problems: ProblemLog) -> Iterator[Any]:
-        """Stream what a file has of one split: all of it, unless it holds several."""
-        return self.read(path, problems) if self.read_split is None else self.read_split(path, split, problems)
+        """Stream what a file has of one split: all of it, unless it holds several; raises as `read_by` does."""
+        if self.read_split is None:
+            return read_by(self.read, self.reference, path, problems)
+        return read_by(self.read_split, self.reference, path, split, problems)
 
     def with_companions(self, path: Path) -> tuple[Path, ...]:
         """The file at `path`, and after it those of its companions that are there."""

@@ -21,7 +21,7 @@ import click
 
 from domainlm.cli.group import PROGRAM, cli
 from domainlm.cli.logs import set_up_logging
-from domainlm.errors import MachineError, Terminated, UserError, place_error, storage_error
+from domainlm.errors import TOLD, MachineError, Terminated, UserError, place_error, storage_error
 from domainlm.process import launched
 
 EXIT_BUG = 1
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one for e
         return _os_error(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is told
         lacking = _device_error(error)
-        return _bug() if lacking is None else _user_error(lacking)
+        return _bug(error) if lacking is None else _user_error(lacking)
     return code
 
 
@@ -136,7 +136,7 @@ def _os_error(error: OSError) -> int:
         return EXIT_BROKEN_PIPE
     translated = storage_error(error) or place_error(error)
     if translated is None:
-        return _bug()
+        return _bug(error)
     translated.__cause__ = error
     return _user_error(translated)
 
@@ -162,9 +162,11 @@ def _device_error(error: Exception) -> UserError | None:
     return device_error(error)
 
 
-def _bug() -> int:
-    """To be called while the exception is handled."""
-    traceback.print_exc()
+def _bug(error: Exception) -> int:
+    if TOLD in getattr(error, "__notes__", ()):
+        click.echo("".join(traceback.format_exception_only(error)), err=True, nl=False)
+    else:
+        traceback.print_exception(error)
     click.echo(
         "\nThis is a bug in domainlm or in one of its plugins. Please report it with the lines above and the output of "
         f"`domainlm doctor`{_report_address()}.",

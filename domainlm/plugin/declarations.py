@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
 
 from domainlm.api import Spec
+from domainlm.api.failures import raised_at
 from domainlm.errors import PluginError, UserError
 from domainlm.plugin.discovery import CORE
 from domainlm.plugin.provider import Provider
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 COMMANDS_HOOK = "domainlm_commands"
 CORE_NAMESPACE = "core/"
-_OWN_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +113,6 @@ def as_plugin_error(error: UserError, where: str) -> PluginError:
 def where_raised(error: BaseException, where: str) -> str:
     """`where`, and the file and line of the plugin that led to the error."""
     return ", ".join(filter(None, (where, raised_at(error))))
-
-
-def raised_at(error: BaseException) -> str:
-    """File and line of the last code outside of domainlm that led to the error; empty where there is none."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", _OWN_FOLDER)) and f"{os.sep}importlib" not in frame.filename
-    ]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def _wrong_item(item: object, wanted: str, hook: str, provider: Provider) -> PluginError:

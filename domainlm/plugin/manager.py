@@ -9,10 +9,11 @@ from types import MappingProxyType
 import pluggy
 
 from domainlm.api import Spec
+from domainlm.api.failures import raised_at
 from domainlm.errors import PluginError, UserError
 from domainlm.plugin import hookspecs
 from domainlm.plugin.checks import check_implementations
-from domainlm.plugin.declarations import ProvidedCommand, as_plugin_error, collect, enter, raised_at, where_raised
+from domainlm.plugin.declarations import ProvidedCommand, as_plugin_error, collect, enter, where_raised
 from domainlm.plugin.discovery import (
     CORE,
     DISABLE_VARIABLE,

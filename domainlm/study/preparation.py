@@ -66,6 +66,7 @@ def corpus_preparation(
     return Preparation(
         source=Input(
             read=spec.read,
+            spec=spec.reference,
             groups=group_files(files),
             skip_bad_input=settings.on_bad_input == "skip",
             max_documents=settings.max_documents,

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from domainlm.api import RunInfo, StageInfo
-from domainlm.errors import StudyError, UserError
+from domainlm.errors import TOLD, StudyError, UserError
 from domainlm.plugin.observers import Observers
 from domainlm.study.attempts import (
     failure_of,
@@ -151,9 +151,11 @@ class Runner:
             if not self.keeps_going or is_of_the_machine(error):
                 raise
             self.error = self.error or error
-            _log.debug("its traceback:", exc_info=error)
-            if not isinstance(error, UserError):
+            if isinstance(error, UserError):
+                _log.debug("its traceback:", exc_info=error)
+            else:
                 _log.exception("this may be a bug:")
+                error.add_note(TOLD)
             self._failed(stage, message_of(error))
         else:
             self._ended(stage, artifact, time.monotonic() - started)

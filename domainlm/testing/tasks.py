@@ -105,8 +105,10 @@ def _check_parts(spec: TaskSpec, file: Path, splits: Collection[Split], where: s
 
 
 def _reader_of(spec: TaskSpec, split: Split) -> Callable[[Path, ProblemLog], Iterator[Any]]:
-    """What reads one split of a file."""
-    return lambda path, problems: spec.read_part(path, split, problems)
+    """What reads one split of a file that holds several."""
+    read = spec.read_split
+    assert read is not None, spec.reference
+    return lambda path, problems: read(path, split, problems)
 
 
 def _count(examples: Sequence[TokenExample], problems: ProblemLog, where: str) -> TaskCounts:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.api import Document, ProblemLog
+from domainlm.api.failures import read_by
 from domainlm.errors import DataError
 from domainlm.files import whole_file
 from domainlm.text.preparation.blocks import BlockName, Group, Shard, cut_blocks
@@ -28,12 +29,14 @@ class Input:
         groups: the input files, in the order of the corpus.
         skip_bad_input: skip what cannot be read, and count it, instead of refusing the file.
         max_documents: stop reading after so many. Those without paragraphs, which only remove others, do not count.
+        spec: whose reader it is, for messages.
     """
 
     read: Read
     groups: tuple[Group, ...]
     skip_bad_input: bool = False
     max_documents: int | None = None
+    spec: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ def _read_file(source: Input, file: Path, problems: ProblemLog) -> Iterator[Docu
 
 def _skipping(source: Input, file: Path, problems: ProblemLog) -> Iterator[Document]:
     try:
-        yield from source.read(file, problems)
+        yield from read_by(source.read, source.spec, file, problems)
     except DataError as error:
         if not source.skip_bad_input:
             raise

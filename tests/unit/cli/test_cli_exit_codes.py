@@ -20,6 +20,7 @@ Fixture = Callable[..., Any]
 _PLUGIN = """
 import errno, os, signal, sys, time
 import click
+import domainlm.errors
 from domainlm import hookimpl
 from domainlm.api import DataError
 
@@ -41,6 +42,13 @@ def _user_error():
 def _bug():
     raise RuntimeError("hull breach")
 
+def _told_bug():
+    try:
+        _bug()
+    except RuntimeError as error:
+        error.add_note(domainlm.errors.TOLD)
+        raise
+
 def _no_memory():
     import torch
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
@@ -55,6 +63,7 @@ _COMMANDS = {
     "fine": lambda: click.echo("fine"),
     "user-error": _user_error,
     "bug": _bug,
+    "told-bug": _told_bug,
     "no-memory": _no_memory,
     "full": lambda: _storage(errno.ENOSPC),
     "readonly": lambda: _storage(errno.EROFS),
@@ -113,6 +122,14 @@ def test_a_bug_is_1_with_traceback_and_what_to_report(harbour: Fixture) -> None:
     assert ended.returncode == 1
     assert "RuntimeError: hull breach" in ended.stderr
     assert "Please report it" in ended.stderr
+
+
+def test_a_traceback_that_was_shown_is_not_shown_again(harbour: Fixture) -> None:
+    ended = harbour("told-bug")
+
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("RuntimeError: hull breach\n(its traceback is shown above)\n\nThis is a bug")
 
 
 def test_too_little_memory_is_no_bug_where_nothing_is_trained_either(harbour: Fixture) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from domainlm import hookimpl
 from domainlm.api import RunInfo, StepInfo
-from domainlm.errors import StudyError
+from domainlm.errors import TOLD, StudyError
 from domainlm.files import write_json
 from domainlm.plugin import load_plugins
 from domainlm.plugin.discovery import Candidate
@@ -273,6 +273,17 @@ def test_observers_that_fail_in_workers_are_warned_of_in_the_run(
     assert warnings == ["domainlm_step_ended of plugin dash 1.0 [main] failed: OSError: full"]
     assert [failure.count for failure in runner.observers.failures] == [4]
     assert not list(runner.store.root.rglob("*.observers.json"))
+
+
+def test_a_bug_of_a_stage_is_shown_once(runner: Runner, caplog: pytest.LogCaptureFixture) -> None:
+    class Leaking(Note):
+        def make(self, context: StageContext) -> Mapping[str, Any]:
+            raise KeyError(str(context.folder))
+
+    make(runner, Leaking(label="leaking", name="leaking", inputs={}))
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == ["this may be a bug:"]
+    assert runner.error is not None
+    assert runner.error.__notes__ == [TOLD]
 
 
 def test_a_worker_leaves_a_note_of_its_observers_also_where_the_stage_fails(

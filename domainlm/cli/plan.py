@@ -208,14 +208,14 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
 
 def _phases(recipe: Recipe, registry: Registry) -> list[tuple[str, PretrainingSettings | FinetuningSettings]]:
     """Pretraining and what is trained after it on the same grid, each with what messages call it."""
-    from domainlm.recipe.resolve import finetuning_of
+    from domainlm.recipe.finetuning import finetuning_of
 
     phases: list[tuple[str, PretrainingSettings | FinetuningSettings]] = [("pretraining", recipe.pretraining)]
     for index, task in enumerate(recipe.tasks):
         where = f"tasks.{index}"
         spec = registry.task(task.spec, where=f"{where}.spec")
         label = f"finetuning of {task.name or spec.name.split('/', 1)[1]}"
-        phases.append((label, finetuning_of(task, spec, recipe, where)))
+        phases.append((label, finetuning_of(task, spec, recipe, where, registry)))
     return phases
 
 

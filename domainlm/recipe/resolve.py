@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from domainlm.api import SPLITS, CorpusSpec, ModelSizeSpec, ReferenceTable, Split, TaskSpec, VocabularySpec
@@ -13,6 +12,7 @@ from domainlm.recipe.cell_grid import cell_grid
 from domainlm.recipe.cells import Cell
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
 from domainlm.recipe.devices import Devices
+from domainlm.recipe.finetuning import finetuning_of
 from domainlm.recipe.load import LoadedRecipe
 from domainlm.recipe.order import check_order
 from domainlm.recipe.requires import check_requires
@@ -37,9 +37,7 @@ from domainlm.recipe.start import (
     start_vocabulary,
 )
 from domainlm.recipe.task_facts import check_task_facts
-from domainlm.recipe.task_settings import FinetuningSettings, TaskSettings
-from domainlm.recipe.toml_source import Table
-from domainlm.recipe.validate import validate_settings
+from domainlm.recipe.task_settings import TaskSettings
 from domainlm.text.files import expand_files, files_named
 
 
@@ -223,7 +221,7 @@ def _task(settings: TaskSettings, index: int, recipe: Recipe, registry: Registry
         name=settings.name or spec.name.split("/", 1)[1],
         files=find_task_files(settings, spec, where),
         sample=settings.sample,
-        finetuning=finetuning_of(settings, spec, recipe, where),
+        finetuning=finetuning_of(settings, spec, recipe, where, registry),
         after=settings.after,
     )
 
@@ -255,26 +253,6 @@ def find_task_files(settings: TaskSettings, spec: TaskSpec, where: str) -> dict[
             remedy=f"the data: {spec.source}" if spec.source else None,
         )
     return found
-
-
-def finetuning_of(settings: TaskSettings, spec: TaskSpec, recipe: Recipe, where: str) -> FinetuningSettings:
-    """Schema defaults < the task spec's own < the recipe's [finetuning] < the task's own."""
-    merged: Table = {}
-    layers: list[Table] = [dict(spec.defaults), recipe.finetuning.model_dump(exclude_unset=True)]
-    if settings.finetuning is not None:
-        layers.append(settings.finetuning.model_dump(exclude_unset=True))
-    for layer in layers:
-        _lay_over(merged, layer)
-    return validate_settings(FinetuningSettings, merged, lambda _: f"{where}.finetuning (with {spec.name}'s defaults)")
-
-
-def _lay_over(below: Table, above: Table) -> None:
-    for key, value in above.items():
-        if isinstance(value, Mapping):
-            below[key] = dict(below.get(key, {}))
-            _lay_over(below[key], dict(value))
-        else:
-            below[key] = value
 
 
 def _check_names(kind: str, names: list[str], where: str) -> None:

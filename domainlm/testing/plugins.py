@@ -30,7 +30,7 @@ from domainlm.testing.failure import CheckError
 from domainlm.testing.recipes import check_recipe, required_plugins
 from domainlm.testing.sizes import check_model_size
 from domainlm.testing.stand_ins import UNDER_TEST
-from domainlm.testing.tasks import check_task
+from domainlm.testing.tasks import check_task, check_task_defaults
 from domainlm.testing.vocabularies import check_vocabulary
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def check_plugin(plugin: object) -> PluginReport:
     for spec in own.specs:
         if isinstance(spec, (CorpusSpec, TaskSpec)) and spec.sample is None:
             skipped.append(spec.reference)
+            if isinstance(spec, TaskSpec):
+                check_task_defaults(spec, f"task {spec.reference}")
         else:
             _check_spec(spec, loaded.registry)
             checked.append(spec.reference)

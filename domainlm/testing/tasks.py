@@ -61,7 +61,7 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
         CheckError: the first rule that is broken.
     """
     where = f"task {spec.reference}"
-    _check_defaults(spec, where)
+    check_task_defaults(spec, where)
     _check_travels(spec, where)
     with TemporaryDirectory(prefix="domainlm-check-") as name:
         folder = Path(name)
@@ -176,11 +176,11 @@ def _covers_a_word(entity: Entity, example: TokenExample) -> bool:
     return any(start < entity.end and entity.start < end for start, end in example.words)
 
 
-def _check_defaults(spec: TaskSpec, where: str) -> None:
-    from domainlm.recipe.task_settings import FinetuningSettings
-    from domainlm.recipe.validate import validate_settings
+def check_task_defaults(spec: TaskSpec, where: str) -> None:
+    """Raise `SpecError` where the spec's default settings are no settings of fine-tuning."""
+    from domainlm.recipe.finetuning import check_defaults  # here, since it imports pydantic
 
-    validate_settings(FinetuningSettings, dict(spec.defaults), lambda _: f"{where}, defaults")
+    check_defaults(spec, where)
 
 
 def _check_travels(spec: TaskSpec, where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from domainlm.api import (
 )
 from domainlm.errors import MachineError, RecipeError, SpecError, UserError
 from domainlm.plugin.provider import Provider
-from domainlm.plugin.registry import Registry
+from domainlm.plugin.registry import Provided, Registry
 from domainlm.recipe import memory
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
@@ -118,6 +119,16 @@ def test_files_of_a_task_are_found_under_the_specs_names(recipe: Path, registry:
         "dev": ["dev.tsv"],
         "test": ["test.tsv.gz"],
     }
+
+
+def test_misspelled_defaults_are_the_plugin_s(recipe: Path, registry: Registry) -> None:
+    spec, provider = registry.tasks["harbour/cargo"]
+    registry.tasks._entries["harbour/cargo"] = Provided(replace(spec, defaults={"num_epoch": 3}), provider)
+    with pytest.raises(SpecError) as caught:
+        resolved(recipe, registry)
+    assert caught.value.where == f"plugin {provider}, task harbour/cargo@1, defaults: num_epoch"
+    assert (caught.value.given, caught.value.nearest) == ("num_epoch", "num_epochs")
+    assert caught.value.remedy == "mend the defaults of the TaskSpec"
 
 
 def test_finetuning_settings_are_laid_over_each_other(recipe: Path, registry: Registry) -> None:

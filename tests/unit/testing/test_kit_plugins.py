@@ -49,6 +49,23 @@ def test_a_sound_plugin_is_reported_on(folder: Path) -> None:
     assert report.skipped == ("cook/soups@1",)
 
 
+def test_misspelled_defaults_of_a_task_without_sample_are_found(folder: Path) -> None:
+    task = """
+from domainlm.api import TaskSpec
+
+@hookimpl
+def domainlm_tasks():
+    read = lambda path, problems: iter(())
+    return [TaskSpec(name="cook/herbs", description="x", kind="token", read=read, defaults={"num_epoch": 3})]
+"""
+    (folder / "cook_defaults.py").write_text(_PLUGIN.format(imports="") + task, encoding="utf-8")
+
+    with pytest.raises(
+        UserError, match=r"(?s)task cook/herbs@1, defaults: num_epoch: unknown key.*nearest: num_epochs.*TaskSpec"
+    ):
+        check_plugin("cook_defaults")
+
+
 def test_a_plugin_that_imports_a_heavy_library_is_found(folder: Path) -> None:
     (folder / "cook_heavy.py").write_text(_PLUGIN.format(imports="import numpy"), encoding="utf-8")
 

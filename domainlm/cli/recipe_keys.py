@@ -95,12 +95,12 @@ def _limits_of(metadata: object) -> str:
 
 
 def _limit(entry: object) -> str:
-    """One bound of pydantic's as text; empty for what is no bound."""
+    """One bound of pydantic's as text, that a list has an entry too; empty for what is no bound."""
     for attribute, phrase in (("ge", "from {}"), ("gt", "above {}"), ("le", "to {}"), ("lt", "below {}")):
         bound = getattr(entry, attribute, None)
         if bound is not None:
             return phrase.format(bound)
-    return ""
+    return "(at least one)" if getattr(entry, "min_length", None) == 1 else ""
 
 
 def _default_value(field: FieldInfo) -> object:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from domainlm.recipe.base import NotNegative, Positive, Settings, Strings
+from domainlm.text.corpus import HIGHEST_HELD_OUT_SHARE
 
 TASK_TEXT = "core/task-text"
 """The corpus spec that reads no files of its own, but the training texts of the recipe's tasks."""
@@ -56,7 +57,7 @@ class CorpusSettings(Settings):
     """Write and read a synthetic sample instead of files."""
     max_documents: Positive | None = None
     """Take no more than the first so many documents. Those without text, which only remove others, do not count."""
-    held_out_share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.02
+    held_out_share: Annotated[float, Field(gt=0.0, le=HIGHEST_HELD_OUT_SHARE)] = 0.02
     """Share of the documents kept out of pretraining, for language-model scores."""
     deduplication: DeduplicationSettings = Field(default_factory=DeduplicationSettings)
     """Which duplicates are left out."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -135,6 +135,8 @@ def _finish(tables: Table, source: RecipeSource, origin: Callable[[str], str | N
     def fill(value: object) -> object:
         if not isinstance(value, str) or not isinstance(variables, dict) or "${" not in value:
             return value
+        for name in _VARIABLE.findall(value):
+            _check_known(name, variables, lambda: _place(value, filled, origin or source.origin))
         return str(folder.absolute() / _VARIABLE.sub(lambda match: _variable(match[1], variables, source), value))
 
     map_all_paths(filled, fill)
@@ -142,9 +144,31 @@ def _finish(tables: Table, source: RecipeSource, origin: Callable[[str], str | N
     return validate_recipe(filled, origin or source.origin)
 
 
-def _variable(name: str, variables: Mapping[str, Any], source: RecipeSource) -> str:
+def _check_known(name: str, variables: Mapping[str, Any], place: Callable[[], str]) -> None:
     if name not in variables:
-        raise RecipeError("unknown variable", where=source.files[0], given=name, allowed=list(variables))
+        raise RecipeError(
+            "unknown variable",
+            where=place(),
+            given=name,
+            allowed=list(variables) or None,
+            remedy=f'add {name} = "..." to [variables], where the environment variable DOMAINLM_{name.upper()} goes '
+            f"before it, or give --set variables.{name}=...",
+        )
+
+
+def _place(value: str, tables: Table, origin: Callable[[str], str | None]) -> str:
+    """The file and the dotted key of a value, the first that is there."""
+
+    def keys(node: object) -> Iterator[str]:
+        parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        for part, below in parts:
+            yield from [str(part)] if below == value else (f"{part}.{rest}" for rest in keys(below))
+
+    dotted = next(keys(tables))
+    return f"{origin(dotted)}: {dotted}"
+
+
+def _variable(name: str, variables: Mapping[str, Any], source: RecipeSource) -> str:
     value = variables[name]
     if not isinstance(value, str) or not value:
         raise RecipeError(

@@ -12,7 +12,7 @@ from domainlm.recipe.base import Different, Scalar, Settings, Strings
 class ArmSettings(Settings):
     """A combination of settings with a name."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: str
     """What tables and plots call it."""
     set: dict[str, Any]
     """Dotted recipe keys with their values, of any kind: `{ "model.size" = "core/mini", "corpus.files" = ["a.txt"] }`;
@@ -21,8 +21,8 @@ class ArmSettings(Settings):
     @field_validator("name")
     @classmethod
     def _one_line(cls, name: str) -> str:
-        if name != name.strip() or not name.isprintable():
-            raise ValueError("a name is one line, without blanks around it")
+        if not name or name != name.strip() or not name.isprintable():
+            raise ValueError("a name is one line that is not empty, without blanks around it")
         return name
 
 

@@ -22,6 +22,8 @@ _IN_TOML = {
     "string_type": "a text, in quotation marks",
 }
 """What pydantic expects, in the words of a recipe."""
+_ALSO_CALLED = {"gpu": "cuda"}
+"""What people write, and which choice it is."""
 _MAX_FURTHER = 5
 _CHOICE = re.compile(r"'([^']*)'")
 """One of the values that pydantic expects, in its words."""
@@ -71,17 +73,29 @@ def _recipe_error(kind: type[BaseModel], error: ValidationError, origin: Callabl
         return RecipeError("this key is missing", where=where, remedy=remedy or "add it to the recipe")
     given = None if isinstance(first["input"], dict) else repr(first["input"])
     names = [name for entry in same for name in _choices(entry)]
-    nearest = nearest_name(str(first["input"]), names)
+    nearest = _nearest(str(first["input"]), names)
     allowed: tuple[str, ...] | None
     if len(same) == 1:
         message = _complaint(first)
         allowed = ("true", "false") if first["type"] in _NO_SWITCH else None
         if first["type"] in _NO_TABLE:
             allowed = tuple(_keys_at(kind, first["loc"])) or None
+        elif _is_empty_list(first):
+            message, allowed = "the list is empty", ("at least one value",)
     else:
         message = "this key has no such value"
         allowed = tuple(dict.fromkeys(each for entry in same for each in _allowed(entry)))
     return RecipeError(message, where=where, given=given, allowed=allowed, nearest=nearest, remedy=remedy)
+
+
+def _nearest(given: str, names: Sequence[str]) -> str | None:
+    """The name that was meant: by what else it is called, or the one written most alike."""
+    other = _ALSO_CALLED.get(given.casefold())
+    return other if other in names else nearest_name(given, names)
+
+
+def _is_empty_list(entry: Mapping[str, Any]) -> bool:
+    return bool(entry["type"] == "too_short" and entry["ctx"]["actual_length"] == 0)
 
 
 def _choices(entry: Mapping[str, Any]) -> list[str]:

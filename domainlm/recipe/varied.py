@@ -21,6 +21,10 @@ NOT_VARIED: Mapping[str, tuple[str, str]] = {
 """By the first part of a key: why it cannot be varied, and what to do."""
 
 
+_NAMES_OF_SPECS = ("spec", "size")
+"""The last parts of keys whose texts name a spec."""
+
+
 def check_varied(keys: Keys, where: str) -> None:
     """Raise `RecipeError` where a key is not something to vary."""
     if keys[0] in NOT_VARIED:
@@ -36,7 +40,7 @@ def check_axes(tables: Mapping[str, Any], origin: Callable[[str], str | None]) -
         origin: names the file that gave a dotted key.
 
     Raises:
-        RecipeError: a key that cannot be varied, or a value that is a list, a table or a date.
+        RecipeError: a key that cannot be varied, a value that is a list, a table or a date, or a spec named twice.
     """
     study = tables.get("study")
     axes = study.get("axes") if isinstance(study, dict) else None
@@ -51,3 +55,18 @@ def check_axes(tables: Mapping[str, Any], origin: Callable[[str], str | None]) -
                     given=toml_text(value) if isinstance(value, list | dict) else value,
                     remedy="use [[study.arms]] with set, one arm with a name for each value",
                 )
+        if isinstance(values, list) and split_key(key)[-1] in _NAMES_OF_SPECS:
+            _check_specs_differ([str(value) for value in values], f"{where}.{key}")
+
+
+def _check_specs_differ(names: list[str], where: str) -> None:
+    """Refuse a spec that is named both with its version and without; what stands there twice is the schema's affair."""
+    bare = [name.partition("@")[0] for name in dict.fromkeys(names)]
+    for name in bare:
+        if bare.count(name) > 1:
+            raise RecipeError(
+                f'the spec "{name}" stands there twice, with its version and without',
+                where=where,
+                given=", ".join(names),
+                remedy="name it once: only one version of a spec is installed",
+            )

@@ -58,8 +58,9 @@ class Store:
             probe.write_bytes(b"")
             probe.unlink()
         except (FileExistsError, NotADirectoryError) as error:
+            files = (path for path in (self.root, *self.root.parents) if path.is_file())
             raise StorageError(
-                "is a file, not a folder", where=error.filename, remedy="choose another folder"
+                "is a file, not a folder", where=next(files, error.filename), remedy="choose another folder"
             ) from None
         except OSError as error:
             raise storage_error(error, self.root) or error from error

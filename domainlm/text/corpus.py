@@ -16,6 +16,9 @@ from domainlm.errors import DataError
 from domainlm.text.files import open_text
 from domainlm.text.sentences import split_sentences
 
+HIGHEST_HELD_OUT_SHARE = 0.5
+"""No more of the documents than this may be held out."""
+
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]+")
 """Control characters, byte-order marks and lone surrogates: no text, and the last cannot be written as UTF-8."""
 
@@ -83,9 +86,10 @@ def check_sides(num_train: int, num_held_out: int, num_left_out: int, held_out_s
     if not num_train and not num_held_out:
         raise DataError("the corpus has no text", given=f"{num_left_out} documents, all left out")
     side, other, change = ("pretraining", "held out", "lower") if not num_train else ("scoring", "pretraining", "raise")
+    is_highest, more = num_train > 0 and held_out_share >= HIGHEST_HELD_OUT_SHARE, "take more documents"
     raise DataError(
         f"no document of the corpus is left for {side}",
         where="corpus.held_out_share",
         given=f"{held_out_share} of {num_train + num_held_out} documents; all are {other}",
-        remedy=f"{change} corpus.held_out_share, or take more documents",
+        remedy=more if is_highest else f"{change} corpus.held_out_share, or {more}",
     )

@@ -197,7 +197,11 @@ def bits_per_character(
             bar.update(len(batch))
     counts = layout.counts
     if not counts.num_characters:
-        raise DataError("the held-out text has no word to score", where=text, remedy="raise corpus.held_out_share")
+        raise DataError(
+            "the held-out text has no word to score",
+            where=text,
+            remedy="raise corpus.held_out_share, or take more documents",
+        )
     return {
         "bits_per_character": (nats / math.log(2) + counts.bits_of_unknown) / counts.num_characters,
         "sub_token_number_bits_per_character": counts.bits_of_sub_token_numbers / counts.num_characters,

@@ -34,6 +34,11 @@ AXIS_OF_LISTS = (
     r'  given:   \[".*a\.txt"\]\n  remedy:  use \[\[study\.arms\]\] with set[^\n]*\Z'
 )
 
+UNKNOWN_VARIABLE = (
+    r"--set: corpus\.files\.0: unknown variable\n  given:   dta\n  allowed: data\n  nearest: data\n"
+    r'  remedy:  add dta = "..." to \[variables\], .*DOMAINLM_DTA.*--set variables\.dta='
+)
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
@@ -58,6 +63,16 @@ def test_paths_on_the_command_line_are_relative_to_the_current_folder(
     loaded = load_recipe(recipe, ["variables.data=harbour", "tasks.0.folder=mine"])
     assert loaded.recipe.corpus.files[0] == str(here / "harbour/logs.txt")
     assert loaded.recipe.tasks[0].folder == str(here / "mine")
+
+
+def test_a_variable_of_a_recipe_without_any_is_told_with_its_key(recipe: Path) -> None:
+    recipe.write_text(BASE.replace('[variables]\ndata = ""\n', "").replace("annotated", "${dta}"), encoding="utf-8")
+    with pytest.raises(
+        RecipeError, match=r"ships\.toml: corpus\.files\.0: unknown variable\n  given:   data\n  remedy"
+    ):
+        load_recipe(recipe)
+    with pytest.raises(RecipeError, match=r"ships\.toml: tasks\.0\.folder: unknown variable\n  given:   dta\n"):
+        load_recipe(recipe, ["variables.data=/d"])
 
 
 def test_environment_gives_a_variable_and_set_wins(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +156,15 @@ def test_axes_make_every_combination(recipe: Path) -> None:
         ("seeds=[0, 1, 0]", r"--set: seeds: the value 0 stands there twice"),
         ('study.axes."pretraining.num_steps"=[0, 5, 5]', r"num_steps: the value 5 stands there twice"),
         ('study.axes."model.size"=["core/tiny", "core/tiny"]', r'the value "core/tiny" stands there twice'),
+        (
+            'study.axes."model.size"=["core/tiny", "core/tiny@1"]',
+            r'model\.size: the spec "core/tiny" stands there twice',
+        ),
+        ('study.axes."tasks.0.spec"=["core/conll@2", "core/conll"]', r'"core/conll" stands there twice'),
+        ("seeds=[]", r"--set: seeds: the list is empty\n(.|\n)*allowed: at least one value"),
+        ('study.axes."pretraining.num_steps"=[]', r"axes\.pretraining\.num_steps: the list is empty"),
+        ("runtime.device=gpu", r"device: input should be (.|\n)*nearest: cuda"),
+        ('corpus.files=["${dta}/logs.txt"]', UNKNOWN_VARIABLE),
         ("format=2", r"format: input should be 1"),
     ],
 )

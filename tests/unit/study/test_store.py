@@ -173,8 +173,10 @@ def test_a_file_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("", encoding="utf-8")
     with pytest.raises(StorageError, match="is a file, not a folder"):
         Store(tmp_path / "taken").prepare()
-    with pytest.raises(StorageError, match="is a file, not a folder"):
-        Store(tmp_path / "taken" / "below").prepare()
+    for below in ("below", "below/artifacts"):
+        with pytest.raises(StorageError, match="is a file, not a folder") as caught:
+            Store(tmp_path / "taken" / below).prepare()
+        assert caught.value.where == str(tmp_path / "taken")
 
 
 def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,12 @@ def test_both_sides_need_a_document(counts: tuple[int, int], remedy: str) -> Non
     assert str(caught.value.remedy).startswith(remedy)
 
 
+def test_a_share_that_cannot_be_raised_is_not_to_be_raised() -> None:
+    with pytest.raises(DataError) as caught:
+        check_sides(1, 0, 0, 0.5)
+    assert caught.value.remedy == "take more documents"
+
+
 def test_a_corpus_without_text_is_refused() -> None:
     with pytest.raises(DataError, match="no text"):
         check_sides(0, 0, 3, 0.1)

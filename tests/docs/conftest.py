@@ -27,6 +27,7 @@ _SLOW_PAGES = {
     "docs/how-to/another-domain.md",
     "docs/how-to/resume-and-share.md",
     "docs/how-to/prepare-a-corpus.md",
+    "docs/how-to/bring-your-own-data.md",
     "docs/how-to/start-from-a-model.md",
     "docs/how-to/use-in-transformers.md",
     "docs/how-to/run-on-several-ranks.md",

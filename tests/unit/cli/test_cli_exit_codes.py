@@ -243,7 +243,7 @@ def test_with_a_broken_plugin_the_list_shows_the_cause(install: Fixture, domainl
 
     assert ended.returncode == 0
     assert "broken: plugin domainlm-wreck 2.0: the plugin cannot be imported: ModuleNotFoundError" in ended.stdout
-    assert "16 commands" in ended.stdout
+    assert "17 commands" in ended.stdout
 
 
 def test_a_broken_plugin_can_be_switched_off(install: Fixture, domainlm_process: Fixture) -> None:

@@ -42,7 +42,8 @@ def run(
 
     Args:
         recipe: a recipe file, or the name of a recipe that a plugin ships.
-        out: folder for results.json, report and models; made where it is not there.
+        out: folder for results.json, report and models; made where it is not there. One that holds other files of these
+            names is refused.
         set: values above the recipe's own: `{"pretraining.num_steps": 200}`, or `["pretraining.num_steps=200"]`.
         store: folder of artifacts that several runs may share; artifacts/ in `out` where not given.
         only: the part of the study to make, as the command line's --only: `["arm=long", "seed=0"]`.

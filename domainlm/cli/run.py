@@ -28,7 +28,12 @@ def _workers(_context: click.Context, _: click.Parameter, given: str | None) -> 
 
 @click.command(short_help="Run a recipe from corpus to report.")
 @recipe_argument
-@click.option("--out", type=_FOLDER, help="Folder for results, report and models.  [default: runs/RECIPE]")
+@click.option(
+    "--out",
+    type=_FOLDER,
+    help="Folder for results, report and models: a new one, or that of an earlier run of the recipe. One that holds "
+    "other files of the names that a run writes is refused.  [default: runs/RECIPE]",
+)
 @click.option("--store", type=_FOLDER, help="Folder of artifacts that several runs may share.")
 @set_option
 @click.option("--dry-run", is_flag=True, help="Check everything and list the stages and their costs, running none.")

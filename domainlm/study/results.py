@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,11 @@ Artifacts = Mapping[str, Artifact]
 _IN_SIGNATURE = frozenset({"scorer", "labels"})
 _ROW_FIELDS = ("stage", "task", "dataset", "split", "metric", "protocol", "value", "seed")
 LANGUAGE_MODEL_PROTOCOL = "held-out documents, fixed masks"
+_LOG = re.compile(
+    rf"\.?((pretrain|finetune|{HELD_OUT_LOSS}|{GENERAL_HELD_OUT_LOSS})-[0-9a-f]{{12}}\.jsonl"
+    rf"|units-[0-9a-f]{{12}}\.({'|'.join(SPLITS)})\.json)(\.[0-9]+\.partial)?"
+)
+"""The names of what is copied into logs/, also while it is being written."""
 
 
 def collect_results(
@@ -70,8 +75,12 @@ def score_of(row: Mapping[str, Any]) -> Score:
 
 
 def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
-    """Copy the metrics of every training stage, and what scores were counted from, to where results.json names them."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Copy the metrics of every training stage, and what scores were counted from, to where results.json names them.
+
+    Those of an earlier run are removed, by their names; other files stay.
+    """
+    for old in [path for path in folder.glob("*") if _LOG.fullmatch(path.name) and path.is_file()]:
+        old.unlink()
     for cell in graph.cells:
         for stage in _trained(cell, artifacts):
             source = artifacts[stage.key].folder

@@ -12,16 +12,16 @@ from filelock import FileLock, Timeout
 
 from domainlm.api import RunInfo, RunSummary
 from domainlm.errors import StorageError, StudyError
-from domainlm.files import read_json, write_json
+from domainlm.files import write_json
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.process import launched
-from domainlm.recipe.resolved import Resolved
 from domainlm.study.choose_workers import WorkersAsked, choose_workers
 from domainlm.study.cost import write_cost
 from domainlm.study.dry_run import describe
 from domainlm.study.energy import EnergyMeter
 from domainlm.study.graph import Graph
 from domainlm.study.models import copy_models
+from domainlm.study.out_folder import check_out_folder, mark_out_folder
 from domainlm.study.plan import PlannedRun, plan_run, resolve_recipe
 from domainlm.study.ranks import with_launched_ranks
 from domainlm.study.results import collect_results, copy_logs, score_of
@@ -43,6 +43,7 @@ def describe_run(
 ) -> str:
     """What `run_recipe` would do, stage by stage, and what of it is done already."""
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins, only=only)
+    check_out_folder(out, planned)
     name, num_cells, stages = planned.resolved.loaded.recipe.name, planned.resolved.num_cells, planned.stages()
     return f"{name}: {num_cells} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"
 
@@ -70,8 +71,8 @@ def run_recipe(
 
     Raises:
         StudyError: some stages failed; the results hold the others.
-        UserError: as for `plan_run`; what a stage failed with, where there is nothing else to report; also where `out`
-            holds another recipe's results or another run is writing there.
+        UserError: as for `plan_run` and `check_out_folder`; what a stage failed with, where there is nothing else to
+            report; also where another run is writing in `out`.
         KeyboardInterrupt: passed on after the stage in work has saved what it can; the same call goes on from there.
     """
 
@@ -95,11 +96,13 @@ def _run_study(
 ) -> RunSummary:
     started = time.monotonic()
     planned = plan()  # before anything is written: a recipe that is refused leaves no folder
+    check_out_folder(out, planned)
     Store(out).prepare()
     with _only_run_in(out):
+        check_out_folder(out, planned)  # another run may have begun here meanwhile
+        mark_out_folder(out, planned.resolved.loaded.recipe.name)
         planned.store.prepare()
         planned.hashes.save()  # the store was not there before a first run; its workers need not read all again
-        _check_same_recipe(out, planned.resolved)
         remember_call(out, planned.resolved.loaded, store, overrides)
         info = RunInfo(
             name=planned.resolved.loaded.recipe.name,
@@ -183,22 +186,3 @@ def _only_run_in(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _check_same_recipe(out: Path, resolved: Resolved) -> None:
-    """Refuse to overwrite the results of another recipe; remember whose folder this is."""
-    name = resolved.loaded.recipe.name
-    mark = out / ".recipe.json"
-    try:
-        owner = read_json(mark)["name"]
-    except (OSError, ValueError, KeyError, TypeError):
-        owner = None
-    if owner is not None and owner != name:
-        raise StorageError(
-            f"holds the results of the recipe {owner!r}",
-            where=out,
-            given=name,
-            remedy="choose another folder with --out (--store shares finished work between folders)",
-        )
-    if owner is None:
-        write_json(mark, {"name": name})

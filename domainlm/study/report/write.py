@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ MARKDOWN_NAME = "report.md"
 LATEX_NAME = "report.tex"
 LONG_NAME = "scores.csv"
 TABLES_NAME = "tables"
+_TABLE = re.compile(r"table-[0-9]{2,}\.csv")
 
 _Files = Iterator[tuple[str, str]]
 
@@ -61,7 +63,8 @@ def write_report(out: Path, formats: Collection[str] = FORMATS) -> tuple[Path, .
     report = build_report(results)
     files = {name: text for each in FORMATS if each in formats for name, text in _RENDERERS[each](report, results)}
     if "csv" in formats:
-        for old in (out / TABLES_NAME).glob("table-*.csv"):  # there may have been more of them
+        # There may have been more of them; other files are not ours.
+        for old in [path for path in (out / TABLES_NAME).glob("*") if _TABLE.fullmatch(path.name)]:
             old.unlink()
     for name, text in files.items():
         write_whole(out / name, text.encode())

@@ -12,7 +12,16 @@ from domainlm.study.report.fields import field_text, field_value, leading_rows, 
 from domainlm.study.report.load import Results, Row
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
-from domainlm.study.report.significance import LEVEL, Outcome, compare, holm, shared_seeds, sign_flip
+from domainlm.study.report.significance import (
+    LEVEL,
+    Outcome,
+    Sample,
+    compare,
+    holm,
+    shared_seeds,
+    sign_flip,
+    with_rounds_for,
+)
 
 State = Literal["held", "chance", "untested", "tie", "opposite_untested", "opposite_chance", "opposite"]
 Untested = Literal["", "equality", "pooled", "seeds"]
@@ -56,6 +65,7 @@ class Comparison:
     is_exact: bool
     outcome: Outcome
     untested: Untested = ""
+    samples: tuple[Sample, ...] = ()
 
     @property
     def state(self) -> State:
@@ -115,11 +125,21 @@ def judge_findings(results: Results, where: Conditions) -> tuple[Judged, ...]:
     """Look at every finding of the reference again; `where` are the main table's own conditions on rows."""
     findings = results.reference.findings if results.reference is not None else ()
     judged = [_judge(finding, results, where) for finding in findings]
+    num_tests = sum(each.p_value is not None for one in judged for each in one.comparisons)
+    judged = [replace(one, comparisons=tuple(_retested(each, num_tests) for each in one.comparisons)) for one in judged]
     adjusted = iter(holm([each.p_value for one in judged for each in one.comparisons]))
     return tuple(
         replace(one, comparisons=tuple(replace(each, p_value=next(adjusted)) for each in one.comparisons))
         for one in judged
     )
+
+
+def _retested(comparison: Comparison, num_tests: int) -> Comparison:
+    """With a p-value of as many rounds as all comparisons of the report ask for."""
+    if comparison.p_value is None or len(comparison.samples) != 2:
+        return comparison
+    outcome = with_rounds_for(comparison.outcome, *comparison.samples, comparison.claim.metric, num_tests)
+    return replace(comparison, p_value=outcome.p_value, outcome=outcome)
 
 
 def _judge(finding: Finding, results: Results, where: Conditions) -> Judged:
@@ -176,7 +196,9 @@ def _compare(claim: Claim, place: str, pools: Sequence[Pool]) -> Comparison:
     # That two models are equal is not shown by a difference within chance, nor is a margin tested here.
     p_value = None if is_exact or claim.relation == "equal" else outcome.p_value
     untested = _untested(claim, pools) if p_value is None and not is_exact else ""
-    return Comparison(claim, place, first, second, outcome.difference, agrees, p_value, is_exact, outcome, untested)
+    samples = tuple(pool.sample for pool in pools)
+    difference = outcome.difference
+    return Comparison(claim, place, first, second, difference, agrees, p_value, is_exact, outcome, untested, samples)
 
 
 def _untested(claim: Claim, pools: Sequence[Pool]) -> Untested:

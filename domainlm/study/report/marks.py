@@ -9,7 +9,7 @@ from typing import TypeVar
 from domainlm.study.report.aggregate import MEASURE_STAGE, best_means
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
-from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, compare, holm
+from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, Sample, compare, holm, with_rounds_for
 from domainlm.study.report.words import tests_text
 from domainlm.tasks.signature import without_seed
 
@@ -44,6 +44,18 @@ class Marked:
         return self.is_worse and self.p_value is not None and self.p_value < LEVEL
 
 
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A mean, the best of its column, and their test before all columns are known."""
+
+    is_best: bool
+    is_worse: bool
+    outcome: Outcome
+    first: Sample
+    second: Sample
+    metric: str
+
+
 def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entry, Marked]:
     """Compare every mean with the best of its column; p-values are adjusted (Holm) over all columns together.
 
@@ -53,7 +65,7 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
     Columns whose scores have different signatures are not compared, nor those without a better direction.
     """
     marked: dict[_Entry, Marked] = {}
-    tests: list[tuple[_Entry, bool, bool, Outcome]] = []
+    tests: list[tuple[_Entry, _Test]] = []
     num_pairs = 0
     for column in columns.values():
         metric = next(iter(column.values())).rows[0].metric
@@ -70,13 +82,15 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
             if entry == best or pool.rows[0].stage == MEASURE_STAGE:
                 marked[entry] = Marked(is_best)
             else:
-                outcome = compare(pool.sample, column[best].sample, metric)
-                tests.append((entry, is_best, sign * outcome.difference < 0, outcome))
+                sides = pool.sample, column[best].sample
+                outcome = compare(*sides, metric)
+                tests.append((entry, _Test(is_best, sign * outcome.difference < 0, outcome, *sides, metric)))
                 num_tested += outcome.p_value is not None
         num_pairs += num_tested * (num_tested + 1) // 2  # with the best one more mean than tests
-    adjusted = holm([outcome.p_value for *_, outcome in tests], num_pairs)
-    for (entry, is_best, is_worse, outcome), p_value in zip(tests, adjusted, strict=True):
-        marked[entry] = Marked(is_best, outcome, p_value, 0 if p_value is None else num_pairs, is_worse)
+    outcomes = [with_rounds_for(test.outcome, test.first, test.second, test.metric, num_pairs) for _, test in tests]
+    adjusted = holm([outcome.p_value for outcome in outcomes], num_pairs)
+    for (entry, test), outcome, p_value in zip(tests, outcomes, adjusted, strict=True):
+        marked[entry] = Marked(test.is_best, outcome, p_value, 0 if p_value is None else num_pairs, test.is_worse)
     return marked
 
 

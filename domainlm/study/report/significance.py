@@ -13,19 +13,21 @@ from __future__ import annotations
 import itertools
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from domainlm.study.report.units import Units
-from domainlm.tasks.significance import UnitPair, compare_means
+from domainlm.tasks.significance import UnitPair, compare_means, p_value_of_means
 from domainlm.tasks.units import UnitKind
 
 LEVEL = 0.05
 MIN_SEEDS = 6
 MAX_EXACT_SEEDS = 12
 NUM_ROUNDS = 2_000
+_ROUNDS_PER_TEST, _MAX_ROUNDS = 100, 100_000
+"""Of n tests the least adjusted p-value is n / (rounds + 1): so many rounds keep it below 0.01 up to 1,000 tests."""
 
 How = Literal["units", "seeds", "untested"]
 
@@ -104,6 +106,19 @@ def compare_over(first: Mapping[str, Sample], second: Mapping[str, Sample], metr
     by_seed = [[[sample.of_seeds([seed]) for sample in side] for side in (one, other)] for seed in shared]
     p_value = sign_flip([statistics.fmean(_ahead(*of_seed)) for of_seed in by_seed])
     return Outcome(difference, p_value, "untested" if p_value is None else "seeds", num_pairs=len(shared))
+
+
+def with_rounds_for(outcome: Outcome, first: Sample, second: Sample, metric: str, num_tests: int) -> Outcome:
+    """The outcome of `compare`, its p-value of as many rounds as tell anything in a family of so many tests.
+
+    A p-value that is not below `LEVEL` stays as it is: adjusted, it is not below it either.
+    """
+    num_rounds = min(_ROUNDS_PER_TEST * num_tests, _MAX_ROUNDS)
+    if outcome.how != "units" or outcome.p_value is None or outcome.p_value >= LEVEL or num_rounds <= NUM_ROUNDS:
+        return outcome
+    shared = shared_seeds([first, second])
+    pair = _unit_pair(first, second, metric, shared)
+    return outcome if pair is None else replace(outcome, p_value=p_value_of_means([pair], num_rounds=num_rounds))
 
 
 def shared_seeds(samples: Sequence[Sample]) -> list[int]:

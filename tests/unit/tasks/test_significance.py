@@ -20,6 +20,7 @@ from domainlm.tasks.significance import (
     compare_units,
     f1_of_sums,
     mean_of_sums,
+    p_value_of_means,
 )
 
 
@@ -155,3 +156,14 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
     for bad in records:
         with pytest.raises(DataError, match=r"a\.jsonl:1: not a record"):
             count_predictions(_write(one, bad))
+
+
+@pytest.mark.parametrize("num_units", [1, 8, 13])
+def test_the_p_value_alone_is_that_of_all_swaps(num_units: int) -> None:
+    draw = np.random.default_rng(num_units)
+    pair = UnitPair(*draw.integers(0, 4, (2, num_units, 3)).astype(float), f1_of_sums)
+    exact = _exact(pair.first, pair.second, f1_of_sums)
+    found = p_value_of_means([pair], num_rounds=20_000)
+    assert found == pytest.approx(exact, abs=0.015)
+    assert found == p_value_of_means([pair], num_rounds=20_000)
+    assert compare_means([pair], num_rounds=20_000).p_value == pytest.approx(found, abs=0.015)

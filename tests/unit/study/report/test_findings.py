@@ -207,3 +207,21 @@ def test_the_comparisons_say_how_they_were_tested_and_why_not(results: Json, wri
         ("–", "as found, untested"),
         ("–", "as found, untested"),
     ]
+
+
+def test_however_many_comparisons_a_clear_difference_is_beyond_chance(results: Json, write_run: WriteRun) -> None:
+    """101 comparisons of the same two models: with 2,000 rounds the least adjusted p-value would be above 0.05."""
+    kept = [row for row in results["rows"] if row["dataset"] == "harbours" and row["metric"] == "f1"]
+    results["rows"] = [
+        row | {"units": f"logs/units-{row['steps']}.json"} for row in kept if row["seed"] == 0 and not row.get("type")
+    ]
+    out = write_run(results)
+    for steps, correct in ((0, 0), (1500, 9)):
+        counts = {"counts": [[9, 9, correct]] * 30, "units": [f"d{number}" for number in range(30)]}
+        content = {"format": 2, "protocol": "p", "data": "d", "kinds": ["document"], **counts}
+        (out / "logs" / f"units-{steps}.json").write_text(json.dumps(content), encoding="utf-8")
+    results["reference"] = reference_as_dict(reference(*[Claim(metric="f1", **MORE)] * 101))
+    (out / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    (judged,) = judge_findings(load_results(out), {})
+    assert {each.state for each in judged.comparisons} == {"held"}
+    assert judged.comparisons[0].p_value == pytest.approx(101 / 10_101)

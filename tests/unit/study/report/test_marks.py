@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from domainlm.study.report.load import Row
 from domainlm.study.report.marks import Marked, mark_columns, marks_sentence
 from domainlm.study.report.pools import Pool
+from domainlm.study.report.units import Units
+from domainlm.tasks.significance import f1_of_sums
 
 # Of n seeds that all point one way the sign-flip test gives 2 / 2^n.
 
@@ -52,3 +55,19 @@ def test_nothing_is_adjusted_where_nothing_is_tested() -> None:
     found = marked(3, 5)
     assert {each.num_pairs for each in found.values()} == {0}
     assert "adjusted" not in marks_sentence(found.values())
+
+
+@pytest.mark.parametrize(("num_models", "num_pairs"), [(6, 15), (16, 120)])
+def test_however_many_pairs_a_clear_difference_is_marked(num_models: int, num_pairs: int) -> None:
+    """The best is right in all of 30 documents, the others in none: no swap of chance comes near."""
+    pools = {}
+    for model, pool in column(num_models, 1).items():
+        counts = np.array([[9.0, 9.0, 0.0 if model else 9.0]] * 30)
+        units = Units("p", "d", {"f1": (counts, f1_of_sums)}, ("document",))
+        pools[model] = Pool(tuple(row.model_copy(update={"units": "u"}) for row in pool.rows), {"u": units})
+    found = mark_columns({"f1": pools})
+    rounds = 2_000 if num_pairs <= 20 else 100 * num_pairs
+    assert {each.num_pairs for each in found.values()} == {0, num_pairs}
+    assert found[1].p_value == pytest.approx(num_pairs / (rounds + 1))
+    assert [model for model, each in found.items() if each.is_below] == list(range(1, num_models))
+    assert mark_columns({"f1": pools}) == found

@@ -18,6 +18,7 @@ from domainlm.files import read_json
 from domainlm.recipe.scored_steps import pretraining_of
 from domainlm.study.graph import CellStages
 from domainlm.study.report.metrics import metric_facts, sort_metrics
+from domainlm.study.same_seeds import missing_seeds, with_most_seeds
 from domainlm.study.store import Artifact
 
 _log = logging.getLogger(__name__)
@@ -31,8 +32,19 @@ class _Course:
     patience: int
     cell: Mapping[str, Any]
     metric: str = ""
-    scores: list[tuple[int, float]] = field(default_factory=list)
+    by_seed: dict[int, dict[int, float]] = field(default_factory=dict)
     not_made: list[int] = field(default_factory=list)
+
+    @property
+    def scores(self) -> list[tuple[int, float]]:
+        """Step and mean over seeds; not of a step that lacks a seed which another has, since it failed."""
+        return [(step, statistics.fmean(self.by_seed[step].values())) for step in with_most_seeds(self.by_seed)]
+
+    @property
+    def lacking(self) -> dict[int, list[int]]:
+        """The steps that are left out for that, with the seeds that they lack."""
+        scored = with_most_seeds(self.by_seed)
+        return {step: seeds for step, seeds in missing_seeds(self.by_seed).items() if step not in scored}
 
     @property
     def best(self) -> tuple[int, float]:
@@ -50,6 +62,7 @@ class _Course:
 
     def as_dict(self) -> dict[str, Any]:
         """As results.json has it."""
+        lacking = self.lacking
         return {
             "cell": dict(self.cell),
             "task": self.task,
@@ -57,7 +70,7 @@ class _Course:
             "dev_scores": [{"step": step, "value": value} for step, value in self.scores],
             "best_step": self.best[0],
             "steps_not_made": self.not_made,
-        }
+        } | ({"missing_seeds": {str(step): seeds for step, seeds in lacking.items()}} if lacking else {})
 
 
 class EarlyStops:
@@ -112,18 +125,17 @@ class EarlyStops:
         course = self._course(cell)
         if course is None:
             return
-        values = []
+        values = {}
         for stage in cell.finetuning:
             if stage.name == course.task and stage.key in artifacts:
                 scores = read_json(artifacts[stage.key].folder / "scores.json")["scores"]
-                course.metric, value = _dev_score(scores)
-                values.append(value)
+                course.metric, values[stage.seed] = _dev_score(scores)
         if values:
-            course.scores.append((cell.cell.cell.recipe.pretraining.last_step, statistics.fmean(values)))
+            course.by_seed[cell.cell.cell.recipe.pretraining.last_step] = values
 
     def as_list(self) -> list[dict[str, Any]]:
         """What was decided, for results.json."""
-        return [course.as_dict() for course in self._courses.values() if course.scores]
+        return [course.as_dict() for course in self._courses.values() if course.by_seed]
 
     def _course(self, cell: CellStages) -> _Course | None:
         settings = cell.cell.cell.recipe.pretraining.early_stop

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from domainlm.study.report.metrics import metric_facts, sort_metrics
+from domainlm.study.same_seeds import missing_seeds, with_most_seeds
 
 Record = Mapping[str, Any]
 _FINETUNE = "finetune"
@@ -24,6 +25,7 @@ def select_settings(
 
     For each data set, and each combination of the other varied values, the settings with the best mean over seeds on
     dev are chosen: of the metric and the protocol that the report judges by, all types pooled; of equal ones the first.
+    Those with fewer seeds than others, since some failed, are left out.
 
     Args:
         rows: of results.json; those of fine-tuning have a "cell".
@@ -33,7 +35,8 @@ def select_settings(
 
     Returns:
         "rows" and "curves" with their cells without these keys, each row of fine-tuning with its "settings", and
-        "candidates": every combination that was tried, with its score on dev and whether it was chosen.
+        "candidates": every combination that was tried, with its score on dev and whether it was chosen; where it lacks
+        seeds that another has on the data set, also these and whether it was left out for that.
     """
     candidates = _candidates(rows, keys)
     chosen = {_arm(each): each["settings"] for each in candidates if each["chosen"]}
@@ -62,7 +65,7 @@ def _candidates(rows: Sequence[Record], keys: Collection[str]) -> list[dict[str,
     """Every combination in order, with its mean on dev."""
     on_dev = [row for row in rows if row["stage"] == _FINETUNE and row["split"] == "dev" and not row.get("type")]
     judged = {name: _judge([row for row in on_dev if row["dataset"] == name]) for name in _names(on_dev)}
-    values: dict[str, list[float]] = {}
+    values: dict[str, dict[int, float]] = {}
     found: dict[str, dict[str, Any]] = {}
     for row in on_dev:
         protocol, metric = judged[row["dataset"]]
@@ -78,14 +81,21 @@ def _candidates(rows: Sequence[Record], keys: Collection[str]) -> list[dict[str,
         }
         identity = json.dumps(candidate, sort_keys=True)
         found.setdefault(identity, candidate)
-        values.setdefault(identity, []).append(row["value"])
-    best: dict[_Arm, dict[str, Any]] = {}
+        values.setdefault(identity, {})[row["seed"]] = row["value"]
     for identity, candidate in found.items():
-        candidate |= {"dev_mean": statistics.fmean(values[identity]), "num_seeds": len(values[identity])}
-        leader = best.setdefault(_arm(candidate), candidate)
-        if _gain(candidate) > _gain(leader):
-            best[_arm(candidate)] = candidate
-    return [{**each, "chosen": best[_arm(each)] is each} for each in found.values()]
+        of_seeds = values[identity].values()
+        candidate |= {"dev_mean": statistics.fmean(of_seeds), "num_seeds": len(of_seeds)}
+    chosen: set[str] = set()
+    for arm in {_arm(each): None for each in found.values()}:
+        compared = with_most_seeds({name: values[name] for name, each in found.items() if _arm(each) == arm})
+        chosen.add(max(compared, key=lambda name: _gain(found[name])))
+        for name in (name for name, each in found.items() if _arm(each) == arm and name not in compared):
+            found[name]["left_out"] = True
+    for dataset in judged:
+        lacking = missing_seeds({name: values[name] for name, each in found.items() if each["dataset"] == dataset})
+        for name, seeds in lacking.items():
+            found[name] |= {"missing_seeds": seeds} if seeds else {}
+    return [{**each, "chosen": name in chosen} for name, each in found.items()]
 
 
 def _judge(rows: Sequence[Record]) -> tuple[str, str]:

@@ -25,10 +25,24 @@ def cells_not_made(results: Results) -> tuple[Mapping[str, Scalar], ...]:
 
 
 def early_stop_sentences(results: Results) -> Iterator[str]:
-    """Say of each pretraining that ended early where it did, and why."""
+    """Say of each pretraining that ended early where it did, and why; and of each what was not looked at, and why."""
     for stop in results.early_stops:
         if stop.steps_not_made:
             yield _sentence(stop)
+        if stop.missing_seeds:
+            yield _left_out(stop)
+
+
+def _left_out(stop: EarlyStopRecord) -> str:
+    steps = [
+        f"step {step} (no {'seed' if len(seeds) == 1 else 'seeds'} {join_words([str(seed) for seed in seeds])})"
+        for step, seeds in stop.missing_seeds.items()
+    ]
+    of_model = f" of {short_label(stop.cell)}" if stop.cell else ""
+    return (
+        f"Whether pretraining{of_model} was to end early was decided without {join_words(steps)}, since means over "
+        "other seeds cannot be compared."
+    )
 
 
 def _sentence(stop: EarlyStopRecord) -> str:

@@ -138,6 +138,8 @@ class CandidateRecord(_Record):
     dev_mean: float
     num_seeds: int
     chosen: bool
+    missing_seeds: tuple[int, ...] = ()
+    left_out: bool = False
 
 
 class DevScore(_Record):
@@ -156,6 +158,7 @@ class EarlyStopRecord(_Record):
     dev_scores: tuple[DevScore, ...]
     best_step: int
     steps_not_made: tuple[int, ...] = ()
+    missing_seeds: Mapping[str, tuple[int, ...]] = Field(default_factory=dict)
 
 
 class _ResultsFile(_Record):

@@ -46,9 +46,11 @@ def lm_tables(scores: Scores) -> tuple[Table, ...]:
 def candidate_table(candidates: Sequence[CandidateRecord]) -> Table:
     """Return the settings that were tried, with their scores on dev; bold are those that were chosen."""
     keys = list(dict.fromkeys(key for each in candidates for key in each.settings))
+    left_out = any(each.left_out for each in candidates)
     return Table(
         caption="Settings chosen on dev, for each data set and model: mean over seeds. Bold: chosen, of equal ones the "
-        "first. Test scores of the others were not looked at.",
+        "first. Test scores of the others were not looked at."
+        + (" Left out of the choice are settings that lack seeds which others have, since these failed." * left_out),
         head=("data set", "model", *keys, "metric", "dev", "n"),
         rows=tuple(
             (
@@ -57,12 +59,20 @@ def candidate_table(candidates: Sequence[CandidateRecord]) -> Table:
                 *(Cell(str(each.settings.get(key, NOTHING))) for key in keys),
                 Cell(f"{each.protocol} {metric_facts(each.metric).label}".strip()),
                 Cell(metric_facts(each.metric).format(each.dev_mean), is_best=each.chosen),
-                Cell(str(each.num_seeds)),
+                Cell(_num_seeds(each)),
             )
             for each in candidates
         ),
         num_heads=2,
     )
+
+
+def _num_seeds(candidate: CandidateRecord) -> str:
+    if not candidate.missing_seeds:
+        return str(candidate.num_seeds)
+    seeds = join_words([str(seed) for seed in candidate.missing_seeds])
+    without = f"{candidate.num_seeds}, without {'seed' if len(candidate.missing_seeds) == 1 else 'seeds'} {seeds}"
+    return f"{without}: left out" if candidate.left_out else without
 
 
 def loss_table(panels: Sequence[Panel]) -> Table:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
+from domainlm.study.report.load import CandidateRecord
+from domainlm.study.report.tables import candidate_table
 from domainlm.study.selection import select_settings
 
 RATE, STEPS = "finetuning.optimizer.learning_rate", "pretraining.num_steps"
@@ -64,3 +67,28 @@ def test_every_candidate_is_told_with_its_score_on_dev_alone() -> None:
     assert (first["metric"], first["protocol"], first["num_seeds"]) == ("f1", "conlleval", 2)
     assert first["dev_mean"] == 0.6
     assert first["model"] == "steps=0"
+
+
+def test_a_candidate_whose_seeds_failed_is_not_chosen_over_whole_ones() -> None:
+    """Of harbours at 9 steps rate 0.2 was the better one; without seed 1 its mean is higher still."""
+    failed = {("harbours", 9, 0.2, 1), ("cargoes", 0, 0.1, 0), ("cargoes", 0, 0.2, 1)}
+    rows = [
+        row
+        for row in _rows()
+        if row["stage"] != "finetune"
+        or (row["dataset"], row["cell"][STEPS], row["cell"][RATE], row["seed"]) not in failed
+    ]
+    found = select_settings(rows, [], [RATE], _label)
+    told = {(each["dataset"], each["cell"][STEPS], each["settings"][RATE]): each for each in found["candidates"]}
+    left_out = told["harbours", 9, 0.2]
+    assert left_out["dev_mean"] == 0.8
+    assert (left_out["chosen"], left_out["left_out"], left_out["missing_seeds"]) == (False, True, [1])
+    assert told["harbours", 9, 0.1]["chosen"]
+    assert {row["settings"][RATE] for row in found["rows"] if row.get("dataset") == "harbours"} == {0.1}
+    # Where none has all seeds, those that have the most are compared: here both, of which the first is chosen.
+    assert [told["cargoes", 0, rate]["chosen"] for rate in (0.1, 0.2)] == [True, False]
+    assert [told["cargoes", 0, rate]["missing_seeds"] for rate in (0.1, 0.2)] == [[0], [1]]
+    assert sum("left_out" in each for each in told.values()) == 1
+    table = candidate_table([CandidateRecord.model_validate_json(json.dumps(each)) for each in found["candidates"]])
+    assert "1, without seed 1: left out" in {row[-1].text for row in table.rows}
+    assert "Left out of the choice are settings that lack seeds" in table.caption

@@ -137,6 +137,15 @@ def test_steps_that_an_early_stop_left_out_are_no_gap(results: Json, write_run: 
     assert "learning_rate=0.2 was ended" in second
 
 
+def test_steps_that_lack_seeds_are_told(results: Json, write_run: WriteRun) -> None:
+    loaded = load_results(write_run(early_stopped(results, {0.1: {"missing_seeds": {"3000": [1, 2]}}})))
+    (sentence,) = early_stop_sentences(loaded)
+    assert sentence == (
+        "Whether pretraining of num_steps=4000, learning_rate=0.1 was to end early was decided without step 3000 (no "
+        "seeds 1 and 2), since means over other seeds cannot be compared."
+    )
+
+
 def test_a_pretraining_that_may_still_end_early_lacks_its_steps(results: Json, write_run: WriteRun) -> None:
     loaded = load_results(write_run(early_stopped(results, {0.1: {}})))
     assert list(early_stop_sentences(loaded)) == []

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from domainlm.errors import StorageError, storage_error
 from domainlm.files import read_json, write_json
 from domainlm.study.graph import Graph
 from domainlm.study.results import Artifacts
@@ -19,26 +20,44 @@ from domainlm.study.results import Artifacts
 LANGUAGE_MODEL = "language-model"
 """What the folder of a cell's language model is called."""
 _WRITTEN = ".written.json"
-"""Beside the cells: the model folders that a run has copied, so that a later one removes those and nothing else."""
+"""Beside the cells: the model folders that a run has copied, each with the key of its artifact, so that a later one
+removes those and nothing else, and copies only what has changed."""
 _HASH_LENGTH = 8
 
 
 def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     """Copy every cell's language model and fine-tuned models below `folder`.
 
-    `CELL/language-model/` and `CELL/DATASET-seed-N/`; a folder that is there already is replaced whole, and one that an
-    earlier run copied and this one does not have is removed. Names that would be the same end in a hash.
+    `CELL/language-model/` and `CELL/DATASET-seed-N/`; a folder that is there already is replaced whole, unless it was
+    copied from this artifact and has all its files, by their sizes. One that an earlier run copied and this one does
+    not have is removed. Names that would be the same end in a hash.
+
+    Raises:
+        StorageError: a model cannot be written, or somebody else's folder stands where it goes.
     """
     found = dict(_models(graph, artifacts))
-    for name in _written(folder):
-        if name not in found:
-            _remove(folder / name)
-    if found:
-        write_json(folder / _WRITTEN, sorted(found))
-    else:
+    written, is_known = _written(folder), (folder / _WRITTEN).is_file()
+    for name in written.keys() - found.keys():
+        _remove(folder / name)
+    if not found:
         (folder / _WRITTEN).unlink(missing_ok=True)
-    for name, model in found.items():
-        _copy(model, folder / name)
+        return
+    try:
+        noted = {name: written.get(name, "") for name in sorted(found)}
+        for name, (key, model) in found.items():
+            if is_known and name not in written and (folder / name).exists():
+                raise StorageError(
+                    "a folder that no run has written stands where a model goes",
+                    where=folder / name,
+                    remedy="move it elsewhere and run the same command again: only models are still to be copied",
+                )
+            if noted[name] != key or not _is_intact(model, folder / name):
+                write_json(folder / _WRITTEN, noted | {name: ""})
+                _copy(model, folder / name)
+                noted[name] = key
+        write_json(folder / _WRITTEN, noted)
+    except OSError as error:
+        raise storage_error(error, folder) or error from error
 
 
 def copied_models(folder: Path) -> list[Path]:
@@ -46,27 +65,37 @@ def copied_models(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(_written(folder))]
 
 
-def _models(graph: Graph, artifacts: Artifacts) -> Iterator[tuple[str, Path]]:
+def _models(graph: Graph, artifacts: Artifacts) -> Iterator[tuple[str, tuple[str, Path]]]:
+    """By the name of its folder each model, with the key of its artifact."""
     cells = {cell_identity(cell.cell.cell.varied): cell.cell.cell.label for cell in graph.cells}
     names = _unique_names(cells)
     for cell in graph.cells:
         above = names[cell_identity(cell.cell.cell.varied)]
         if cell.model.key not in artifacts:
             continue
-        yield f"{above}/{LANGUAGE_MODEL}", artifacts[cell.model.key].folder / "model"
+        yield f"{above}/{LANGUAGE_MODEL}", (cell.model.key, artifacts[cell.model.key].folder / "model")
         datasets = _unique_names({stage.name: stage.name for stage in cell.finetuning})
         for stage in (each for each in cell.finetuning if each.key in artifacts):
-            yield f"{above}/{datasets[stage.name]}-seed-{stage.seed}", artifacts[stage.key].folder / "model"
+            model = artifacts[stage.key].folder / "model"
+            yield f"{above}/{datasets[stage.name]}-seed-{stage.seed}", (stage.key, model)
 
 
-def _written(folder: Path) -> list[str]:
-    """What an earlier run noted; nothing that could lead elsewhere."""
+def _written(folder: Path) -> dict[str, str]:
+    """What an earlier run noted, by name the key of the artifact; nothing that could lead elsewhere.
+
+    The key is empty where copying has not ended, and where the note is of before keys were in it: a list of names.
+    """
     try:
-        names = read_json(folder / _WRITTEN)
+        noted = read_json(folder / _WRITTEN)
     except (OSError, ValueError):
-        return []
-    texts = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-    return [name for name in texts if len(parts := PurePosixPath(name).parts) == 2 and not {"/", ".."} & set(parts)]
+        return {}
+    if not isinstance(noted, dict):
+        noted = {name: "" for name in noted if isinstance(name, str)} if isinstance(noted, list) else {}
+    return {
+        name: str(key)
+        for name, key in noted.items()
+        if len(parts := PurePosixPath(name).parts) == 2 and not {"/", ".."} & set(parts)
+    }
 
 
 def _remove(model: Path) -> None:
@@ -77,13 +106,29 @@ def _remove(model: Path) -> None:
             model.parent.rmdir()
 
 
+def _is_intact(model: Path, folder: Path) -> bool:
+    """Whether a folder has all files of a model, by their sizes; it may have others, too."""
+    sizes = {path.relative_to(model): path.stat().st_size for path in model.rglob("*") if path.is_file()}
+    return all((folder / name).is_file() and (folder / name).stat().st_size == size for name, size in sizes.items())
+
+
 def _copy(model: Path, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """Copy whole or not at all. No links: who changes a model here must not change the artifact."""
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(model, temporary)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    try:
+        temporary.mkdir(parents=True)
+        for path in sorted(model.rglob("*")):  # shutil.copytree would hide what went wrong
+            place = temporary / path.relative_to(model)
+            if path.is_dir():
+                place.mkdir()
+            else:
+                shutil.copy2(path, place)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
 
 
 def folder_name(label: str) -> str:

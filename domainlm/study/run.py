@@ -64,6 +64,8 @@ def run_recipe(
     As one of several ranks that torchrun or srun launched, other than rank 0, it only trains as rank 0 asks it to.
 
     A stage that fails is told in the results, and what does not need it goes on; the same call tries it again.
+    Every score is there once results.json is; the report and then the models follow, and a call that ends without an
+    error has left all of them.
 
     Args: as for `plan_run`, and
         workers: how many stages may be made at once by processes of their own, or "slurm"; None: as the recipe says.
@@ -117,9 +119,12 @@ def _run_study(
         status = "failed"
         results: Path | None = None
         try:
-            rows = _make(planned, runner, out)
+            made, rows = _make(planned, runner, out)
             results = out / _RESULTS
             _report(rows, runner, out)
+            copy_models(made, runner.artifacts, out / "models")  # last, since they may fill the disk
+            if runner.failed:
+                raise _study_error(runner, out)
             status = "complete"
         except KeyboardInterrupt:
             status = "interrupted"
@@ -131,8 +136,8 @@ def _run_study(
     return summary
 
 
-def _make(planned: PlannedRun, runner: Runner, out: Path) -> Sequence[Mapping[str, Any]]:
-    """Make the stages and write results.json, last of all; returns its rows."""
+def _make(planned: PlannedRun, runner: Runner, out: Path) -> tuple[Graph, Sequence[Mapping[str, Any]]]:
+    """Make the stages and write results.json, after all that it names; returns what was made and its rows."""
     started = time.monotonic()
     with EnergyMeter() as meter:
         artifacts = runner.run_all(planned.graph)
@@ -145,21 +150,18 @@ def _make(planned: PlannedRun, runner: Runner, out: Path) -> Sequence[Mapping[st
     if stops:
         results["early_stops"] = stops
     copy_logs(made, artifacts, out / "logs")
-    copy_models(made, artifacts, out / "models")
     write_cost(out, artifacts.values(), seconds=time.monotonic() - started, joules=meter.joules)
     write_json(out / _RESULTS, results)
-    return rows
+    return made, rows
 
 
 def _report(rows: Sequence[Mapping[str, Any]], runner: Runner, out: Path) -> None:
-    """Tell of the scores and write the report; raises where stages failed."""
+    """Tell of the scores and write the report."""
     from domainlm.study.report.write import write_report  # imports matplotlib, which no worker needs
 
     for row in rows:
         runner.observers.task_scored(runner.run, score_of(row))
     write_report(out)
-    if runner.failed:
-        raise _study_error(runner, out)
 
 
 def _study_error(runner: Runner, out: Path | None) -> StudyError:

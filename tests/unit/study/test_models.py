@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +12,9 @@ from typing import Any, cast
 
 import pytest
 
+from domainlm.errors import StorageError
 from domainlm.recipe.cells import cell_label
-from domainlm.study import card
+from domainlm.study import card, models
 from domainlm.study.graph import Graph
 from domainlm.study.models import copied_models, copy_models
 from domainlm.study.results import Artifacts
@@ -89,6 +92,76 @@ def test_models_that_a_run_no_longer_has_are_removed_and_nothing_else(tmp_path: 
     (out / "num_steps=2" / "notes.txt").unlink()
     Study(tmp_path / "third").copy(out)
     assert sorted(path.name for path in out.iterdir()) == ["mine", "num_steps=2", "num_steps=4"]
+
+
+def copied(study: Study, out: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders that are written by one more copy."""
+    written: list[str] = []
+    copy = models._copy
+
+    def noting(model: Path, folder: Path) -> None:
+        written.append(folder.name)
+        copy(model, folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(models, "_copy", noting)
+        study.copy(out)
+    return written
+
+
+def test_what_is_there_is_not_copied_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, folder = tmp_path / "models", tmp_path / "models" / "harbour"
+    study.add({}, "ships", "boats")
+    everything = ["language-model", "ships-seed-3", "boats-seed-3"]
+    assert copied(study, out, monkeypatch) == everything
+    (folder / "boats-seed-3" / "README.md").write_text("mine")
+    assert copied(study, out, monkeypatch) == []
+    assert (folder / "boats-seed-3" / "README.md").is_file()
+    (folder / "ships-seed-3" / "config.json").write_text("shorter")
+    (folder / "language-model" / "config.json").unlink()
+    assert copied(study, out, monkeypatch) == ["language-model", "ships-seed-3"]
+    # Files of the same sizes from another artifact, and the note of an earlier version.
+    key = study.cells[0].finetuning[0].key
+    study.artifacts["another"] = study.artifacts[key]
+    study.cells[0].finetuning[0].key = "another"
+    assert copied(study, out, monkeypatch) == ["ships-seed-3"]
+    (out / ".written.json").write_text(json.dumps([f"harbour/{name}" for name in everything]))
+    assert copied(study, out, monkeypatch) == everything
+    assert copied(study, out, monkeypatch) == []
+
+
+def test_a_full_disk_is_one_clear_error_and_copying_goes_on(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "models"
+    study.add({}, "ships", "boats")
+
+    def fill(source: Path, place: Path) -> None:
+        if "ships" in source.read_text("utf-8"):
+            place.write_text("h")
+            raise OSError(errno.ENOSPC, "No space left on device", str(place))
+        shutil.copyfile(source, place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("domainlm.study.models.shutil.copy2", fill)
+        with pytest.raises(StorageError, match="the disk is full"):
+            study.copy(out)
+    assert sorted(path.name for path in out.rglob("*") if path.is_dir()) == ["harbour", "language-model"]
+    assert copied(study, out, monkeypatch) == ["ships-seed-3", "boats-seed-3"]
+
+
+def test_somebody_else_s_folder_is_not_replaced(study: Study, tmp_path: Path) -> None:
+    out = tmp_path / "models"
+    study.add({}, "ships")
+    study.copy(out)
+    own = out / "harbour" / "boats-seed-3" / "notes.txt"
+    own.parent.mkdir()
+    own.write_text("mine")
+    study.cells.clear()
+    study.add({}, "ships", "boats")
+    with pytest.raises(StorageError, match=r"boats-seed-3: a folder that no run has written"):
+        study.copy(out)
+    assert own.read_text("utf-8") == "mine"
 
 
 @pytest.mark.parametrize("noted", ['["../mine", "/etc/x", "../../x", 3, "mine"]', "{}", "no JSON"])

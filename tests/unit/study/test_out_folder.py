@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from domainlm.errors import StorageError
 from domainlm.plugin import load_plugins
+from domainlm.study import models
 from domainlm.study.out_folder import FILES, FOLDERS
 from domainlm.study.run import describe_run, run_recipe
 
@@ -129,3 +131,21 @@ def test_a_run_leaves_alone_what_is_not_its_own(write_recipe: Callable[[str], Pa
     assert not any(path.exists() for path in old)
     assert damaged.read_bytes() == before[damaged]
     assert {path for path in contents(tmp_path / "logs") if path not in own} == set(before)
+
+
+def test_a_disk_that_models_fill_keeps_results_and_report(
+    write_recipe: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(model: Path, folder: Path) -> None:
+        raise OSError(errno.ENOSPC, f"no space for {model}", str(folder))
+
+    recipe, out = write_recipe("data"), tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(models, "_copy", fill)
+        with pytest.raises(StorageError, match="the disk is full"):
+            run(recipe, out)
+    assert (out / "report.md").is_file()
+    before = (out / "results.json").read_bytes()
+    run(recipe, out)
+    assert (out / "models" / "ships" / "ships-seed-0" / "model.safetensors").is_file()
+    assert (out / "results.json").read_bytes() == before

@@ -66,12 +66,24 @@ def _relation(p_value: float) -> str:
 def _against_first(outcome: Outcome | None, p_value: float | None, metric: str) -> Sequence[Cell]:
     if outcome is None:
         return (Cell(NOTHING), Cell(NOTHING), Cell(NOTHING))
-    interval = " to ".join(signed(each, metric) for each in outcome.interval) if outcome.interval else NOTHING
     return (
         Cell(signed(outcome.difference, metric)),
-        Cell(interval),
+        Cell(_interval(outcome, metric)),
         Cell(NOTHING if p_value is None else p_text(p_value)),
     )
+
+
+def _interval(outcome: Outcome, metric: str) -> str:
+    if outcome.interval is None:
+        return NOTHING
+    own = _own_difference(outcome, metric)
+    return " to ".join(signed(each, metric) for each in outcome.interval) + (f" around {own}" if own else "")
+
+
+def _own_difference(outcome: Outcome, metric: str) -> str:
+    """The difference that the interval is of, where it prints otherwise than that of the scores."""
+    own = "" if outcome.of_units is None else signed(outcome.of_units, metric)
+    return "" if own == signed(outcome.difference, metric) else own
 
 
 def _caption(means: Means, *, marks_best: bool) -> str:
@@ -98,6 +110,9 @@ def _caption(means: Means, *, marks_best: bool) -> str:
         if hows - {"untested"}
         else "",
         "Interval: 95 % bootstrap over the same units." if "units" in hows else "",
+        "Where it stands around a difference of its own, that is the one of the scores that p is counted from."
+        if any(_own_difference(outcome, means.columns[0].metric) for outcome in outcomes)
+        else "",
         f"{_UNTESTED}." if "untested" in hows else "",
         f"Left out for lack of scores: {join_words([arm.label for arm in means.left_out])}." if means.left_out else "",
     ]

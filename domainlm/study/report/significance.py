@@ -65,6 +65,8 @@ class Outcome:
         num_pairs: units or seeds.
         kinds: what the units are.
         protocols: how they were counted.
+        of_units: the difference that the interval is of. It is not `difference` where units are counted in another way
+            than scores, and where pooled seeds score otherwise than in the mean; None for other tests.
     """
 
     difference: float
@@ -74,6 +76,7 @@ class Outcome:
     num_pairs: int = 0
     kinds: tuple[UnitKind, ...] = ()
     protocols: tuple[str, ...] = ()
+    of_units: float | None = None
 
 
 def compare(first: Sample, second: Sample, metric: str) -> Outcome:
@@ -102,7 +105,8 @@ def compare_over(first: Mapping[str, Sample], second: Mapping[str, Sample], metr
         paired = [units for sample in one for units in sample.units.values()]
         kinds = tuple(dict.fromkeys(kind for units in paired for kind in units.kinds))
         protocols = tuple(dict.fromkeys(units.protocol for units in paired))
-        return Outcome(difference, found.p_value, "units", found.interval, found.num_units, kinds, protocols)
+        counted = found.first - found.second
+        return Outcome(difference, found.p_value, "units", found.interval, found.num_units, kinds, protocols, counted)
     by_seed = [[[sample.of_seeds([seed]) for sample in side] for side in (one, other)] for seed in shared]
     p_value = sign_flip([statistics.fmean(_ahead(*of_seed)) for of_seed in by_seed])
     return Outcome(difference, p_value, "untested" if p_value is None else "seeds", num_pairs=len(shared))

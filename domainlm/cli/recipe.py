@@ -77,9 +77,11 @@ def check(context: click.Context, recipe: str, overrides: tuple[str, ...]) -> No
     """Check a recipe without running it: its keys, names, files, numbers, and whether the memory is enough."""
     from domainlm.recipe.load import load_given
     from domainlm.recipe.resolve import resolve
+    from domainlm.recipe.unscored import warn_of_unscored_tasks
 
     registry = cli_state(context).plugins.registry
     resolved = resolve(load_given(recipe, overrides, registry), registry)
+    warn_of_unscored_tasks(resolved)
     tasks = ", ".join(resolved.task_names) or "none"
     click.echo(f"{resolved.loaded.recipe.name}: sound; {resolved.num_cells} cell(s), tasks: {tasks}")
 

@@ -14,6 +14,7 @@ from domainlm.files import read_json, write_whole
 from domainlm.recipe.cells import Cell
 from domainlm.recipe.lock import portable_recipe
 from domainlm.recipe.resolved import Resolved
+from domainlm.recipe.unscored import unscored_tasks
 from domainlm.study.graph import CellStages, FurtherScore, Graph
 from domainlm.study.graph_parts.measures import MeasuredStages
 from domainlm.study.measured_rows import measured_rows
@@ -60,6 +61,9 @@ def collect_results(
         "candidates": [],
         **({} if resolved.reference is None else {"reference": reference_as_dict(resolved.reference)}),
     }
+    unscored = [*unscored_tasks(resolved)]
+    if unscored:
+        results["unscored"] = unscored
     recipe = resolved.loaded.recipe
     if recipe.study.select:
         results |= select_settings(

@@ -15,6 +15,7 @@ from domainlm.errors import StorageError, StudyError
 from domainlm.files import write_json
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.process import launched
+from domainlm.recipe.unscored import warn_of_unscored_tasks
 from domainlm.study.choose_workers import WorkersAsked, choose_workers
 from domainlm.study.cost import write_cost
 from domainlm.study.dry_run import describe
@@ -44,6 +45,7 @@ def describe_run(
     """What `run_recipe` would do, stage by stage, and what of it is done already."""
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins, only=only)
     check_out_folder(out, planned)
+    warn_of_unscored_tasks(planned.resolved)
     name, num_cells, stages = planned.resolved.loaded.recipe.name, planned.resolved.num_cells, planned.stages()
     return f"{name}: {num_cells} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"
 
@@ -99,6 +101,7 @@ def _run_study(
     started = time.monotonic()
     planned = plan()  # before anything is written: a recipe that is refused leaves no folder
     check_out_folder(out, planned)
+    warn_of_unscored_tasks(planned.resolved)
     Store(out).prepare()
     with _only_run_in(out):
         check_out_folder(out, planned)  # another run may have begun here meanwhile

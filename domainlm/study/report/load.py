@@ -170,6 +170,7 @@ class _ResultsFile(_Record):
     failures: tuple[FailureRecord, ...] = ()
     candidates: tuple[CandidateRecord, ...] = ()
     early_stops: tuple[EarlyStopRecord, ...] = ()
+    unscored: tuple[Label, ...] = ()
     reference: ReferenceTable | None = None
 
 
@@ -196,6 +197,7 @@ class Results:
         notes: what this reader noted about the logs.
         candidates: settings that were chosen among on dev.
         early_stops: pretrainings that may end early, with those that did.
+        unscored: data sets that have neither dev nor test, so that there is nothing to score.
         reference: figures of a publication to stand beside.
         units: what scores were counted from, by the file that rows name.
         cost: what is known of time and energy.
@@ -213,6 +215,7 @@ class Results:
     reference: ReferenceTable | None = None
     units: Mapping[str, Units] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
+    unscored: tuple[str, ...] = ()
 
 
 def load_results(out: Path) -> Results:
@@ -244,6 +247,7 @@ def load_results(out: Path) -> Results:
         early_stops=parsed.early_stops,
         reference=parsed.reference,
         cost=read_cost(out),
+        unscored=parsed.unscored,
         units=_read_all_units(parsed.rows, out, path),
     )
 

@@ -33,10 +33,11 @@ def _failure_line(failure: FailureRecord, arms: Arms) -> str:
 
 def _missing_scores(results: Results, question: Question, arms: Arms, expected: list[Arm]) -> Iterator[str]:
     there = {(arms.of(row), row.dataset, row.seed) for row in results.rows if row.stage != LM_STAGE}
+    datasets = [name for name in question.datasets if name not in results.unscored]
     for arm in expected:
         gaps: list[str] = []
-        own = [name for name in question.datasets if any(one[:2] == (arm, name) for one in there)]
-        for dataset in question.datasets if question.has_one_set_of_tasks else own:
+        own = [name for name in datasets if any(one[:2] == (arm, name) for one in there)]
+        for dataset in datasets if question.has_one_set_of_tasks else own:
             seeds = [seed for seed in question.seeds if (arm, dataset, seed) not in there]
             if seeds and len(seeds) == len(question.seeds):
                 gaps.append(dataset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from domainlm.api import TableLayout
 from domainlm.recipe.toml_text import dump_toml
@@ -23,6 +23,7 @@ from domainlm.study.report.provenance import lock_tables, model_facts
 from domainlm.study.report.question import Question, read_question
 from domainlm.study.report.tables import candidate_table, lm_tables, score_tables, type_tables
 from domainlm.study.report.text import answer
+from domainlm.study.report.words import join_words
 
 _MAX_EXAMPLES = 3
 
@@ -43,7 +44,7 @@ def build_report(results: Results) -> Report:
         _main_section(results, layout),
         finding_section(results, layout.where if layout is not None else {}),
         Section("Mean over data sets", tables=(mean_table(means),)) if means is not None else None,
-        _task_section(scores, question, arms),
+        _task_section(scores, question, arms, results.unscored),
         Section("Settings", tables=(candidate_table(results.candidates),)) if results.candidates else None,
         _lm_section(scores),
         loss_section(panels, bits_panel(results.curves, arms)),
@@ -69,12 +70,14 @@ def _main_section(results: Results, layout: TableLayout | None) -> Section | Non
     return Section("Results", tables=(table,)) if table.rows else None
 
 
-def _task_section(scores: Scores, question: Question, arms: Arms) -> Section:
+def _task_section(scores: Scores, question: Question, arms: Arms, unscored: Sequence[str]) -> Section:
     tables = (*score_tables(scores, question, arms), *type_tables(scores))
-    if tables:
-        return Section("Task scores", tables=tables)
-    reason = "No task has been scored yet." if question.datasets else "The recipe names no tasks."
-    return Section("Task scores", paragraphs=(reason,))
+    if tables or (unscored and set(question.datasets) <= {*unscored}):
+        reason = ""
+    else:
+        reason = "No task has been scored yet." if question.datasets else "The recipe names no tasks."
+    names = f"The recipe names no split to score of {join_words(unscored)}: neither dev nor test." if unscored else ""
+    return Section("Task scores", paragraphs=tuple(filter(None, (reason, names))), tables=tables)
 
 
 def _lm_section(scores: Scores) -> Section | None:

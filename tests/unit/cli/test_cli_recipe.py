@@ -115,6 +115,16 @@ def test_check_of_a_sound_recipe(call: Fixture) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_check_says_which_task_will_not_be_scored(call: Fixture, caplog: pytest.LogCaptureFixture) -> None:
+    call("recipe", "check", "soups.toml")
+    assert caplog.messages == ["tasks.0 (foods) has neither dev nor test: nothing will be scored"]
+    caplog.clear()
+    for split in ("dev", "test"):
+        call("recipe", "check", "soups.toml", "--set", f'tasks.0.files.{split}=["foods.txt"]')
+    assert caplog.messages == []
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_world_size_that_no_launcher_set_changes_nothing(call: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "sound" in call("recipe", "check", "soups.toml").output

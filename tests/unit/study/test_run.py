@@ -231,6 +231,18 @@ def test_a_refused_recipe_leaves_no_folder(recipe: Path, tmp_path: Path) -> None
     assert not (tmp_path / "out").exists()
 
 
+def test_a_task_without_a_split_to_score_leaves_a_run_complete(
+    recipe: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    overrides = ('study.axes={"pretraining.num_steps"=[0]}', "tasks.0.files.dev=[]", "tasks.0.files.test=[]")
+    run_recipe(recipe, out=tmp_path, store=None, overrides=overrides, plugins=load_plugins())
+    assert "tasks.0 (ships) has neither dev nor test: nothing will be scored" in caplog.messages
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["unscored"] == ["ships"]
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "The recipe names no split to score of ships: neither dev nor test." in report
+    assert "This run is not complete" not in report
+
+
 def test_the_results_of_another_recipe_are_not_overwritten(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / ".recipe.json").write_text('{"name": "other"}', encoding="utf-8")
     with pytest.raises(StorageError, match="holds the results of the recipe 'other'"):

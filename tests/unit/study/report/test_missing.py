@@ -5,12 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from domainlm.study.report.aggregate import Scores
 from domainlm.study.report.arms import Arms
 from domainlm.study.report.early_stops import cells_not_made, early_stop_sentences
 from domainlm.study.report.load import load_results
 from domainlm.study.report.missing import find_missing
 from domainlm.study.report.question import read_question
+from domainlm.study.report.sections import build_report
 from domainlm.study.report.tables import score_tables
 
 Json = dict[str, Any]
@@ -38,6 +41,26 @@ def test_a_run_in_the_middle(results: Json, write_run: WriteRun) -> None:
         "With num_steps=1500: no scores on harbours; cargoes.",
         "With num_steps=1500: no language-model scores.",
     )
+
+
+def test_a_data_set_without_a_split_to_score_is_no_gap(results: Json, write_run: WriteRun) -> None:
+    results["rows"] = [row for row in results["rows"] if row["dataset"] != "cargoes"]
+    assert len(missing_from(results, write_run)) == 2
+    results["unscored"] = ["cargoes"]
+    assert missing_from(results, write_run) == ()
+
+
+@pytest.mark.parametrize("kept", [[], ["harbours"]])
+def test_the_report_names_data_sets_without_a_split_to_score(
+    results: Json, write_run: WriteRun, kept: list[str]
+) -> None:
+    results["rows"] = [row for row in results["rows"] if row["stage"] == "lm-score" or row["dataset"] in kept]
+    results["unscored"] = [name for name in ("harbours", "cargoes") if name not in kept]
+    report = build_report(load_results(write_run(results)))
+    (section,) = [each for each in report.sections if each.title == "Task scores"]
+    names = "cargoes" if kept else "harbours and cargoes"
+    assert section.paragraphs == (f"The recipe names no split to score of {names}: neither dev nor test.",)
+    assert report.missing == ()
 
 
 def test_no_scores_of_a_model_that_was_not_trained_are_no_gap(results: Json, write_run: WriteRun) -> None:

@@ -18,10 +18,10 @@ from domainlm.builtin.formats.names import file_stem
 from domainlm.files import read_json
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.tasks.predictions import UnitCounts, count_predictions
+from domainlm.tasks.token.protocols import CHARACTER_SPAN
 
 _SPAN_METRICS = ("f1", "exact_match", "mrr", "strict_accuracy", "lenient_accuracy")
 _FORMAT = 2
-_ENTITIES_PROTOCOL = "exact character span"
 
 
 def units_name(stage: FinetuneStage, split: str) -> str:
@@ -35,7 +35,7 @@ def unit_files(stage: FinetuneStage, folder: Path) -> Iterator[tuple[str, dict[s
         path = folder / f"predictions.{split}.jsonl"
         first = _first_score(folder, split)
         if path.is_file() and first:
-            protocol = _ENTITIES_PROTOCOL if stage.spec.kind == "token" else first["protocol"]
+            protocol = CHARACTER_SPAN if stage.spec.kind == "token" else first["protocol"]
             content = _sums(stage, split, path, first.get("labels", ()))
             yield units_name(stage, split), {"format": _FORMAT, "protocol": protocol, **content}
 
@@ -43,7 +43,7 @@ def unit_files(stage: FinetuneStage, folder: Path) -> Iterator[tuple[str, dict[s
 def tested_protocols(stage: FinetuneStage, folder: Path, split: str) -> set[str]:
     """The protocols whose scores the sums stand for: the one that a data set is judged by, and that of the sums."""
     first = {str(found) for found in [_first_score(folder, split).get("protocol")] if found}
-    return first | {_ENTITIES_PROTOCOL} if stage.spec.kind == "token" else first
+    return first | {CHARACTER_SPAN} if stage.spec.kind == "token" else first
 
 
 def _first_score(folder: Path, split: str) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from domainlm.errors import DataError
 from domainlm.study.report.arms import Arm, Arms
+from domainlm.study.report.fields import split_place
 from domainlm.study.report.load import RESULTS_NAME, Row
 from domainlm.study.report.metrics import metric_facts, sort_metrics
 from domainlm.study.report.question import Question
@@ -17,7 +18,6 @@ from domainlm.tasks.signature import merge_seeds
 LM_STAGE = "lm-score"
 MEASURE_STAGE = "measure"
 """What is counted in data and vocabularies: there is no chance in it, and nothing is trained."""
-_SPLIT_ORDER = ("test", "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ class Scores:
 
     def _sorted_groups(self, wanted: Callable[[Group], bool]) -> tuple[Group, ...]:
         groups = dict.fromkeys(place.group for place in self._by_seed if wanted(place.group))
-        return tuple(sorted(groups, key=lambda group: _split_place(group.split)))
+        return tuple(sorted(groups, key=lambda group: split_place(group.split)))
 
 
 def summarise(by_seed: Mapping[int, float]) -> Summary:
@@ -209,7 +209,3 @@ def _vocabulary_identity(row: Row) -> tuple[object, ...]:
         return (row.vocabulary_id,)
     varied = sorted((key, value) for key, value in row.cell.items() if key.startswith(("corpus.", "vocabulary.")))
     return (row.vocabulary, row.vocabulary_size, row.corpus, *varied)
-
-
-def _split_place(split: str) -> int:
-    return _SPLIT_ORDER.index(split) if split in _SPLIT_ORDER else len(_SPLIT_ORDER)

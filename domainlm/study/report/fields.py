@@ -57,8 +57,8 @@ def leading_rows(rows: Iterable[Row], where: Conditions, metrics: Sequence[str])
     if "split" not in where:
         best: dict[str, int] = {}
         for row in found:
-            best[row.dataset] = min(best.get(row.dataset, len(_SPLIT_ORDER)), _place(row.split))
-        found = [row for row in found if _place(row.split) == best[row.dataset]]
+            best[row.dataset] = min(best.get(row.dataset, len(_SPLIT_ORDER)), split_place(row.split))
+        found = [row for row in found if split_place(row.split) == best[row.dataset]]
     if "protocol" not in where:
         first: dict[tuple[str, str], str] = {}
         for row in found:
@@ -67,7 +67,8 @@ def leading_rows(rows: Iterable[Row], where: Conditions, metrics: Sequence[str])
     return found
 
 
-def _place(split: str) -> int:
+def split_place(split: str) -> int:
+    """The place of a split in what reports judge by: test before dev before any other."""
     return _SPLIT_ORDER.index(split) if split in _SPLIT_ORDER else len(_SPLIT_ORDER)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.significance import How, Outcome
+from domainlm.tasks.token.protocols import CHARACTER_SPAN
 from domainlm.tasks.units import UNIT_WORDS, UnitKind
 
 _BLOCKS = " (where the files do not tell documents apart)"
-_ENTITIES_PROTOCOL = "exact character span"
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -37,7 +37,7 @@ def tests_text(outcomes: Collection[Outcome], within: str) -> str:
     """
     kinds = dict.fromkeys(kind for outcome in outcomes for kind in outcome.kinds)
     protocols = {protocol for outcome in outcomes for protocol in outcome.protocols}
-    spans = ", entities counted as exact character spans" if _ENTITIES_PROTOCOL in protocols else ""
+    spans = ", entities counted as exact character spans" if CHARACTER_SPAN in protocols else ""
     # Seeds are those of fine-tuning: a study pretrains each of its models once.
     pretrainings = "pretrainings other than the one of each model"
     texts: dict[How, str] = {

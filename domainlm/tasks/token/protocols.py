@@ -29,7 +29,8 @@ from domainlm.tasks.token.conlleval import (
 
 _STRICT = ("strict IOB2 entity", "strict-iob2:1")
 _SUB_TOKEN = ("sub-token entity", "conlleval:1")
-_SPAN = ("exact character span", "character-span:1")
+CHARACTER_SPAN = "exact character span"
+_SPAN = (CHARACTER_SPAN, "character-span:1")
 
 
 class ProtocolCounts(NamedTuple):

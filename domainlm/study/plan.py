@@ -61,7 +61,8 @@ def plan_run(
     Raises:
         UserError: anything wrong with the recipe, its inputs or the folders.
 
-    Nothing is written but hashes of input files, and those only where the store is there.
+    Nothing is written, unless reading the inputs takes so long that their hashes are saved meanwhile, in a store that
+    is there. Whoever has made sure whose folders these are saves them.
     """
     registry = plugins.registry
     resolved = resolve_recipe(recipe, overrides, plugins)
@@ -70,7 +71,6 @@ def plan_run(
     graph = build_graph(resolved, hashes, hardware_identity)
     hardware = hardware_identity(resolved.loaded.recipe.runtime)
     lock = lock_record(resolved, registry, hashes.of, hardware)
-    hashes.save()
     return PlannedRun(resolved, graph, lock, folder, hashes, stages_of(only, graph, resolved) if only else None)
 
 

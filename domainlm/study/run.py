@@ -45,6 +45,7 @@ def describe_run(
     """What `run_recipe` would do, stage by stage, and what of it is done already."""
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins, only=only)
     check_out_folder(out, planned)
+    planned.hashes.save()
     warn_of_unscored_tasks(planned.resolved)
     name, num_cells, stages = planned.resolved.loaded.recipe.name, planned.resolved.num_cells, planned.stages()
     return f"{name}: {num_cells} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"

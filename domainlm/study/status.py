@@ -53,6 +53,7 @@ def stage_states(
 ) -> list[StageState]:
     """The states of a run's stages, in their order; arguments and errors as of `plan_run`."""
     planned = plan_run(recipe, out=out, store=store, overrides=overrides, plugins=plugins)
+    planned.hashes.save()
     return [_state(planned.store, stage) for stage in planned.graph.ordered()]
 
 

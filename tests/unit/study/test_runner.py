@@ -353,7 +353,7 @@ def test_pretrainings_that_may_stop_are_made_beside_one_another(
         assert course is not None
         rate, step = place(cell)
         course.metric = "f1"
-        course.scores.append((step, scores[rate][step - 1]))
+        course.by_seed[step] = {0: scores[rate][step - 1]}
         rounds[-1].append((rate, step))
 
     def begin(_: Runner, stages: Sequence[Stage]) -> None:

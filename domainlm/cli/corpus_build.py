@@ -59,8 +59,8 @@ def build(
 
     The corpus is that of RECIPE, or of --spec and --file. Duplicates and documents that overlap dev or test data are
     left out and listed in removed.jsonl; settings of a recipe's [corpus] can be given as
-    --set corpus.deduplication.near=0.8. After an interruption, the same command goes on with the first part that is
-    missing.
+    --set corpus.deduplication.near=0.8. DIR must be new or empty, and no input may lie in it. After an interruption,
+    the same command goes on with the first part that is missing.
     """
     from domainlm.study.corpora import build_corpus
     from domainlm.text.preparation.blocks import Shard
@@ -92,7 +92,7 @@ def _order_of_recipe(
     from domainlm.study.corpora import order_of_recipe
 
     resolved = resolve(load_given(recipe, overrides, registry), registry)
-    return order_of_recipe(resolved, out / "samples", vocabulary)
+    return order_of_recipe(resolved, out, vocabulary)
 
 
 def _order_of_spec(

@@ -19,7 +19,7 @@ from typing import Any
 
 from domainlm import __version__
 from domainlm.api import CorpusSpec, TaskSpec
-from domainlm.errors import DataError, RecipeError, StorageError
+from domainlm.errors import DataError, RecipeError
 from domainlm.files import read_json, write_json
 from domainlm.plugin.samples import write_sample_of
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings, SampleSettings
@@ -27,6 +27,7 @@ from domainlm.recipe.overrides import parse_override, with_values
 from domainlm.recipe.resolved import Resolved
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.recipe.validate import validate_settings
+from domainlm.study.corpus_folder import MANIFEST_FILE, SAMPLES_FOLDER, WORK_FOLDER, claim_folder, release_folder
 from domainlm.study.files import FileHashes
 from domainlm.study.preparation import GuardedFiles, corpus_preparation, encoding_of, num_workers
 from domainlm.study.stages.sources import InputFile
@@ -40,9 +41,6 @@ from domainlm.text.preparation.prepare import (
     prepare_parts,
     read_plan,
 )
-
-MANIFEST_FILE = "manifest.json"
-WORK_FOLDER = "work"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +62,11 @@ class CorpusOrder:
     guarded: tuple[GuardedFiles, ...] = ()
     vocabulary: Path | None = None
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+
+    def inputs(self) -> list[Path]:
+        """All that is read."""
+        guarded = [path for task in self.guarded for paths in task.files.values() for path in paths]
+        return [*self.files, *guarded, *([] if self.vocabulary is None else [self.vocabulary])]
 
     def with_workers(self, num_workers: int) -> CorpusOrder:
         """The same with so many processes."""
@@ -95,16 +98,17 @@ def corpus_settings(spec: str, files: Sequence[str], overrides: Sequence[str]) -
     return validate_settings(CorpusSettings, tables["corpus"], lambda _: "--set")
 
 
-def order_of_recipe(resolved: Resolved, samples: Path, vocabulary: Path | None) -> CorpusOrder:
+def order_of_recipe(resolved: Resolved, out: Path, vocabulary: Path | None) -> CorpusOrder:
     """The corpus of a recipe: its [corpus], without what else it mixes in.
 
     Args:
         resolved: the recipe; what it varies must not change its corpus.
-        samples: folder for synthetic samples, where the recipe asks for some.
+        out: folder that the corpus is to be built into; it takes synthetic samples, where the recipe asks for some.
         vocabulary: encode the corpus by this vocabulary.
 
     Raises:
         RecipeError: the recipe has several corpora, or one that only a run makes.
+        StorageError: samples are to be written, and `out` holds something else.
     """
     if not resolved.cells:
         raise RecipeError(
@@ -125,12 +129,12 @@ def order_of_recipe(resolved: Resolved, samples: Path, vocabulary: Path | None) 
         )
     files = first.corpus.files
     if first.corpus.settings.sample is not None:
-        files = _sample(first.corpus.spec, first.corpus.settings.sample, samples / "corpus")["text"]
+        files = _sample(first.corpus.spec, first.corpus.settings.sample, out, "corpus")["text"]
     guarded = []
     for task in first.tasks:
         task_files = dict(task.files)
         if task.sample is not None:
-            task_files = _sample(task.spec, task.sample, samples / task.name)
+            task_files = _sample(task.spec, task.sample, out, task.name)
         guarded.append(GuardedFiles(task.spec, task.name, task_files))
     return CorpusOrder(
         spec=first.corpus.spec,
@@ -152,10 +156,9 @@ def build_corpus(
 
     Raises:
         DataError: input that cannot be read and is not to be skipped, or a corpus that is empty in the end.
-        StorageError: `out` holds another corpus.
+        StorageError: `out` holds another corpus, other files or an input.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _refuse_finished(out)
+    claim_folder(out, order.inputs())
     hashes = FileHashes(out / "input-hashes.json")
     files = InputFile.all_of(order.files, hashes)
     hashes.save()
@@ -184,14 +187,13 @@ def merge_corpus(shards: Sequence[Path], out: Path, tokens_per_file: int | None 
 
     Raises:
         DataError: parts are missing.
-        StorageError: the shards are not of one corpus.
+        StorageError: the shards are not of one corpus, or `out` holds something else.
     """
     works = [shard / WORK_FOLDER for shard in shards]
     plan = read_plan(works[0])
     for work in works[1:]:
         check_same_plan(plan, work)
-    out.mkdir(parents=True, exist_ok=True)
-    _refuse_finished(out)
+    claim_folder(out)
     return _finish(out, works, tokens_per_file)
 
 
@@ -213,13 +215,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         allowed="a folder that `domainlm corpus build` or `merge` has filled, or a corpus in a store of artifacts",
         remedy="a shard becomes a corpus by `domainlm corpus merge`" if (folder / WORK_FOLDER).is_dir() else None,
     )
-
-
-def _refuse_finished(out: Path) -> None:
-    if (out / MANIFEST_FILE).exists():
-        raise StorageError(
-            "holds a finished corpus", where=out, remedy="choose another folder with --out, or remove it"
-        )
 
 
 def _finish(out: Path, works: Sequence[Path], tokens_per_file: int | None) -> Prepared:
@@ -245,11 +240,14 @@ def _finish(out: Path, works: Sequence[Path], tokens_per_file: int | None) -> Pr
     write_json(out / MANIFEST_FILE, manifest)
     if out / WORK_FOLDER in works:
         shutil.rmtree(out / WORK_FOLDER)
+    release_folder(out)
     return prepared
 
 
-def _sample(spec: CorpusSpec | TaskSpec, settings: SampleSettings, folder: Path) -> dict[Any, tuple[Path, ...]]:
+def _sample(spec: CorpusSpec | TaskSpec, settings: SampleSettings, out: Path, name: str) -> dict[Any, tuple[Path, ...]]:
     """Write a synthetic sample: the same files in every shard."""
+    claim_folder(out)
+    folder = out / SAMPLES_FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     names = write_sample_of(spec, folder, seed=settings.seed, num_documents=settings.num_documents)
     return {split: tuple(folder / name for name in found) for split, found in names.items()}

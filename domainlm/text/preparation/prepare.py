@@ -214,6 +214,14 @@ def read_plan(work: Path) -> dict[str, Any]:
     return plan
 
 
+def holds_parts(work: Path) -> bool:
+    """Whether `prepare_parts` has begun in `work`."""
+    try:
+        return "finishing" in read_plan(work)
+    except (DataError, TypeError):
+        return False
+
+
 def check_same_plan(plan: Mapping[str, Any], work: Path) -> None:
     """Raise `StorageError` where the parts in `work` are made in another way than `plan` says."""
     there, wanted = read_plan(work), json.loads(json.dumps(plan))

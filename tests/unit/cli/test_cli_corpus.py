@@ -148,6 +148,41 @@ def test_a_finished_corpus_is_not_written_over(call: Call, arguments: list[str],
     assert isinstance(again.exception, StorageError)
 
 
+def test_a_folder_with_other_files_is_left_as_it_is(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "\n\n".join(f"Ship {number} left port." for number in range(60))
+    for name in ("text/train.txt", "work/notes.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(lines)
+    monkeypatch.chdir(tmp_path)
+    refused = call("corpus", "build", "--spec", "core/text", "--file", "text/train.txt", "--out", ".")
+    assert isinstance(refused.exception, StorageError)
+    assert refused.exception.given == str(tmp_path / "text" / "train.txt")
+    refused = call("corpus", "build", "--spec", "core/text", "--file", "text/train.txt", "--out", "work")
+    assert isinstance(refused.exception, StorageError)
+    assert refused.exception.given == "notes.txt"
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"text/train.txt": lines, "work/notes.txt": lines}
+
+
+def test_a_build_that_was_stopped_goes_on(
+    call: Call, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        for stopped_in in ("corpus_preparation", "prepare_parts", "finish"):
+            patch.setattr(f"domainlm.study.corpora.{stopped_in}", _interrupt)
+            assert "the disk is full" in str(call("corpus", "build", *arguments, "--out", str(out)).exception)
+            patch.undo()
+    _done(call("corpus", "build", *arguments, "--out", str(out)))
+    assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise OSError("the disk is full")
+
+
 def test_a_shard_is_no_corpus(call: Call, arguments: list[str], tmp_path: Path) -> None:
     _done(call("corpus", "build", *arguments, "--out", str(tmp_path / "out"), "--shard", "1/2"))
     refused = call("corpus", "stats", str(tmp_path / "out"))

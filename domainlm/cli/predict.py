@@ -64,7 +64,7 @@ def predict(
     registry = cli_state(context).plugins.registry
     writer = _output(registry, output_format)
     task = None if read_as is None else registry.task(read_as, where="--read-as")
-    check_output(target)
+    check_output(target, source)
     model = load(model_folder)
     _check_kind(writer, "" if embed else model.kind)
     if stream:

@@ -15,14 +15,15 @@ from domainlm.files import synced_file
 STANDARD_STREAM = "-"
 
 
-def check_output(target: str | Path) -> None:
+def check_output(target: str | Path, source: str | Path = STANDARD_STREAM) -> None:
     """See that a file can be written under this name, before anything is computed for it.
 
     Args:
         target: a file, or "-" for standard output.
+        source: what is read, "-" for standard input.
 
     Raises:
-        StorageError: it is a folder, or nothing can be written where it is to lie.
+        StorageError: it is a folder or what is read, or nothing can be written where it is to lie.
     """
     if str(target) == STANDARD_STREAM:
         return
@@ -32,6 +33,8 @@ def check_output(target: str | Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if _is_device(path):
             return
+        if str(source) != STANDARD_STREAM and path.exists() and path.samefile(source):
+            raise StorageError("is the input, and would be replaced", where=path, remedy="name another file")
         probe = _unfinished(path)
         probe.write_bytes(b"")
         probe.unlink()

@@ -12,6 +12,7 @@ from domainlm.cli.logs import verbosity_options
 from domainlm.cli.state import cli_state
 from domainlm.cli.table import echo_json, echo_table
 from domainlm.cli.vocab_inputs import DEFAULT_CORPUS, text_reader
+from domainlm.errors import StorageError
 
 
 @click.command(short_help="Learn a vocabulary from text.")
@@ -66,12 +67,24 @@ def learn(
         max_characters=max_characters,
     )
     read = text_reader(registry, corpus, files)
+    _check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     report = make_vocabulary(spec, settings, read, out, spec.name)
     if as_json:
         echo_json(report)
     else:
         _echo_report(report, out)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse to write over a vocabulary, or over a text that is called like one."""
+    from domainlm.vocab.files import TOKENIZER_FILE, VOCABULARY_FILE
+
+    for name in (TOKENIZER_FILE, VOCABULARY_FILE):
+        if (out / name).exists():
+            raise StorageError(
+                f"holds a {name} already", where=out, remedy="choose another folder with --out, or remove it"
+            )
 
 
 def _echo_report(report: dict[str, Any], out: Path) -> None:

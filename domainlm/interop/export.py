@@ -66,7 +66,7 @@ def export_huggingface(
     model = found.model if keep_padding else replace(found.model, padded_vocabulary_size=found.model.vocabulary_size)
     tensors = _trimmed(read_tensors(folder), model)
     exported, theirs, head = _express(found, model, tensors)
-    with new_folder(out, force=force) as partial:
+    with new_folder(out, force=force, source=folder) as partial:
         write_tensors(partial / SAFETENSORS, theirs, _METADATA)
         if head:
             write_tensors(partial / HEAD_FILE, head, _METADATA)

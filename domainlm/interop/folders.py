@@ -11,19 +11,24 @@ from domainlm.errors import StorageError
 
 
 @contextmanager
-def new_folder(out: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(out: Path, *, force: bool = False, source: Path | None = None) -> Iterator[Path]:
     """Give a folder to write into, which is called `out` once the block has ended well, and removed otherwise.
 
     Args:
         out: its name.
         force: replace what stands there.
+        source: what the new folder is made of, which must outlast it.
 
     Raises:
-        StorageError: something stands there already, or it is the working folder or one that this lies in.
+        StorageError: something stands there already, or it is the working folder, `source` or one that these lie in.
     """
     if Path.cwd().is_relative_to(out.resolve()):
         raise StorageError(
             "the working folder lies in it, and would be replaced", where=out, remedy="choose a new folder in it"
+        )
+    if source is not None and source.resolve().is_relative_to(out.resolve()):
+        raise StorageError(
+            "what it is made of lies in it, and would be replaced", where=out, remedy="choose another place"
         )
     if out.exists() and not force:
         raise StorageError("is there already", where=out, remedy="choose another place, or use --force")

@@ -60,7 +60,7 @@ def import_model(
         entries = read_vocabulary(place)
     if no_answer_threshold is not None:
         foreign = _with_threshold(foreign, no_answer_threshold)
-    with new_folder(out, force=force) as partial:
+    with new_folder(out, force=force, source=place) as partial:
         if foreign.own is None or wants_language_model:
             return write_pretraining_model(foreign, entries, partial, sentence_order=sentence_order, seed=seed)
         return write_task_model(foreign, entries, partial)

@@ -74,7 +74,7 @@ def export_onnx(folder: Path, out: Path, *, force: bool = False) -> float:
         _check_one_place(tensors[first], found.model.hidden, folder)
     head = _head(tensors, nn.Tanh() if head_activation(found.extra) == "tanh" else nn.GELU())
     model = _Computed(encoder, head, first_only=is_sequence).eval()
-    with new_folder(out, force=force) as partial:
+    with new_folder(out, force=force, source=folder) as partial:
         output = "hidden_states" if found.kind == "pretraining" else "logits"
         _write(model, partial / ONNX_FILE, output, found.model.vocabulary_size)
         Vocabulary.load(folder).save_tokenizer(partial / "tokenizer.json")

@@ -54,6 +54,15 @@ def _records(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
+def test_the_input_is_not_written_over(call: Fixture, tmp_path: Path) -> None:
+    (tmp_path / "texts").write_text("to Oslo\n", encoding="utf-8")
+    given = str(tmp_path / "texts")
+    error = call("predict", "model", "--input", given, "--output", given).exception
+    assert isinstance(error, StorageError)
+    assert "is the input" in str(error)
+    assert (tmp_path / "texts").read_text(encoding="utf-8") == "to Oslo\n"
+
+
 def test_plain_lines_are_tagged_in_order(call: Fixture) -> None:
     records = _records(call("predict", "model", stdin="to Oslo\n\nno port\nfrom Århus\n").stdout)
 

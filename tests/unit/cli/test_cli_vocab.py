@@ -167,6 +167,15 @@ def test_a_vocabulary_is_learned_and_reported(call: Fixture, tmp_path: Path, spe
     assert (tmp_path / "third" / "tokenizer.json").read_bytes() == first
 
 
+def test_learning_writes_over_no_vocabulary_and_no_text(call: Fixture, tmp_path: Path) -> None:
+    text = tmp_path / "vocab.txt"
+    text.write_text("Boil the leeks.\n" * 30, encoding="utf-8")
+    error = call("vocab", "learn", "--file", str(text), "--size", "40", "--out", str(tmp_path)).exception
+    assert isinstance(error, StorageError)
+    assert [path.name for path in tmp_path.iterdir()] == ["vocab.txt"]
+    assert text.read_text(encoding="utf-8") == "Boil the leeks.\n" * 30
+
+
 def test_learning_needs_a_size_and_a_spec_that_learns(call: Fixture, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("Boil the leeks.\n", encoding="utf-8")
     options = ("--file", str(tmp_path / "notes.txt"), "--out", str(tmp_path / "out"))

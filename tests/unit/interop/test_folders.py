@@ -27,6 +27,17 @@ def test_the_working_folder_is_not_replaced(
     assert (here / "new" / "made").is_file()
 
 
+@pytest.mark.parametrize("source", ["model", "model/inner"])
+def test_what_a_folder_is_made_of_is_not_replaced_by_it(source: str, tmp_path: Path) -> None:
+    (tmp_path / "model" / "inner").mkdir(parents=True)
+    with (
+        pytest.raises(StorageError, match="made of lies in it"),
+        new_folder(tmp_path / "model", force=True, source=tmp_path / source),
+    ):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "inner"]
+
+
 def test_what_stands_there_is_replaced_where_that_is_asked_for(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for number in range(2):

@@ -52,7 +52,7 @@ class SequenceTask:
         self._data = make_examples(spec, splits, settings.sequence)
         self.labels = self._data.labels
         has_markers = any(example.markers for data in self._data.splits.values() for example in data.examples)
-        reads_mentions = settings.sequence.head_reads == "first_and_mentions"
+        reads_mentions = _reads_mentions(settings)
         if reads_mentions:
             _check_markers(self._data.splits, splits)
         self._read = ReadSettings(
@@ -72,6 +72,13 @@ class SequenceTask:
             num_rows_per_micro_batch=settings.num_sequences_per_micro_batch,
             minority_views=settings.minority_views,
         )
+
+    @staticmethod
+    def check(spec: TaskSpec, splits: Mapping[Split, SplitExamples], settings: FinetuningSettings) -> None:
+        """Raise what the constructor would raise of the data alone."""
+        data = make_examples(spec, splits, settings.sequence)
+        if _reads_mentions(settings):
+            _check_markers(data.splits, splits)
 
     @property
     def choice_metric(self) -> str:
@@ -164,6 +171,10 @@ class SequenceTask:
             found = {(pair.key, label) for pair, label in zip(data.pairs, given, strict=True)}
             scores += relation_scores(split, data.gold, found, scored)
         return scores
+
+
+def _reads_mentions(settings: FinetuningSettings) -> bool:
+    return settings.sequence.head_reads == "first_and_mentions"
 
 
 def _check_markers(data: Mapping[Split, LabelledData], read: Mapping[Split, SplitExamples]) -> None:

@@ -57,12 +57,7 @@ class SpanTask:
         self._splits = {split: self._prepare(split, data) for split, data in splits.items()}
         train = self._splits[_TRAIN].features
         if not train.num_rows:
-            raise DataError(
-                f"no question of {spec.name} can be trained on",
-                where=splits[_TRAIN].where,
-                given=splits[_TRAIN].problems.summary() or None,
-                allowed="questions whose answers stand in their contexts",
-            )
+            raise _nothing_to_train_on(spec, splits[_TRAIN])
         self.source = training_batches(
             train,
             seed=seed,
@@ -70,6 +65,13 @@ class SpanTask:
             num_rows_per_micro_batch=settings.num_sequences_per_micro_batch,
             minority_views=settings.minority_views,
         )
+
+    @staticmethod
+    def check(spec: TaskSpec, splits: Mapping[Split, SplitExamples], settings: FinetuningSettings) -> None:
+        """Raise what the constructor would raise of the data, as far as no vocabulary is needed."""
+        SpanObjective(settings.loss)
+        if not any(example.answers or example.is_impossible for example in splits[_TRAIN].examples):
+            raise _nothing_to_train_on(spec, splits[_TRAIN])
 
     @property
     def choice_metric(self) -> str:
@@ -159,3 +161,12 @@ class SpanTask:
             trains=split == _TRAIN,
         )
         return _Split(data.examples, features, protocols.protocol_of(data.examples, allows_none=self._allows_none))
+
+
+def _nothing_to_train_on(spec: TaskSpec, train: SplitExamples) -> DataError:
+    return DataError(
+        f"no question of {spec.name} can be trained on",
+        where=train.where,
+        given=train.problems.summary() or None,
+        allowed="questions whose answers stand in their contexts",
+    )

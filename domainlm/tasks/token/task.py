@@ -86,6 +86,12 @@ class TokenTask:
             minority_views=settings.minority_views,
         )
 
+    @staticmethod
+    def check(spec: TaskSpec, splits: Mapping[Split, SplitExamples], _: FinetuningSettings) -> None:
+        """Raise what the constructor would raise of the data alone."""
+        for split, data in splits.items():
+            _split_chunks(spec, split, data)
+
     choice_metric = "f1"
 
     @property

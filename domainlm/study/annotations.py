@@ -1,0 +1,65 @@
+"""Reads the tasks' data before a run makes anything, so that a mistake in it is told before hours of pretraining."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from domainlm.api import Split, TaskSpec
+from domainlm.errors import UserError
+from domainlm.recipe.task_settings import FinetuningSettings
+from domainlm.study.attempts import message_of
+from domainlm.study.plan import PlannedRun
+from domainlm.study.stages.finetune import FinetuneStage
+from domainlm.tasks.checking import check_data
+
+_TRAINING = ("pretrain", "finetune")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Data:
+    """One data set, and the settings of the fine-tunings that are still to be made on it."""
+
+    name: str
+    spec: TaskSpec
+    files: dict[Split, tuple[Path, ...]]
+    settings: dict[str, FinetuningSettings] = field(default_factory=dict)
+
+
+def check_annotations(planned: PlannedRun) -> None:
+    """Read the data of all fine-tunings that are not done, each data set once; samples are not there to be read yet.
+
+    Where a model of this run is trained already, the run goes on beside what cannot be read, and that is said.
+
+    Raises:
+        UserError: data that cannot be read or trained on, and nothing is trained yet.
+    """
+    errors: list[UserError] = []
+    for data in _data_of(planned):
+        try:
+            check_data(data.spec, data.files, data.settings.values())
+        except UserError as error:
+            _log.error("%s: %s", data.name, message_of(error).partition("\n")[0])
+            errors.append(error)
+    if errors and not _has_trained(planned):
+        raise errors[0]
+
+
+def _data_of(planned: PlannedRun) -> Iterator[_Data]:
+    found: dict[tuple[object, ...], _Data] = {}
+    for stage in planned.stages():
+        if isinstance(stage, FinetuneStage) and stage.files and planned.store.find(stage.kind, stage.key) is None:
+            files = {split: tuple(file.path for file in each) for split, each in stage.files.items()}
+            key = (stage.spec.reference, *sorted(files.items()))
+            data = found.setdefault(key, _Data(stage.name, stage.spec, files))
+            data.settings.setdefault(stage.settings.model_dump_json(), stage.settings)
+    yield from found.values()
+
+
+def _has_trained(planned: PlannedRun) -> bool:
+    stages = (stage for stage in planned.stages() if stage.kind in _TRAINING)
+    return any(planned.store.find(stage.kind, stage.key) is not None for stage in stages)

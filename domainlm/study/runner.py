@@ -82,6 +82,7 @@ class Runner:
     cells: list[CellStages] = field(default_factory=list)
     wanted: frozenset[str] | None = None
     _titles: dict[str, str] = field(default_factory=dict)
+    _problems_told: set[str] = field(default_factory=set)
 
     def run_all(self, graph: Graph) -> dict[str, Artifact]:
         """Make every stage of `graph` that is wanted, early stops aside; returns the artifacts by their stage's key."""
@@ -265,15 +266,18 @@ class Runner:
         """A stage is there; `seconds` is None where it was done before."""
         self.artifacts[stage.key] = artifact
         if seconds is not None:
-            _report_problems(artifact, self._titles[stage.key])
+            self._report_problems(artifact, self._titles[stage.key])
         info = StageInfo(
             kind=stage.kind, key=stage.key, folder=artifact.folder, cached=seconds is None, seconds=seconds or 0.0
         )
         self.observers.stage_ended(self.run, info)
 
-
-def _report_problems(artifact: Artifact, title: str) -> None:
-    problems = artifact.manifest["problems"]
-    for kind, count in problems["counts"].items():
-        first = next(example for example in problems["examples"] if example["kind"] == kind)
-        _log.warning("%s: %d x %s, first at %s: %s", title, count, kind, first["where"], first["detail"])
+    def _report_problems(self, artifact: Artifact, title: str) -> None:
+        """Say what was skipped or mended; once, though every cell and every seed reads the same files."""
+        problems = artifact.manifest["problems"]
+        for kind, count in problems["counts"].items():
+            first = next(example for example in problems["examples"] if example["kind"] == kind)
+            told = f"{count} x {kind}, first at {first['where']}: {first['detail']}"
+            if told not in self._problems_told:
+                self._problems_told.add(told)
+                _log.warning("%s: %s", title, told)

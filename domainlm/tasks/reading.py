@@ -21,6 +21,7 @@ from domainlm.api import (
     TokenExample,
 )
 from domainlm.recipe.task_settings import FinetuningSettings
+from domainlm.tasks.shared_examples import count_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,19 @@ class SplitExamples:
 
 
 def read_splits(task: TaskSpec, files: Mapping[Split, tuple[Path, ...]]) -> dict[Split, SplitExamples]:
-    """Read the splits that have files, in the order train, dev, test.
+    """Read the splits that have files, in the order train, dev, test; what they share is counted in their problems.
 
     Raises:
         DataError: there are no training files, a split has no example, or an example breaks the rules of its record.
     """
     if not files.get("train"):
         raise DataError("no training files", where=task.name, remedy="give files for the training split")
-    return {split: _read_split(task, split, files[split]) for split in SPLITS if files.get(split)}
+    found = {split: _read_split(task, split, files[split]) for split in SPLITS if files.get(split)}
+    count_shared(
+        {split: data.examples for split, data in found.items()},
+        {split: data.problems for split, data in found.items()},
+    )
+    return found
 
 
 def _read_split(task: TaskSpec, split: Split, paths: tuple[Path, ...]) -> SplitExamples:

@@ -6,12 +6,14 @@ r"""Texts, or pairs of texts, with one label each: tab-separated columns, or a J
     {"id": "log-17", "text": "The Vega is late.", "label": "complaint"}
 
 Columns come in the order above, unless the first line names them; then "id" and "group" are known as well, and what
-else there is, is passed over. A tab ends a column, whatever quotation marks there are. In JSON lines, "markers" may
-hold up to two spans of the text that the label is about, as {"start", "end", "type"}.
+else there is, is passed over. A tab ends a column, whatever quotation marks there are: a first line of quoted names is
+refused, quoted labels are counted, and so is a first line that looks like one of other names. In JSON lines, "markers"
+may hold up to two spans of the text that the label is about, as {"start", "end", "type"}.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +32,9 @@ _COLUMNS = {
 """Names that a first line may give, GLUE's among them, and what they stand for."""
 _WITHOUT_HEADER = {2: ("text", "label"), 3: ("text", "second_text", "label")}
 _MAX_MARKERS = 2
+_ALONE = (
+    "first line with a label that no other has (names of the columns? Known are text, second_text, label, id, group)"
+)
 
 
 def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
@@ -37,15 +42,17 @@ def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[Sequen
 
     Args:
         path: the file, plain or `.gz`.
-        problems: told of lines left out (other numbers of columns, no text, no label) and of ids given twice.
+        problems: told of lines left out (other numbers of columns, no text, no label), of ids given twice, of labels
+            in quotation marks, and of a first line that may name the columns.
 
     Raises:
         DataError: the file cannot be read, has neither two nor three columns nor a first line that names them, or
-            holds no example.
+            one that does so in quotation marks, or holds no example.
     """
     ids = UniqueIds(path, problems)
     stem = file_stem(path)
     columns: tuple[str, ...] = ()
+    is_header, first, labels = False, ("", 0), Counter[str]()
     for line, content in enumerate(open_text(path, problems), 1):
         if not content.strip():
             continue
@@ -65,9 +72,15 @@ def read_classification_tsv(path: Path, problems: ProblemLog) -> Iterator[Sequen
             continue
         name = ids.unique(row.get("id") or f"{stem}:{line}", line)
         second = row.get("second_text")
+        if row["label"] != _unquoted(row["label"]):
+            problems.add("label in quotation marks (taken with them)", row["label"], path=path, line=line)
+        labels[row["label"]] += 1
+        first = first if first[1] else (row["label"], line)
         yield SequenceExample(name, row["text"], row["label"], second, group=row.get("group", ""))
     if not ids:
         raise DataError("no example", where=path, given=problems.summary() or None, allowed="text<TAB>label in a line")
+    if not is_header and labels[first[0]] == 1 and max(labels.values()) > 1:
+        problems.add(_ALONE, first[0], path=path, line=first[1])
 
 
 def read_classification_jsonl(path: Path, problems: ProblemLog) -> Iterator[SequenceExample]:
@@ -110,8 +123,16 @@ def read_classification_jsonl(path: Path, problems: ProblemLog) -> Iterator[Sequ
 
 def _columns(cells: Sequence[str], path: Path, line: int) -> tuple[tuple[str, ...], bool]:
     """What each column holds, "" for what is passed over; and whether it is this line that says so."""
-    named = tuple(_COLUMNS.get(cell.strip().casefold(), "") for cell in cells)
-    if "text" in named and "label" in named:
+    named = _named(cells)
+    if not _names_needed(named) and _names_needed(_named([_unquoted(cell.strip()) for cell in cells])):
+        raise DataError(
+            "quotation marks around the names of the columns: they would be part of every text and label, too",
+            where=f"{path}:{line}",
+            given=" ".join(cells),
+            allowed="columns with tabs between, without quotation marks",
+            remedy='write the file without them; in R: write.table(..., sep = "\\t", quote = FALSE, row.names = FALSE)',
+        )
+    if _names_needed(named):
         given = [name for name in named if name]
         if len(set(given)) < len(given):
             raise DataError("two columns of one meaning", where=f"{path}:{line}", given=", ".join(cells))
@@ -126,6 +147,18 @@ def _columns(cells: Sequence[str], path: Path, line: int) -> tuple[tuple[str, ..
             allowed="text<TAB>label, text<TAB>second_text<TAB>label, or a first line that names the columns",
             remedy="name the columns in the first line: id, text, second_text, label, group",
         ) from None
+
+
+def _named(cells: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_COLUMNS.get(cell.strip().casefold(), "") for cell in cells)
+
+
+def _names_needed(named: Sequence[str]) -> bool:
+    return "text" in named and "label" in named
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
 
 
 def _label_of(record: Mapping[str, object]) -> str | None:

@@ -44,6 +44,41 @@ def test_columns(tmp_path: Path, content: str, examples: list[SequenceExample]) 
     assert not problems.counts
 
 
+@pytest.mark.parametrize("header", ['"text"\t"label"', '"Sentence"\t"gold_label"\t"note"'])
+def test_quoted_names_of_columns_are_refused(tmp_path: Path, header: str) -> None:
+    with pytest.raises(DataError, match="quotation marks around the names") as refused:
+        _read(read_classification_tsv, tmp_path, f'{header}\n"1"\t"she is late"\t"complaint"\n')
+    assert str(refused.value.where).endswith("log.txt:1")
+    assert "quote = FALSE" in str(refused.value.remedy)
+
+
+def test_quoted_labels_are_counted(tmp_path: Path) -> None:
+    problems = ProblemLog()
+    content = '"she is late"\t"complaint"\n"No," he said, "why?"\tpraise\n'
+    assert [each.label for each in _read(read_classification_tsv, tmp_path, content, problems)] == [
+        '"complaint"',
+        "praise",
+    ]
+    assert problems.counts == {"label in quotation marks (taken with them)": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ("sentence\tclass\nx\tgood\ny\tgood\nz\tbad\n", "log.txt:1"),
+        ("\nsentence\tclass\nx\tgood\ny\tgood\n", "log.txt:2"),
+        ("x\tgood\ny\tgood\nz\tbad\n", None),
+        ("x\tbad\ny\tgood\nz\tugly\n", None),
+        ("text\tlabel\nx\tbad\ny\tgood\nz\tgood\n", None),
+    ],
+)
+def test_a_first_line_that_may_be_names_is_told(tmp_path: Path, content: str, where: str | None) -> None:
+    problems = ProblemLog()
+    _read(read_classification_tsv, tmp_path, content, problems)
+    assert [Path(each.where).name for each in problems.examples] == ([] if where is None else [where])
+    assert all("names of the columns?" in each.kind for each in problems.examples)
+
+
 def test_lines_that_are_left_out_are_counted(tmp_path: Path) -> None:
     problems = ProblemLog()
     content = "id\ttext\tlabel\na\tx\ty\na\tx\ty\nb\tx\nc\t\ty\nd\tx\t \n"

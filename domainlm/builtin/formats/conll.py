@@ -7,7 +7,8 @@
 Columns are split at tabs where the line has one, else at blanks; the first is the word, the last the tag, what lies
 between is ignored. See `schemes.py` for the tags. Lines whose first column is `-DOCSTART-` end a sentence, as blank
 lines do, and begin a document. A line with one column has no tag: the whole sentence around it is left out and counted,
-because any tag given to the word would be invented.
+because any tag given to the word would be invented. There is no line of column names and no comment, and a first column
+that numbers the words is refused.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from domainlm.text.files import open_text
 
 _BLANKS = " \t\r\n"
 _DOCUMENT_START = "-DOCSTART-"
+_MAX_SHOWN = 5
 
 
 @dataclass(slots=True)
@@ -57,10 +59,12 @@ def read_conll(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
         problems: told of sentences left out for a line without a tag, and of tags that break the scheme.
 
     Raises:
-        DataError: the file cannot be read, uses another scheme or a mix, or has no sentence with tags.
+        DataError: the file cannot be read, uses another scheme or a mix, has no sentence with tags, or numbers in place
+            of words.
     """
     sentences = list(_sentences(path))
     scheme = _detect_scheme(sentences, path)
+    _check_words(sentences, path)
     for sentence, name in zip(sentences, _names(sentences, file_stem(path)), strict=True):
         if sentence.damaged_line is not None:
             detail = f"sentence of {len(sentence.words)} words left out"
@@ -85,6 +89,24 @@ def _detect_scheme(sentences: Iterable[_Sentence], path: Path) -> Scheme:
         where = path if damaged_line is None else f"{path}:{damaged_line}"
         raise DataError("no sentence with a tag for every word", where=where, allowed="a word and a tag in each line")
     return detector.scheme()
+
+
+def _check_words(sentences: Sequence[_Sentence], path: Path) -> None:
+    """Refuse a first column that counts the words of each sentence, from 0 or from 1."""
+    numbered = all(each.words[0] in {"0", "1"} and _are_numbers(each.words) for each in sentences)
+    if numbered and any(len(each.words) > 1 for each in sentences):
+        raise DataError(
+            "the first column numbers the words",
+            where=f"{path}:{sentences[0].first_line}",
+            given=" ".join(sentences[0].words[:_MAX_SHOWN]),
+            allowed="the word in the first column, its tag in the last",
+            remedy="take out the first column",
+        )
+
+
+def _are_numbers(words: Sequence[str]) -> bool:
+    first = int(words[0])
+    return all(word == str(number) for number, word in enumerate(words, first))
 
 
 def _sentences(path: Path) -> Iterator[_Sentence]:

@@ -34,6 +34,7 @@ ALLOWED = "tags of one of the schemes IOB1, IOB2 (BIO), IOBES (BIOES) and BILOU:
 UNTYPED = "entity"
 """The type of entities in files whose tags have none (B and I in place of B-X and I-X)."""
 
+_NO_WORD = "correct the tag, which is the last column; take out what is no word: a line of column names, comments"
 _FAMILIES: dict[str, Scheme] = {"E": "IOBES", "S": "IOBES", "L": "BILOU", "U": "BILOU"}
 _LETTERS = frozenset("OBI") | _FAMILIES.keys()
 _NOTHING = ("O", "")
@@ -114,7 +115,7 @@ class SchemeDetector:
         for line, tag in enumerate(tags, first_line):
             letter, entity_type = split_tag(tag)
             if not letter:
-                raise self._refusal("unknown tag", line, tag)
+                raise self._refusal("unknown tag", line, tag, remedy=_NO_WORD)
             self._first.setdefault(letter, (line, tag))
             if entity_type != type_before:
                 self._num_opening[letter] += 1
@@ -140,5 +141,5 @@ class SchemeDetector:
             return next(iter(first))
         return "IOB1" if self._num_opening["I"] > self._num_opening["B"] else "IOB2"
 
-    def _refusal(self, problem: str, line: int, tag: str) -> DataError:
-        return DataError(problem, where=f"{self.path}:{line}", given=tag, allowed=ALLOWED)
+    def _refusal(self, problem: str, line: int, tag: str, *, remedy: str | None = None) -> DataError:
+        return DataError(problem, where=f"{self.path}:{line}", given=tag, allowed=ALLOWED, remedy=remedy)

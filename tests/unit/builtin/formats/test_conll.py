@@ -64,6 +64,29 @@ def test_all_these_files_say_the_same(tmp_path: Path, problems: ProblemLog, cont
     assert not problems.counts
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_numbers_in_place_of_words_are_refused(tmp_path: Path, problems: ProblemLog, first: int) -> None:
+    rows = ("EU\tB-ORG", "rejects\tO"), ("Vega\tB-ship",)
+    content = "\n\n".join("\n".join(f"{n}\t{row}" for n, row in enumerate(each, first)) for each in rows)
+    with pytest.raises(DataError, match="numbers the words") as refused:
+        list(read_conll(_file(tmp_path, content), problems))
+    assert refused.value.given == f"{first} {first + 1}"
+    assert "take out the first column" in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["1\tO\n\n1\tO\n", "1\tO\n2\tO\n\nEU\tB-ORG\n", "2\tO\n3\tO\n", "1\tO\n1\tO\n"])
+def test_words_may_be_numbers(tmp_path: Path, problems: ProblemLog, content: str) -> None:
+    assert list(read_conll(_file(tmp_path, content), problems))
+
+
+@pytest.mark.parametrize("line", ["# id 1", "token\ttag", "word pos ner"])
+def test_a_line_that_is_no_word_is_refused_with_a_remedy(tmp_path: Path, problems: ProblemLog, line: str) -> None:
+    with pytest.raises(DataError, match="unknown tag") as refused:
+        list(read_conll(_file(tmp_path, f"{line}\n{TWO_SENTENCES}"), problems))
+    assert str(refused.value.where).endswith("crew.tsv:1")
+    assert "column names, comments" in str(refused.value.remedy)
+
+
 def test_ids_say_which_document_a_sentence_is_of(tmp_path: Path, problems: ProblemLog) -> None:
     start = "-DOCSTART- -X- O O\n\n"
     untagged = "Lyra\n\n"

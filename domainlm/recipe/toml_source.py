@@ -104,7 +104,7 @@ def read_toml(path: Path) -> Table:
         RecipeError: missing, not UTF-8, or not TOML (with line and column).
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")  # some editors put a byte-order mark first
     except FileNotFoundError:
         # By stem: all share the ending, which would make strangers look alike.
         siblings = [p.stem for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []

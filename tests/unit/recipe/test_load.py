@@ -204,6 +204,7 @@ def test_an_unknown_key_is_blamed_on_the_file_it_stands_in(recipe: Path, tmp_pat
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (b"\xef\xbb\xbfname = \n", r"not TOML: .*line 1, column 8"),
         (b"name = \n", r"not TOML: .*line 1"),
         (b'name = "\xff"', "not UTF-8 at byte 8"),
         (b'name = "x"', "this key is missing"),
@@ -215,6 +216,13 @@ def test_a_damaged_recipe_is_one_clear_error(tmp_path: Path, content: bytes, mes
     path.write_bytes(content)
     with pytest.raises(RecipeError, match=message):
         load_recipe(path)
+
+
+def test_a_byte_order_mark_is_passed_over(recipe: Path, tmp_path: Path) -> None:
+    recipe.write_bytes(b"\xef\xbb\xbf" + recipe.read_bytes())
+    child = tmp_path / "child.toml"
+    child.write_bytes(b'\xef\xbb\xbfextends = "ships.toml"\r\n[variables]\r\ndata = "/d"\r\n')
+    assert load_recipe(child).recipe.name == "ships"
 
 
 def test_a_missing_recipe_names_the_nearest_file(recipe: Path) -> None:

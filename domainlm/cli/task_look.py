@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from domainlm.cli.vocab_inputs import load_vocabularies, markdown_option
 if TYPE_CHECKING:
     from domainlm.tasks.reading import SplitExamples
     from domainlm.tasks.statistics import Fact
+    from domainlm.testing import TaskCounts
 
 _FILE = click.Path(path_type=Path)
 
@@ -102,14 +103,31 @@ def check(context: click.Context, spec: str, file: Path | None) -> None:
     """Check a task's spec and reader, on its sample or on a file.
 
     The reader gives the same examples each time, offsets lie on the text, ids are unique, types are those declared, the
-    task's settings are settings of fine-tuning, and missing and empty files are refused.
+    task's settings are settings of fine-tuning, and missing and empty files are refused. What the reader skips or mends
+    is counted, with its first place.
     """
     from domainlm.testing import check_task
 
     task = cli_state(context).plugins.registry.task(spec, where="SPEC")
     counts = check_task(task, file)
-    click.echo(f"{task.reference}: sound")
-    click.echo(str(counts))
+    num_problems = sum(counts.problems.values())
+    among = f", with {num_problems:,} problem{'s' if num_problems > 1 else ''}:" if num_problems else ""
+    click.echo(f"{task.reference}: sound{among}")
+    for kind, count in sorted(counts.problems.items()):
+        click.echo(f"{count:,} x {kind}, first at {counts.first_places[kind]}")
+    echo_table(["", "read"], list(_counted(task, counts)), numbers=(1,))
+
+
+def _counted(task: TaskSpec, counts: TaskCounts) -> Iterator[tuple[str, str]]:
+    yield "examples", f"{counts.num_examples:,}"
+    if task.kind == "token":
+        yield "words", f"{counts.num_words:,}"
+        yield from ((f"mentions of type {name}", f"{count:,}") for name, count in counts.num_entities.items())
+    elif task.kind == "sequence":
+        what = "examples" if task.pairs is None else "relations"
+        yield from ((f"{what} of label {name}", f"{count:,}") for name, count in counts.num_labels.items())
+    else:
+        yield "answers", f"{counts.num_answers:,}"
 
 
 def _all_tasks(context: click.Context) -> list[TaskSpec]:

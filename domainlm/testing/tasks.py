@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -32,6 +32,7 @@ class TaskCounts:
         problems: what the reader skipped or mended, by kind.
         num_labels: for sequence tasks, examples or relations by label.
         num_answers: for span tasks, answers that have a place in their context.
+        first_places: by kind the first problem, its place and what was found there.
     """
 
     num_examples: int
@@ -40,6 +41,7 @@ class TaskCounts:
     problems: dict[str, int]
     num_labels: dict[str, int] = field(default_factory=dict)
     num_answers: int = 0
+    first_places: dict[str, str] = field(default_factory=dict)
 
 
 def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
@@ -79,11 +81,33 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
                 _check_parts(spec, file, expected, f"{where}, read_split", may_lack=path is not None)
             for split in SPLITS:
                 check_refusals(_reader_of(spec, split), folder, suffix, f'{where}, read_split "{split}"')
+    counts = TaskCounts(len(examples), 0, {}, dict(problems.counts), first_places=_first_places(problems))
     if spec.kind == "sequence":
-        return TaskCounts(len(examples), 0, {}, dict(problems.counts), count_labels(examples))
+        return replace(counts, num_labels=count_labels(examples))
     if spec.kind == "span":
-        return TaskCounts(len(examples), 0, {}, dict(problems.counts), num_answers=count_answers(examples))
-    return _count(examples, problems, where)
+        return replace(counts, num_answers=count_answers(examples))
+    types = Counter(entity.type for example in examples for entity in example.entities)
+    if not types:
+        raise _no_entity(counts, where if path is None else str(path))
+    num_words = sum(len(example.words) for example in examples)
+    return replace(counts, num_words=num_words, num_entities=dict(sorted(types.items())))
+
+
+def _first_places(problems: ProblemLog) -> dict[str, str]:
+    first: dict[str, str] = {}
+    for example in problems.examples:
+        first.setdefault(example.kind, f"{example.where}: {example.detail}")
+    return first
+
+
+def _no_entity(counts: TaskCounts, where: str) -> CheckError:
+    found = [f"{count} x {kind}, first at {counts.first_places[kind]}" for kind, count in counts.problems.items()]
+    return CheckError(
+        "no example has an entity",
+        where=where,
+        given="; ".join(found) or None,
+        remedy="mend what the reader could not take" if found else "check that this is a file with annotations",
+    )
 
 
 def _splits_by_file(sample: Mapping[str, Collection[Path]]) -> dict[Path, tuple[Split, ...]]:
@@ -109,14 +133,6 @@ def _reader_of(spec: TaskSpec, split: Split) -> Callable[[Path, ProblemLog], Ite
     read = spec.read_split
     assert read is not None, spec.reference
     return lambda path, problems: read(path, split, problems)
-
-
-def _count(examples: Sequence[TokenExample], problems: ProblemLog, where: str) -> TaskCounts:
-    types = Counter(entity.type for example in examples for entity in example.entities)
-    if not types:
-        raise CheckError("no example has an entity", where=where)
-    num_words = sum(len(example.words) for example in examples)
-    return TaskCounts(len(examples), num_words, dict(sorted(types.items())), dict(problems.counts))
 
 
 def check_examples(examples: Sequence[object], spec: TaskSpec, where: str) -> None:

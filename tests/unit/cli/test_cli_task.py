@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from domainlm.testing import CheckError
+
 RECORDS = [
     {"id": "a", "text": "The Vega left Oslo.", "entities": [{"start": 4, "end": 8, "type": "ship"}]},
     {
@@ -17,6 +19,7 @@ RECORDS = [
         "entities": [{"start": 0, "end": 14, "type": "ship"}, {"start": 10, "end": 14, "type": "ship"}],
     },
 ]
+QUESTION = {"question": "Who?", "answers": [{"text": "Vega", "answer_start": 0}]}
 Invoke = Callable[..., Result]
 
 
@@ -68,7 +71,58 @@ def test_stats_needs_files(invoke: Invoke, train: Path) -> None:
 def test_check(invoke: Invoke, train: Path) -> None:
     result = invoke("check", "core/spans", "--file", train)
     assert result.exit_code == 0, result.output
-    assert "core/spans@1: sound" in result.stdout
+    assert result.stdout.splitlines() == [
+        "core/spans@1: sound",
+        "                       read",
+        "examples                  2",
+        "words                    10",
+        "mentions of type ship     3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "content", "told"),
+    [
+        (
+            "core/spans",
+            '{"text": "Vega", "entities": [{"start": 0, "end": 4, "type": "ship"}, [0, 4, "ship"]]}',
+            ["core/spans@1: sound, with 1 problem:", "mentions of type ship     1"],
+        ),
+        (
+            "core/classification-tsv",
+            "Late.\tbad\nx\n\tgood\nOn time.\tgood\n",
+            ["core/classification-tsv@1: sound, with 2 problems:", "examples of label bad      1"],
+        ),
+        (
+            "core/squad",
+            json.dumps({"data": [{"paragraphs": [{"context": "Vega left.", "qas": [QUESTION]}]}]}),
+            ["core/squad@1: sound", "answers      1"],
+        ),
+    ],
+)
+def test_check_says_what_was_counted(invoke: Invoke, tmp_path: Path, spec: str, content: str, told: list[str]) -> None:
+    path = tmp_path / "data"
+    path.write_text(content)
+    result = invoke("check", spec, "--file", path)
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0, result.output
+    assert set(told) <= set(lines)
+    assert "TaskCounts" not in result.stdout
+    problems = [line for line in lines if f"first at {path}:" in line]
+    assert len(problems) == sum("x" in line.split(" ")[1:2] for line in lines)
+    assert bool(problems) == ("problem" in told[0])
+
+
+@pytest.mark.parametrize("entity", ['[4, 8, "ship"]', '{"start": "4", "end": 8, "type": "ship"}'])
+def test_check_says_why_there_is_no_entity(invoke: Invoke, tmp_path: Path, entity: str) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(f'{{"text": "The Vega left.", "entities": [{entity}]}}\n' * 3)
+    error = invoke("check", "core/spans", "--file", path).exception
+    assert isinstance(error, CheckError)
+    assert (error.problem, error.where) == ("no example has an entity", str(path))
+    assert "3 x entity" in str(error.given)
+    assert f"first at {path}:1: " in str(error.given)
+    assert error.remedy
 
 
 def test_compare(invoke: Invoke, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from domainlm.errors import RecipeError
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.cell_grid import cell_grid
 from domainlm.recipe.cells import Cell
-from domainlm.recipe.corpus_files import corpus_files
 from domainlm.recipe.corpus_settings import TASK_TEXT, CorpusSettings
 from domainlm.recipe.devices import Devices
 from domainlm.recipe.finetuning import finetuning_of
@@ -139,9 +138,16 @@ def _tasks(recipe: Recipe, loaded: LoadedRecipe, registry: Registry) -> tuple[Re
 
 def _corpus(settings: CorpusSettings, name: str | None, registry: Registry, where: str) -> ResolvedCorpus:
     spec = registry.corpus(settings.spec, where=f"{where}.spec")
+    return ResolvedCorpus(spec, settings, _corpus_files(settings, spec, f"{where}.files"), name or spec.name)
+
+
+def _corpus_files(settings: CorpusSettings, spec: CorpusSpec, where: str) -> tuple[Path, ...]:
     if settings.sample is not None:
-        _check_sample(spec, f"{where}.sample")
-    return ResolvedCorpus(spec, settings, corpus_files(settings, spec), name or spec.name)
+        _check_sample(spec, where)
+        return ()
+    if settings.spec == TASK_TEXT:
+        return ()
+    return expand_files(settings.files, Path.cwd(), spec.patterns)
 
 
 def _check_sample(spec: CorpusSpec | TaskSpec, where: str) -> None:

@@ -16,12 +16,12 @@ from domainlm.files import write_json
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.process import launched
 from domainlm.recipe.unscored import warn_of_unscored_tasks
-from domainlm.study.annotations import check_annotations
 from domainlm.study.choose_workers import WorkersAsked, choose_workers
 from domainlm.study.cost import write_cost
 from domainlm.study.dry_run import describe
 from domainlm.study.energy import EnergyMeter
 from domainlm.study.graph import Graph
+from domainlm.study.inputs import check_inputs
 from domainlm.study.models import copy_models
 from domainlm.study.out_folder import check_out_folder, mark_out_folder
 from domainlm.study.plan import PlannedRun, plan_run, resolve_recipe
@@ -77,7 +77,7 @@ def run_recipe(
 
     Raises:
         StudyError: some stages failed; the results hold the others.
-        UserError: as for `plan_run`, `check_out_folder` and `check_annotations`; what a stage failed with, where there is
+        UserError: as for `plan_run`, `check_out_folder` and `check_inputs`; what a stage failed with, where there is
             nothing else to report; also where another run is writing in `out`.
         KeyboardInterrupt: passed on after the stage in work has saved what it can; the same call goes on from there.
     """
@@ -103,7 +103,7 @@ def _run_study(
     started = time.monotonic()
     planned = plan()  # before anything is written: a recipe that is refused leaves no folder
     check_out_folder(out, planned)
-    check_annotations(planned)
+    check_inputs(planned)
     warn_of_unscored_tasks(planned.resolved)
     Store(out).prepare()
     with _only_run_in(out):

@@ -1,4 +1,4 @@
-"""Mistakes in annotations are told before anything is made."""
+"""Mistakes in a run's inputs are told before anything is made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from domainlm.errors import DataError
 from domainlm.plugin import load_plugins
-from domainlm.study.annotations import check_annotations
+from domainlm.study.inputs import check_inputs
 from domainlm.study.plan import PlannedRun, plan_run
 from domainlm.study.run import run_recipe
 from domainlm.tasks import reading
@@ -39,7 +39,7 @@ def plan(folder: Path, spec: str, **splits: str) -> PlannedRun:
     files = ", ".join(f'{split} = ["{split}.txt"]' for split in splits)
     recipe = folder / "harbour.toml"
     recipe.write_text(f'{RECIPE}spec = "{spec}"\nfiles = {{ {files} }}\n')
-    return plan_run(recipe, out=folder / "out", store=None, overrides=(), plugins=load_plugins())
+    return _plan(folder)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_data_that_cannot_be_trained_on_are_refused(
     tmp_path: Path, spec: str, splits: dict[str, str], message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
-        check_annotations(plan(tmp_path, spec, **splits))
+        check_inputs(plan(tmp_path, spec, **splits))
 
 
 def test_a_run_is_refused_before_it_leaves_anything(tmp_path: Path) -> None:
@@ -87,14 +87,14 @@ def test_each_file_is_read_once_for_all_cells_and_seeds(tmp_path: Path, monkeypa
         return whole(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("domainlm.tasks.checking.read_splits", counted)
-    check_annotations(planned)
+    check_inputs(planned)
     assert read == ["once"]
 
 
 def test_what_is_done_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned = plan(tmp_path, "core/conll", train="The\tship\n")
     monkeypatch.setattr(type(planned.store), "find", lambda *_: object())
-    check_annotations(planned)
+    check_inputs(planned)
 
 
 def test_a_run_with_a_trained_model_goes_on_and_says_what_it_cannot_read(
@@ -102,7 +102,7 @@ def test_a_run_with_a_trained_model_goes_on_and_says_what_it_cannot_read(
 ) -> None:
     planned = plan(tmp_path, "core/conll", train="The\tship\n")
     monkeypatch.setattr(type(planned.store), "find", lambda _, kind, __: object() if kind == "pretrain" else None)
-    check_annotations(planned)
+    check_inputs(planned)
     assert "train.txt:1: unknown tag" in caplog.text
 
 
@@ -113,6 +113,10 @@ def test_an_empty_file_among_those_of_a_corpus_is_refused_at_once(tmp_path: Path
     text = recipe.read_text().replace('["logs.txt"]', '["logs.txt", "more.txt.gz"]')
     recipe.write_text(text)
     with pytest.raises(DataError, match=r"more\.txt\.gz: is empty"):
-        plan_run(recipe, out=tmp_path / "out", store=None, overrides=(), plugins=load_plugins())
+        check_inputs(_plan(tmp_path))
     recipe.write_text(text.replace("files =", 'on_bad_input = "skip", files =', 1))
-    plan_run(recipe, out=tmp_path / "out", store=None, overrides=(), plugins=load_plugins())
+    check_inputs(_plan(tmp_path))
+
+
+def _plan(folder: Path) -> PlannedRun:
+    return plan_run(folder / "harbour.toml", out=folder / "out", store=None, overrides=(), plugins=load_plugins())

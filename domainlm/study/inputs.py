@@ -1,4 +1,4 @@
-"""Reads the tasks' data before a run makes anything, so that a mistake in it is told before hours of pretraining."""
+"""Looks at a run's inputs before it makes anything, so that a mistake in them is told before hours of pretraining."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from domainlm.api import Split, TaskSpec
-from domainlm.errors import UserError
+from domainlm.errors import DataError, UserError
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.study.attempts import message_of
 from domainlm.study.plan import PlannedRun
+from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.finetune import FinetuneStage
 from domainlm.tasks.checking import check_data
 
@@ -30,15 +31,25 @@ class _Data:
     settings: dict[str, FinetuningSettings] = field(default_factory=dict)
 
 
-def check_annotations(planned: PlannedRun) -> None:
+def check_inputs(planned: PlannedRun) -> None:
     """Read the data of all fine-tunings that are not done, each data set once; samples are not there to be read yet.
 
-    Where a model of this run is trained already, the run goes on beside what cannot be read, and that is said.
+    Of corpora that are not prepared, empty files are found: what a fetch that failed has left. Where a model of this
+    run is trained already, the run goes on beside what cannot be read, and that is said.
 
     Raises:
         UserError: data that cannot be read or trained on, and nothing is trained yet.
     """
     errors: list[UserError] = []
+    for corpus, file in _empty_files(planned):
+        _log.error("%s: %s: is empty", corpus, file)
+        errors.append(
+            DataError(
+                "is empty",
+                where=file,
+                remedy='fetch it again or remove it; or skip what cannot be read: corpus.on_bad_input = "skip"',
+            )
+        )
     for data in _data_of(planned):
         try:
             check_data(data.spec, data.files, data.settings.values())
@@ -47,6 +58,15 @@ def check_annotations(planned: PlannedRun) -> None:
             errors.append(error)
     if errors and not _has_trained(planned):
         raise errors[0]
+
+
+def _empty_files(planned: PlannedRun) -> Iterator[tuple[str, Path]]:
+    """Files that a reader would refuse when it comes to them, with the corpus that they are of."""
+    for stage in planned.stages():
+        if not isinstance(stage, CorpusStage) or planned.store.find(stage.kind, stage.key) is not None:
+            continue
+        if stage.settings.on_bad_input == "refuse" and stage.settings.max_documents is None:
+            yield from ((stage.label, file.path) for file in stage.files if not file.path.stat().st_size)
 
 
 def _data_of(planned: PlannedRun) -> Iterator[_Data]:

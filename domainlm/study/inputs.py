@@ -40,24 +40,25 @@ def check_inputs(planned: PlannedRun) -> None:
     Raises:
         UserError: data that cannot be read or trained on, and nothing is trained yet.
     """
-    errors: list[UserError] = []
+    errors = list(_errors(planned))
+    refused = errors[0][1] if errors and not _has_trained(planned) else None
+    for name, error in errors:
+        if error is not refused:
+            _log.error("%s: %s", name, message_of(error).partition("\n")[0])
+    if refused is not None:
+        raise refused
+
+
+def _errors(planned: PlannedRun) -> Iterator[tuple[str, UserError]]:
+    """What cannot be read, each with the corpus or data set that it is of."""
     for corpus, file in _empty_files(planned):
-        _log.error("%s: %s: is empty", corpus, file)
-        errors.append(
-            DataError(
-                "is empty",
-                where=file,
-                remedy='fetch it again or remove it; or skip what cannot be read: corpus.on_bad_input = "skip"',
-            )
-        )
+        remedy = 'fetch it again or remove it; or skip what cannot be read: corpus.on_bad_input = "skip"'
+        yield corpus, DataError("is empty", where=file, remedy=remedy)
     for data in _data_of(planned):
         try:
             check_data(data.spec, data.files, data.settings.values())
         except UserError as error:
-            _log.error("%s: %s", data.name, message_of(error).partition("\n")[0])
-            errors.append(error)
-    if errors and not _has_trained(planned):
-        raise errors[0]
+            yield data.name, error
 
 
 def _empty_files(planned: PlannedRun) -> Iterator[tuple[str, Path]]:

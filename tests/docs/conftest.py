@@ -9,9 +9,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,11 @@ class Block:
         """Name of the file that the block is, where its first line says so."""
         match = _FILE_LINE.match(self.text) if self.language in {"python", "toml"} else None
         return match["name"] if match else None
+
+    @property
+    def is_plain_python(self) -> bool:
+        """Whether it is Python to run, of which nothing else is said."""
+        return self.is_run and self.language == "python" and self.file is None and not self.notes
 
     @property
     def steps(self) -> list[Step]:
@@ -210,6 +216,19 @@ def _without_numbers(text: str) -> list[str]:
     return [_NUMBER.sub("0", line.replace("**", "")) for line in _one_blank(text.strip()).splitlines()]
 
 
+def _joined(blocks: Sequence[Block]) -> Block:
+    """Blocks of Python in a row as one, for one interpreter, which takes seconds to import torch.
+
+    None of them sees the names of another, and an error names the line of the page.
+    """
+    if len(blocks) == 1:
+        return blocks[0]
+    parts = [
+        f"exec(compile({block.text!r}, {block.place!r}, 'exec'), {{'__name__': '__main__'}})\n" for block in blocks
+    ]
+    return replace(blocks[0], text="".join(parts))
+
+
 @dataclass(frozen=True)
 class Shell:
     """Runs commands in one folder, as a reader's shell would."""
@@ -232,9 +251,14 @@ class Shell:
 
     def follow_page(self, page: Page) -> None:
         """Do what the page says, but for what the default suite leaves out; `PageError` as in `follow`."""
-        for block in page.blocks:
-            if block.is_run:
-                self.follow(block)
+        for is_plain, blocks in groupby(
+            (block for block in page.blocks if block.is_run), lambda each: each.is_plain_python
+        ):
+            if is_plain:
+                self.follow(_joined(list(blocks)))
+            else:
+                for block in blocks:
+                    self.follow(block)
 
     def follow(self, block: Block, *, dry_run: bool = False) -> None:
         """Do what a block says, and compare.

@@ -203,6 +203,7 @@ def test_the_index_leads_to_every_page(all_pages: list[Page], root: Path) -> Non
         ("<!-- exit code 1 -->\n```console\n$ false\n$ true\n```\n", "exit code 1"),
         ("```sh\nfalse\ntrue\n```\n", "exit code 1"),
         ("```python\nraise SystemExit(3)\n```\n", "exit code 3"),
+        ("```python\nname = 1\n```\n```python\nprint(name)\n```\n", r'exit code 1(.|\n)*"made-up.md:4", line 1'),
         ("```sh\necho 1 > file\n```\n<!-- excerpt of file -->\n```text\none\n```\n", "something else"),
     ],
 )

@@ -428,11 +428,11 @@ def _moments(work: Path) -> Iterator[Callable[[], bool]]:
         )
 
     while True:
-        yield exists("step-*", choose.uniform(0.0, 0.4))
-        yield exists(".*.partial", choose.uniform(0.0, 0.4))
-        yield exists(".*.partial/manifest.json", choose.uniform(0.0, 0.4))
-        yield exists(".*.removed", choose.uniform(0.0, 0.4))
-        deadline = time.monotonic() + choose.uniform(0.0, 0.8)
+        yield exists("step-*", choose.uniform(0.0, 0.1))
+        yield exists(".*.partial", choose.uniform(0.0, 0.1))
+        yield exists(".*.partial/manifest.json", choose.uniform(0.0, 0.1))
+        yield exists(".*.removed", choose.uniform(0.0, 0.1))
+        deadline = time.monotonic() + choose.uniform(0.0, 0.3)
         yield lambda deadline=deadline: time.monotonic() > deadline  # type: ignore[misc]
 
 

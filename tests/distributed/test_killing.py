@@ -1,4 +1,7 @@
-"""Ranks killed by SIGKILL at any moment, each time followed by a restart; benchmarks/kill_ranks.py does so in full."""
+"""Ranks killed by SIGKILL at any moment, each time followed by a restart; benchmarks/kill_ranks.py does so in full.
+
+Run by `tox -e grids`; the default suite kills one process again and again, and a rank once.
+"""
 
 from __future__ import annotations
 
@@ -95,6 +98,7 @@ class Killer(threading.Thread):
 
 
 @pytest.mark.slow
+@pytest.mark.grids
 @pytest.mark.timeout(900)  # every life starts four processes
 def test_killed_again_and_again_it_ends_with_the_same_bytes(train: Callable[[Path], Steps], tmp_path: Path) -> None:
     whole, work = tmp_path / "whole", tmp_path / "work"

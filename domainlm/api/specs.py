@@ -124,16 +124,22 @@ class VocabularySpec(SpecBase):
             tokenizer.json; "custom" calls `learn`.
         size: number of entries, 10 or more, special tokens included; the recipe must give it where it is None and one
             is learned.
-        cased: keep capitals; the recipe may override it. Of a `file` it says what that is, which a vocab.txt does not.
+        cased: keep capitals; the recipe may override it. Of `file` it says what that is. Where None, what is learned
+            keeps them, and a file is judged from its entries.
         file: the file to read; the recipe must give one where it is None and `algorithm` is "file".
         learn: for "custom": `learn(sentences, settings)` returns the text of a `tokenizer.json`.
     """
 
     algorithm: Literal["wordpiece", "bpe", "unigram", "file", "custom"]
     size: int | None = None
-    cased: bool = True
+    cased: bool | None = None
     file: Path | None = None
     learn: Callable[[Iterator[str], VocabularySettings], str] | None = None
+
+    @property
+    def learns_cased(self) -> bool:
+        """Whether what is learned keeps capitals, unless a recipe says otherwise."""
+        return self.cased is not False
 
     def _check(self, where: str) -> None:
         check_choice(self.algorithm, ("wordpiece", "bpe", "unigram", "file", "custom"), "algorithm", where)
@@ -141,8 +147,8 @@ class VocabularySpec(SpecBase):
             check_positive(self.size, "size", where, least=_MIN_ENTRIES)
         if self.algorithm == "custom":
             check_callable(self.learn, "learn", where)
-        if not isinstance(self.cased, bool):
-            raise SpecError("wrong cased", where=where, given=repr(self.cased), allowed="True or False")
+        if not isinstance(self.cased, bool | None):
+            raise SpecError("wrong cased", where=where, given=repr(self.cased), allowed="True, False or None")
         if self.file is not None and not isinstance(self.file, Path):
             raise SpecError("wrong file", where=where, given=repr(self.file), allowed="a pathlib.Path or None")
 

@@ -33,7 +33,7 @@ def check_output(target: str | Path, source: str | Path = STANDARD_STREAM) -> No
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if _is_device(path):
             return
-        if str(source) != STANDARD_STREAM and path.exists() and path.samefile(source):
+        if str(source) != STANDARD_STREAM and Path(source).exists() and path.exists() and path.samefile(source):
             raise StorageError("is the input, and would be replaced", where=path, remedy="name another file")
         probe = _unfinished(path)
         probe.write_bytes(b"")

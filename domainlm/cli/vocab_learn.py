@@ -62,7 +62,7 @@ def learn(
         raise click.UsageError(f"{spec.name} has no size of its own: say how many entries, as in --size 30000")
     settings = VocabularySettings(
         size=wanted,
-        cased=spec.cased if cased is None else cased,
+        cased=spec.learns_cased if cased is None else cased,
         min_frequency=min_frequency,
         max_characters=max_characters,
     )

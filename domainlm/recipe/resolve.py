@@ -190,7 +190,7 @@ def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None,
     size = settings.size if settings.size is not None else spec.size
     if size is None:
         raise RecipeError(f"{spec.name} has no size of its own", where=where, remedy="add size = ... to [vocabulary]")
-    cased = spec.cased if settings.cased is None else settings.cased
+    cased = spec.learns_cased if settings.cased is None else settings.cased
     learn = LearnSettings(
         size=size, cased=cased, min_frequency=settings.min_frequency, max_characters=settings.max_characters
     )

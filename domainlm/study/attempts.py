@@ -55,7 +55,11 @@ def take_observers(store: Store, stage: Stage) -> list[ObserverFailure]:
 
 def is_being_made(store: Store, stage: Stage) -> bool:
     """Whether a process holds the lock of the stage's artifact."""
-    lock = _folder(store, stage).with_suffix(".lock")
+    return is_locked(_folder(store, stage).with_suffix(".lock"))
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a process holds the lock of an artifact."""
     try:
         descriptor = os.open(lock, os.O_RDWR)
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.files import read_json, write_json
-from domainlm.study.attempts import has_begun
+from domainlm.study.attempts import has_begun, is_locked
 from domainlm.study.stage import Stage
 from domainlm.study.store import BEGUN, Store
 
@@ -38,7 +38,8 @@ def warn_if_begun_elsewhere(store: Store, stage: Stage, own: Collection[str]) ->
     for note in store.folder(stage.kind, stage.key).parent.glob(f"*.partial/{BEGUN}"):
         partial = note.parent
         here = _what(stage)
-        changed = {} if partial.name.removesuffix(".partial") in known else _changed(note, here)
+        name = partial.name.removesuffix(".partial")
+        changed = {} if name in known or is_locked(partial.with_name(f"{name}.lock")) else _changed(note, here)
         if changed:
             now = here["identity"]["hardware"]
             _log.warning(

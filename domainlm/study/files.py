@@ -12,6 +12,7 @@ from domainlm.files import read_json, sha256_of, write_json
 
 _log = logging.getLogger(__name__)
 _SECONDS_PER_SAVE = 30.0
+_SECONDS_FELT = 5.0
 
 
 class FileHashes:
@@ -26,13 +27,21 @@ class FileHashes:
         self._known = {} if cache is None else _read(cache)
         self._has_news = False
         self._saved = time.monotonic()
+        self._seconds = 0.0
+
+    @property
+    def took_long(self) -> bool:
+        """Whether reading the files anew would be felt."""
+        return self._seconds > _SECONDS_FELT
 
     def of(self, path: Path) -> str:
         """The sha256 of `path`'s bytes, in hexadecimal."""
         facts = path.stat()
         stamp = f"{path.absolute()}|{facts.st_size}|{facts.st_mtime_ns}"
         if stamp not in self._known:
+            began = time.monotonic()
             self._known[stamp] = sha256_of(path)
+            self._seconds += time.monotonic() - began
             self._has_news = True
             if time.monotonic() - self._saved >= _SECONDS_PER_SAVE:
                 self.save()
@@ -47,13 +56,19 @@ class FileHashes:
         if self._cache is None or not self._has_news or not self._cache.parent.is_dir():
             return
         try:
-            with FileLock(f"{self._cache}.lock"):
-                self._known = _read(self._cache) | self._known
-                write_json(self._cache, dict(sorted(self._known.items())))
+            try:
+                with FileLock(f"{self._cache}.lock"):
+                    self._merge(self._cache)
+            except PermissionError:  # the lock of another user, in a folder that may be this one's to write to
+                self._merge(self._cache)
         except PermissionError as error:  # another's store: looking into it needs no right to write
             _log.debug("hashes of input files are not remembered: %s", error)
         else:
             self._has_news = False
+
+    def _merge(self, cache: Path) -> None:
+        self._known = _read(cache) | self._known
+        write_json(cache, dict(sorted(self._known.items())))
 
 
 def _read(cache: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from domainlm.api import Split, TaskSpec
 from domainlm.errors import DataError, UserError
 from domainlm.recipe.task_settings import FinetuningSettings
-from domainlm.study.attempts import message_of
+from domainlm.study.attempts import is_of_the_machine, message_of
 from domainlm.study.plan import PlannedRun
 from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.finetune import FinetuneStage
@@ -41,7 +41,8 @@ def check_inputs(planned: PlannedRun) -> None:
         UserError: data that cannot be read or trained on, and nothing is trained yet.
     """
     errors = list(_errors(planned))
-    refused = errors[0][1] if errors and not _has_trained(planned) else None
+    mistakes = [error for _, error in errors if isinstance(error, UserError)]
+    refused = mistakes[0] if mistakes and not _has_trained(planned) else None
     for name, error in errors:
         if error is not refused:
             _log.error("%s: %s", name, message_of(error).partition("\n")[0])
@@ -49,15 +50,20 @@ def check_inputs(planned: PlannedRun) -> None:
         raise refused
 
 
-def _errors(planned: PlannedRun) -> Iterator[tuple[str, UserError]]:
-    """What cannot be read, each with the corpus or data set that it is of."""
+def _errors(planned: PlannedRun) -> Iterator[tuple[str, Exception]]:
+    """What cannot be read, each with the corpus or data set that it is of.
+
+    What no user can mend is told again by the stage that comes upon it, with its traceback.
+    """
     for corpus, file in _empty_files(planned):
         remedy = 'fetch it again or remove it; or skip what cannot be read: corpus.on_bad_input = "skip"'
         yield corpus, DataError("is empty", where=file, remedy=remedy)
     for data in _data_of(planned):
         try:
             check_data(data.spec, data.files, data.settings.values())
-        except UserError as error:
+        except Exception as error:
+            if is_of_the_machine(error):
+                raise
             yield data.name, error
 
 

@@ -16,12 +16,14 @@ from domainlm.errors import StorageError, storage_error
 from domainlm.files import read_json, write_json
 from domainlm.study.graph import Graph
 from domainlm.study.results import Artifacts
+from domainlm.study.store import Artifact
 
 LANGUAGE_MODEL = "language-model"
 """What the folder of a cell's language model is called."""
 _WRITTEN = ".written.json"
-"""Beside the cells: the model folders that a run has copied, each with the key of its artifact, so that a later one
-removes those and nothing else, and copies only what has changed."""
+"""Beside the cells: the model folders that a run has copied, each with a hash of its files, so that a later one removes
+those and nothing else, and copies only what has changed."""
+_MODEL = "model/"
 _HASH_LENGTH = 8
 
 
@@ -29,7 +31,7 @@ def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     """Copy every cell's language model and fine-tuned models below `folder`.
 
     `CELL/language-model/` and `CELL/DATASET-seed-N/`; a folder that is there already is replaced whole, unless it was
-    copied from this artifact and has all its files, by their sizes. One that an earlier run copied and this one does
+    copied from these files and has them all, by their sizes. One that an earlier run copied and this one does
     not have is removed. Names that would be the same end in a hash.
 
     Raises:
@@ -44,17 +46,17 @@ def copy_models(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
         return
     try:
         noted = {name: written.get(name, "") for name in sorted(found)}
-        for name, (key, model) in found.items():
+        for name, (digest, model) in found.items():
             if is_known and name not in written and (folder / name).exists():
                 raise StorageError(
                     "a folder that no run has written stands where a model goes",
                     where=folder / name,
                     remedy="move it elsewhere and run the same command again: only models are still to be copied",
                 )
-            if noted[name] != key or not _is_intact(model, folder / name):
+            if noted[name] != digest or not _is_intact(model, folder / name):
                 write_json(folder / _WRITTEN, noted | {name: ""})
                 _copy(model, folder / name)
-                noted[name] = key
+                noted[name] = digest
         write_json(folder / _WRITTEN, noted)
     except OSError as error:
         raise storage_error(error, folder) or error from error
@@ -66,24 +68,30 @@ def copied_models(folder: Path) -> list[Path]:
 
 
 def _models(graph: Graph, artifacts: Artifacts) -> Iterator[tuple[str, tuple[str, Path]]]:
-    """By the name of its folder each model, with the key of its artifact."""
+    """By the name of its folder each model, with a hash of its files."""
     cells = {cell_identity(cell.cell.cell.varied): cell.cell.cell.label for cell in graph.cells}
     names = _unique_names(cells)
     for cell in graph.cells:
         above = names[cell_identity(cell.cell.cell.varied)]
         if cell.model.key not in artifacts:
             continue
-        yield f"{above}/{LANGUAGE_MODEL}", (cell.model.key, artifacts[cell.model.key].folder / "model")
+        yield f"{above}/{LANGUAGE_MODEL}", _model_of(artifacts[cell.model.key])
         datasets = _unique_names({stage.name: stage.name for stage in cell.finetuning})
         for stage in (each for each in cell.finetuning if each.key in artifacts):
-            model = artifacts[stage.key].folder / "model"
-            yield f"{above}/{datasets[stage.name]}-seed-{stage.seed}", (stage.key, model)
+            yield f"{above}/{datasets[stage.name]}-seed-{stage.seed}", _model_of(artifacts[stage.key])
+
+
+def _model_of(artifact: Artifact) -> tuple[str, Path]:
+    """A hash of the model's files, by the manifest, and its folder: a key may be made again, in other bits."""
+    files = {name: facts["sha256"] for name, facts in artifact.manifest["files"].items() if name.startswith(_MODEL)}
+    text = json.dumps(files, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest(), artifact.folder / _MODEL
 
 
 def _written(folder: Path) -> dict[str, str]:
-    """What an earlier run noted, by name the key of the artifact; nothing that could lead elsewhere.
+    """What an earlier run noted, by name the hash of the files; nothing that could lead elsewhere.
 
-    The key is empty where copying has not ended, and where the note is of before keys were in it: a list of names.
+    The hash is empty where copying has not ended, and where the note is of before it was in it: a list of names.
     """
     try:
         noted = read_json(folder / _WRITTEN)
@@ -92,8 +100,8 @@ def _written(folder: Path) -> dict[str, str]:
     if not isinstance(noted, dict):
         noted = {name: "" for name in noted if isinstance(name, str)} if isinstance(noted, list) else {}
     return {
-        name: str(key)
-        for name, key in noted.items()
+        name: str(digest)
+        for name, digest in noted.items()
         if len(parts := PurePosixPath(name).parts) == 2 and not {"/", ".."} & set(parts)
     }
 

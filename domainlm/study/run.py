@@ -32,6 +32,7 @@ from domainlm.study.status import remember_call
 from domainlm.study.store import Store
 
 _RESULTS = "results.json"
+_LOCK = ".lock"
 
 
 def describe_run(
@@ -101,8 +102,14 @@ def _run_study(
     workers: WorkersAsked,
 ) -> RunSummary:
     started = time.monotonic()
+    if (out / _LOCK).is_file():
+        with _only_run_in(out):  # told at once where another run is writing there, before inputs are read
+            pass
     planned = plan()  # before anything is written: a recipe that is refused leaves no folder
     check_out_folder(out, planned)
+    if planned.hashes.took_long:  # once is enough, also where what follows refuses the run
+        planned.store.prepare()
+        planned.hashes.save()
     check_inputs(planned)
     warn_of_unscored_tasks(planned.resolved)
     Store(out).prepare()
@@ -183,7 +190,7 @@ def _study_error(runner: Runner, out: Path | None) -> StudyError:
 
 @contextmanager
 def _only_run_in(out: Path) -> Iterator[None]:
-    lock = FileLock(out / ".lock")
+    lock = FileLock(out / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout:

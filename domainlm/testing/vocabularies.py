@@ -36,7 +36,7 @@ def check_vocabulary(spec: VocabularySpec) -> int:
         return Vocabulary.load(spec.file, cased=spec.cased).size
     if spec.algorithm != "custom" or spec.learn is None:
         return 0
-    settings = VocabularySettings(size=min(spec.size or _SIZE, _SIZE), cased=spec.cased)
+    settings = VocabularySettings(size=min(spec.size or _SIZE, _SIZE), cased=spec.learns_cased)
     learned = spec.learn(sentences(), settings)
     if spec.learn(sentences(), settings) != learned:
         raise CheckError(

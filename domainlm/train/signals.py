@@ -49,7 +49,7 @@ class DeferredSignal:
         deliver, self._deliver, self.number = self._deliver, None, 0
         if deliver is not None:
             deliver()
-        if number and (deliver is None or not self._is_alone):
+        if number and not self._is_alone:
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     @contextmanager

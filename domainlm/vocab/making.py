@@ -70,7 +70,7 @@ def load_learned(path: Path, spec: VocabularySpec, settings: VocabularySettings)
             f"the vocabulary that was learned is {found}, and {asked} was asked for",
             where=f"vocabulary {spec.reference}",
             remedy=f"leave out vocabulary.cased: what this spec learns is {found}"
-            if vocabulary.cased == spec.cased
+            if vocabulary.cased == spec.learns_cased
             else f"in the plugin, obey settings.cased in `learn`, or declare VocabularySpec(cased={vocabulary.cased})",
         )
     return vocabulary

@@ -209,6 +209,12 @@ def test_a_spec_says_of_its_own_file_whether_it_is_cased(recipe: Path, registry:
     assert cased('spec="harbour/own", cased=true') is True
     assert cased(f'spec="harbour/own", {named}') is None, "of another file it says nothing"
     assert cased(f'spec="harbour/list", {named}') is None
+    registry.vocabularies.add(
+        VocabularySpec(name="harbour/unsaid", description="x", algorithm="file", file=recipe.parent / "log.txt"),
+        Provider("domainlm-harbour", "1.0", "harbour"),
+    )
+    assert cased('spec="harbour/unsaid"') is None, "what it does not say is judged from the entries"
+    assert cased('spec="harbour/words", size=100') is True
 
 
 def test_two_tasks_of_one_name_are_refused(recipe: Path, registry: Registry) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from filelock import FileLock
 
 from domainlm.api import RunInfo
 from domainlm.plugin import load_plugins
@@ -90,6 +91,14 @@ def test_what_differs_otherwise_or_goes_on_is_not_named(store: Store, caplog: py
     stop(store, Voyage(threads=5, is_stopped=True))
     (store.folder("voyage", Voyage(threads=5).key).with_suffix(".partial") / "begun.json").write_text("[]")
     make(store, Voyage(threads=6))
+    assert "begins anew" not in caplog.text
+
+
+def test_what_another_run_is_making_is_not_to_be_removed(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    begun = Voyage(is_stopped=True)
+    stop(store, begun)
+    with FileLock(store.folder(begun.kind, begun.key).with_suffix(".lock")):
+        make(store, Voyage(threads=4))
     assert "begins anew" not in caplog.text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,18 @@ def test_a_run_with_a_trained_model_goes_on_and_says_what_it_cannot_read(
     monkeypatch.setattr(type(planned.store), "find", lambda _, kind, __: object() if kind == "pretrain" else None)
     check_inputs(planned)
     assert "train.txt:1: unknown tag" in caplog.text
+
+
+def test_what_is_no_mistake_of_the_user_is_left_to_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise gzip.BadGzipFile("not a gzipped file")
+
+    planned = plan(tmp_path, "core/conll", train=ENTITIES, test=ENTITIES)
+    monkeypatch.setattr("domainlm.study.inputs.check_data", fail)
+    check_inputs(planned)
+    assert "not a gzipped file" in caplog.text
 
 
 def test_an_empty_file_among_those_of_a_corpus_is_refused_at_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -41,9 +42,15 @@ class Study:
     def _make(self, content: str) -> str:
         key = f"key-{len(self.artifacts)}"
         (self.folder / key / "model").mkdir(parents=True)
-        (self.folder / key / "model" / "config.json").write_text(content, encoding="utf-8")
-        self.artifacts[key] = SimpleNamespace(folder=self.folder / key)
+        self.artifacts[key] = SimpleNamespace(folder=self.folder / key, manifest={})
+        self.remake(key, content)
         return key
+
+    def remake(self, key: str, content: str) -> None:
+        """Write a model, also one that is there, and its manifest."""
+        (self.folder / key / "model" / "config.json").write_text(content, encoding="utf-8")
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        self.artifacts[key].manifest = {"files": {"model/config.json": {"sha256": digest}, "log": {"sha256": ""}}}
 
     def copy(self, out: Path) -> dict[str, str]:
         copy_models(cast("Graph", self), cast("Artifacts", self.artifacts), out)
@@ -68,6 +75,13 @@ def test_names_that_would_be_the_same_are_told_apart(study: Study, tmp_path: Pat
     )
     assert {"c_d/language-model", "c_d/ships-seed-3"} < set(found)
     assert [str(path.relative_to(tmp_path / "models")) for path in copied_models(tmp_path / "models")] == sorted(found)
+
+
+def test_a_model_that_was_made_again_in_other_bits_is_copied_again(study: Study, tmp_path: Path) -> None:
+    study.add({STEPS: 4})
+    assert list(study.copy(tmp_path / "models").values()) == ["num_steps=4"]
+    study.remake("key-0", "num_steps=5")  # of the same size
+    assert list(study.copy(tmp_path / "models").values()) == ["num_steps=5"]
 
 
 def test_models_that_a_run_no_longer_has_are_removed_and_nothing_else(tmp_path: Path) -> None:
@@ -120,10 +134,12 @@ def test_what_is_there_is_not_copied_again(study: Study, tmp_path: Path, monkeyp
     (folder / "ships-seed-3" / "config.json").write_text("shorter")
     (folder / "language-model" / "config.json").unlink()
     assert copied(study, out, monkeypatch) == ["language-model", "ships-seed-3"]
-    # Files of the same sizes from another artifact, and the note of an earlier version.
+    # The same files from another artifact, others of the same sizes, and the note of an earlier version.
     key = study.cells[0].finetuning[0].key
     study.artifacts["another"] = study.artifacts[key]
     study.cells[0].finetuning[0].key = "another"
+    assert copied(study, out, monkeypatch) == []
+    study.remake(key, "harbour: shops")
     assert copied(study, out, monkeypatch) == ["ships-seed-3"]
     (out / ".written.json").write_text(json.dumps([f"harbour/{name}" for name in everything]))
     assert copied(study, out, monkeypatch) == everything

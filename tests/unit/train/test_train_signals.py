@@ -82,6 +82,17 @@ def test_one_of_several_ranks_never_stops_at_once(term: list[int]) -> None:
     assert term == [signal.SIGTERM]
 
 
+def test_a_second_one_while_the_first_is_seen_to_stops_nothing_where_the_program_only_takes_note() -> None:
+    """Those of one process: the first was taken up, and is delivered once what it waits for is saved."""
+    noted: list[int] = []
+    with deferred_signals() as deferred:
+        deferred.defer(signal.SIGINT, None, lambda number, _: noted.append(number))
+        number = deferred.number
+        deferred.defer(signal.SIGINT, None, lambda number, _: noted.append(number))
+        deferred.deliver(number)
+    assert noted
+
+
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 def test_a_signal_of_another_rank_has_its_effect_here(number: signal.Signals, kind: type[BaseException]) -> None:
     with deferred_signals(is_alone=False) as signals, pytest.raises(kind) as caught:

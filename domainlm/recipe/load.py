@@ -151,8 +151,8 @@ def _check_known(name: str, variables: Mapping[str, Any], place: Callable[[], st
             where=place(),
             given=name,
             allowed=list(variables) or None,
-            remedy=f'add {name} = "..." to [variables], where the environment variable DOMAINLM_{name.upper()} goes '
-            f"before it, or give --set variables.{name}=...",
+            remedy=f'add {name} = "..." to [variables] (environment variable DOMAINLM_{name.upper()} goes before it)'
+            f", or give --set variables.{name}=...",
         )
 
 

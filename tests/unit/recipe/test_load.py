@@ -36,7 +36,7 @@ AXIS_OF_LISTS = (
 
 UNKNOWN_VARIABLE = (
     r"--set: corpus\.files\.0: unknown variable\n  given:   dta\n  allowed: data\n  nearest: data\n"
-    r'  remedy:  add dta = "..." to \[variables\], .*DOMAINLM_DTA.*--set variables\.dta='
+    r'  remedy:  add dta = "..." to \[variables\] \(.*DOMAINLM_DTA.*\), or give --set variables\.dta='
 )
 
 

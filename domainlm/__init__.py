@@ -38,22 +38,22 @@ def run(
 ) -> RunSummary:
     """Run a recipe, as `domainlm run` does.
 
-    Where ranks or workers are started, the script that calls it needs `if __name__ == "__main__":` around the call.
+    If ranks or workers are started, the calling script needs `if __name__ == "__main__":` around the call.
 
     Args:
         recipe: a recipe file, or the name of a recipe that a plugin ships.
-        out: folder for results.json, report and models; made where it is not there. One that holds other files of these
-            names is refused.
+        out: folder for results.json, report and models; created if it does not exist. One that holds other files of
+            these names is refused.
         set: values above the recipe's own: `{"pretraining.num_steps": 200}`, or `["pretraining.num_steps=200"]`.
-        store: folder of artifacts that several runs may share; artifacts/ in `out` where not given.
+        store: folder of artifacts that several runs may share; artifacts/ in `out` if not given.
         only: the part of the study to make, as the command line's --only: `["arm=long", "seed=0"]`.
 
     Returns:
         How the run ended and where its results are.
 
     Raises:
-        UserError: for everything the caller can mend: the recipe, its files, plugins, the machine.
-        KeyboardInterrupt: once the stage in work has saved what it can; the same call goes on from there.
+        UserError: for everything the caller can fix: the recipe, its files, plugins, the machine.
+        KeyboardInterrupt: once the current stage has saved what it can; the same call resumes from there.
 
     Example:
         import domainlm
@@ -94,7 +94,7 @@ def transfer(
     """Adapt a model to a domain from a program: the engine and the artifacts are those of `run`.
 
     Leaves in `out` what `domainlm run` leaves, and transfer.toml, the recipe that does the same from the command line.
-    The same call goes on with one that was stopped or cancelled.
+    The same call resumes one that was stopped or cancelled.
 
     Args:
         base: the model to start from: a folder or checkpoint, or a name on the Hugging Face hub; None for fresh
@@ -108,16 +108,16 @@ def transfer(
         general: text of no particular domain to score on as well, before and after: files, or a table as [general].
         grid: ranks to train on, as [parallel]: `{"data": 2, "tensor": 1, "pipeline": 1}`; one where not given.
         settings: values of any other keys, by their dotted names: `{"pretraining.optimizer.learning_rate": 5e-4}`.
-        store: folder of artifacts that several transfers may share; artifacts/ in `out` where not given.
+        store: folder of artifacts that several transfers may share; artifacts/ in `out` if not given.
         progress: called with a `StepInfo` after each step, with a `StageInfo` after each stage.
-        cancelled: asked after each step and each stage; True ends the call, with status "cancelled", once the step in
-            work is saved.
+        cancelled: asked after each step and each stage; True ends the call, with status "cancelled", once the current
+            step is saved.
 
     Returns:
         Scores, curves, models and the report.
 
     Raises:
-        UserError: for everything the caller can mend.
+        UserError: for everything the caller can fix.
 
     Example:
         import domainlm
@@ -163,7 +163,7 @@ def load(path: str | Path) -> LoadedModel:
         path: a model folder: one below models/ of an output folder, or what `domainlm model import` wrote.
 
     Returns:
-        The model, on a GPU where there is one.
+        The model, on a GPU if there is one.
 
     Raises:
         UserError: where the folder is not a model of domainlm, or is damaged; and from a method that the model's kind

@@ -23,7 +23,7 @@ def nearest_name(name: str, choices: Iterable[str]) -> str | None:
 
 
 class UserError(ValueError):
-    """Something the user can mend.
+    """Something the user can fix.
 
     Args:
         problem: one clause saying what is wrong, without a full stop.

@@ -16,7 +16,7 @@ def recipe_keys() -> str:
         if key.type.startswith("list of table"):
             inside[key.name] = [other for other in keys if other.name.rpartition(".")[0] == f"{key.name}.N"]
     top = [key for key in keys if "." not in key.name]
-    parts = ["## Outside of any table\n", _key_table([key for key in top if not inside[key.name]], "")]
+    parts = ["## Top-level keys\n", _key_table([key for key in top if not inside[key.name]], "")]
     for key in keys:
         if inside[key.name]:
             title = f"[[{key.name}]]" if key.type.startswith("list of table") else f"[{key.name.replace('.N.', '.')}]"
@@ -30,7 +30,7 @@ def recipe_keys() -> str:
 def _presence(key: Key) -> str:
     if key.default is None:
         return "Required. "
-    return "Left out where not given. " if key.default == "none" else ""
+    return "Optional. " if key.default == "none" else ""
 
 
 def _key_table(keys: Iterable[Key], prefix: str) -> str:

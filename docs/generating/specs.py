@@ -36,7 +36,7 @@ def core_specs() -> str:
             [(spec.name, spec.description, str(spec.heads), _parameters(spec)) for spec in _specs(ModelSizeSpec)],
         ),
         "### Tasks\n",
-        "In a `folder`, the first of these names that is there is taken, with or without `.gz` behind it.\n",
+        "In a `folder`, the first of these names that exists is used, also with `.gz` appended.\n",
         table(
             ("`spec` of `[[tasks]]`", "kind", "what it reads", "train", "dev", "test"),
             [(spec.name, spec.kind, spec.description, *_files(spec)) for spec in _specs(TaskSpec)],
@@ -55,7 +55,7 @@ def _patterns(spec: CorpusSpec) -> str:
 
 
 def _files(spec: TaskSpec) -> list[str]:
-    return [_code(spec.files.get(split, ())) or "to be named" for split in ("train", "dev", "test")]
+    return [_code(spec.files.get(split, ())) or "name them" for split in ("train", "dev", "test")]
 
 
 def _code(names: tuple[str, ...]) -> str:

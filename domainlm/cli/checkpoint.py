@@ -13,11 +13,12 @@ _TABLE = (
 )
 
 
-@click.group(short_help="Look at, check and divide anew checkpoints of training.")
+@click.group(short_help="Inspect, verify and reshard checkpoints of training.")
 def checkpoint() -> None:
-    """Look at, check and divide anew checkpoints of training.
+    """Inspect, verify and reshard checkpoints of training.
 
-    A stage in work keeps them in STORE/KIND/KEY.partial/checkpoints. FOLDER is a checkpoint, or a folder with some.
+    An unfinished stage has them in STORE/KIND/KEY.partial/checkpoints. FOLDER is a checkpoint, or a folder with
+    several.
     """
 
 

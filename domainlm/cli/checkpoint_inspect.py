@@ -17,7 +17,7 @@ from domainlm.cli.table import echo_json, echo_table
 @json_option
 @verbosity_options
 def inspect(folder: Path, show_tensors: bool, as_json: bool) -> None:
-    """Show step, grid, sizes and files of a checkpoint; the newest one, where FOLDER holds several.
+    """Show step, grid, sizes and files of a checkpoint; of the newest if FOLDER holds several.
 
     The bytes of the files are not read: `domainlm checkpoint verify` does that.
     """

@@ -17,10 +17,10 @@ from domainlm.errors import ModelError
 @click.option("--tensor", type=click.IntRange(min=1), default=1, show_default=True, help="Tensor ranks.")
 @verbosity_options
 def reshard(folder: Path, target: Path, pipeline: int, tensor: int) -> None:
-    """Write a checkpoint as another grid would have: the newest one, where FOLDER holds several, into TARGET.
+    """Write a checkpoint as another grid would have, into TARGET; the newest if FOLDER holds several.
 
-    Training needs none of this, since any grid goes on from any grid's checkpoint. It is for handing files around:
-    with the defaults all weights are in one file. A damaged checkpoint is refused.
+    Training does not need this, since any grid resumes from any grid's checkpoint. It is for sharing files: with the
+    defaults all weights are in one file. A damaged checkpoint is refused.
     """
     from domainlm.parallel.grid import Grid
     from domainlm.train.checkpoints.looking import open_checkpoint, problems_of  # they load torch

@@ -16,7 +16,7 @@ from domainlm.errors import ModelError
 def verify(folder: Path) -> None:
     """Check every byte of a checkpoint, or of all that FOLDER holds, against the hashes in its manifest.
 
-    All damage is named. The exit code is 0 where there is none, and 2 where there is some.
+    All damage is listed. The exit code is 0 if there is none, and 2 if there is some.
     """
     from domainlm.train.checkpoints.looking import find_checkpoints, problems_of  # they load torch
 

@@ -11,9 +11,9 @@ _TABLE = (
     (
         "build",
         "domainlm.cli.corpus_build:build",
-        "Prepare a corpus: sentences, and token ids where a vocabulary is given.",
+        "Prepare a corpus: sentences, and token ids if a vocabulary is given.",
     ),
-    ("merge", "domainlm.cli.corpus_merge:merge", "Put shards together, duplicates between them left out."),
+    ("merge", "domainlm.cli.corpus_merge:merge", "Merge shards, leaving out duplicates between them."),
     ("stats", "domainlm.cli.corpus_look:stats", "Count what is in a corpus, and what was left out."),
     ("show", "domainlm.cli.corpus_look:show", "Print a document of a corpus."),
     ("sample", "domainlm.cli.corpus_look:sample", "Print some documents of a corpus, chosen at random."),

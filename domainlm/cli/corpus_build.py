@@ -20,7 +20,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Prepare a corpus: sentences, and token ids where a vocabulary is given.")
+@click.command(short_help="Prepare a corpus: sentences, and token ids if a vocabulary is given.")
 @click.argument("recipe", required=False, shell_complete=complete_recipe)
 @click.option("--spec", metavar="SPEC", help="Corpus spec that reads the files, instead of a recipe.")
 @click.option(
@@ -32,7 +32,7 @@ _PATH = click.Path(path_type=Path)
     nargs=2,
     multiple=True,
     metavar="TASK_SPEC FILE",
-    help="Test data that the corpus must not overlap; may be repeated. A recipe's tasks are guarded by themselves.",
+    help="Test data that the corpus must not overlap; may be repeated. A recipe's own tasks are guarded in any case.",
 )
 @click.option("--vocabulary", type=_PATH, help="Encode by it: vocab.txt, tokenizer.json or a folder with one.")
 @click.option("--out", type=_FOLDER, required=True, help="Folder for the corpus, or for the shard's parts.")
@@ -55,12 +55,12 @@ def build(
     workers: int | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Prepare a corpus: sentences, and token ids where a vocabulary is given.
+    """Prepare a corpus: sentences, and token ids if a vocabulary is given.
 
     The corpus is that of RECIPE, or of --spec and --file. Duplicates and documents that overlap dev or test data are
     left out and listed in removed.jsonl; settings of a recipe's [corpus] can be given as
-    --set corpus.deduplication.near=0.8. DIR must be new or empty, and no input may lie in it. After an interruption,
-    the same command goes on with the first part that is missing.
+    --set corpus.deduplication.near=0.8. DIR must be new or empty, and must not contain any input. After an
+    interruption, the same command resumes with the first missing part.
     """
     from domainlm.study.corpora import build_corpus
     from domainlm.text.preparation.blocks import Shard

@@ -36,9 +36,9 @@ def fetch(
 ) -> None:
     """Fetch the real data of a corpus.
 
-    SPEC is the name of a corpus spec (see `domainlm plugins show`). Files that are there already are not fetched again,
-    and after an interruption the same command goes on in the middle of a file. A file gets its name once it is whole
-    and its checksum is right; until then it is called NAME.part.
+    SPEC is the name of a corpus spec (see `domainlm plugins show`). Existing files are not fetched again, and after
+    an interruption the same command resumes in the middle of a file. A file is called NAME.part until it is complete
+    and its checksum is right.
     """
     found = cli_state(context).plugins.registry.corpus(spec, where="SPEC")
     order = Order(

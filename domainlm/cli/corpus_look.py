@@ -43,10 +43,10 @@ def stats(corpus_folder: Path, as_json: bool) -> None:
 @click.command(short_help="Print a document of a corpus.")
 @_corpus_argument
 @click.argument("wanted", metavar="DOCUMENT")
-@click.option("--number", "by_number", is_flag=True, help="DOCUMENT is a place in the corpus, from 1, and no id.")
+@click.option("--number", "by_number", is_flag=True, help="DOCUMENT is a position in the corpus, from 1, not an id.")
 @json_option
 def show(corpus_folder: Path, wanted: str, by_number: bool, as_json: bool) -> None:
-    """Print a document of a corpus, a sentence a line.
+    """Print a document of a corpus, one sentence per line.
 
     DOCUMENT is its id, as in CORPUS_DIR/text/documents.tsv.
     """

@@ -34,7 +34,7 @@ _REASONS = (
 tokens_per_file_option = click.option(
     "--tokens-per-file",
     type=click.IntRange(min=1),
-    help="Divide the token ids into files of about so many.  [default: one file]",
+    help="Divide the token ids into files of about this many.  [default: one file]",
 )
 
 

@@ -55,7 +55,7 @@ class Order:
 def fetch_options(function: _Function) -> _Function:
     """Add the options that say how to fetch."""
     options = (
-        click.option("--part", metavar="NAME", help="Part of the data, where there are several.  [default: the first]"),
+        click.option("--part", metavar="NAME", help="Part of the data, if there are several.  [default: the first]"),
         click.option("--base-url", metavar="URL", help="Folder of a mirror to fetch from instead."),
         click.option(
             "--connections",
@@ -81,7 +81,7 @@ def fetch_options(function: _Function) -> _Function:
             type=click.IntRange(1),
             default=_DEFAULTS.max_failures,
             show_default=True,
-            help="Files that may fail one after the other before the rest is given up.",
+            help="Files that may fail in a row before the rest is given up.",
         ),
     )
     for option in reversed(options):

@@ -7,16 +7,16 @@ import click
 from domainlm.cli.lazy import LazyCommand
 
 _TABLE = (
-    ("import", "domainlm.cli.model_import:import_", "Make a model folder of a model from elsewhere."),
+    ("import", "domainlm.cli.model_import:import_", "Convert a model of another library to a model folder."),
     ("export", "domainlm.cli.model_export:export", "Write a model for Hugging Face libraries."),
     ("inspect", "domainlm.cli.model_inspect:inspect", "Say what a model is and what is in it."),
     ("compare", "domainlm.cli.model_compare:compare", "Compare two models, tensor by tensor."),
 )
 
 
-@click.group(short_help="Bring models in, take them out, look at them and compare them.")
+@click.group(short_help="Import, export, inspect and compare models.")
 def model() -> None:
-    """Bring models in, take them out, look at them and compare them."""
+    """Import, export, inspect and compare models."""
 
 
 for _name, _target, _short_help in _TABLE:

@@ -23,7 +23,7 @@ def compare(first: Path, second: Path, heads: int | None, as_json: bool) -> None
 
     Each is a model folder, a folder of Hugging Face libraries or a checkpoint of Megatron-LM or NeMo. Tensors that are
     equal are counted, the others are listed: the largest absolute difference, and the root mean square of the
-    difference by that of the first. Ends with code 1 where anything differs.
+    difference by that of the first. The exit code is 1 if anything differs.
     """
     from domainlm.interop.compare import compare_models
     from domainlm.interop.read import read_with_heads

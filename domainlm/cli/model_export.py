@@ -15,7 +15,7 @@ from domainlm.cli.logs import verbosity_options
 @click.option(
     "--results",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="results.json of the run, for the model card; found by itself where FOLDER lies below the run's models/.",
+    help="results.json of the run, for the model card; found automatically if FOLDER is below the run's models/.",
 )
 @click.option(
     "--format",
@@ -25,15 +25,15 @@ from domainlm.cli.logs import verbosity_options
     show_default=True,
     help='"onnx" writes model.onnx instead: the encoder, or a fine-tuned model with its head; needs the extra "onnx".',
 )
-@click.option("--keep-padding", is_flag=True, help="Keep rows of the word embedding that stand for no entry.")
-@click.option("--force", is_flag=True, help="Replace what stands at OUT.")
+@click.option("--keep-padding", is_flag=True, help="Keep the padding rows of the word embedding.")
+@click.option("--force", is_flag=True, help="Replace what is at OUT.")
 @verbosity_options
 def export(folder: Path, out: Path, results: Path | None, form: str, keep_padding: bool, force: bool) -> None:
     """Write a model for Hugging Face libraries.
 
     FOLDER is a model folder, as a run writes them below models/. OUT gets config.json, model.safetensors, the
-    tokeniser's files and a model card with recipe, software, data and scores. Language models and fine-tuned ones load
-    with transformers' own classes; what these cannot express is said.
+    tokenizer's files and a model card with recipe, software, data and scores. Language models and fine-tuned ones
+    load with transformers' own classes; the command says what these cannot express.
     """
     if form == "onnx":
         from domainlm.interop.onnx import ONNX_FILE, export_onnx

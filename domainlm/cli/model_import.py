@@ -9,26 +9,26 @@ import click
 from domainlm.cli.logs import verbosity_options
 
 
-@click.command("import", short_help="Make a model folder of a model from elsewhere.")
+@click.command("import", short_help="Convert a model of another library to a model folder.")
 @click.argument("source")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--vocabulary", type=click.Path(path_type=Path), help="Its vocabulary, where that is not in its folder.")
+@click.option("--vocabulary", type=click.Path(path_type=Path), help="Its vocabulary, if that is not in its folder.")
 @click.option("--revision", help="Commit, tag or branch of a model on the hub.")
 @click.option("--seed", default=0, show_default=True, help="Of the weights of heads that the source lacks.")
 @click.option(
     "--sentence-order",
     is_flag=True,
-    help="Have the head for pairs of segments also where the source lacks it; it is then fresh.",
+    help="Add the head for pairs of segments, with random weights, if the source lacks it.",
 )
 @click.option("--heads", type=click.IntRange(1), help="Attention heads, for Megatron-LM checkpoints that lack them.")
-@click.option("--encoder-only", is_flag=True, help="Leave the head of a task model out, and make a language model.")
+@click.option("--encoder-only", is_flag=True, help="Leave out the head of a task model, and make a language model.")
 @click.option(
     "--no-answer-threshold",
     type=float,
-    help='Give no answer where "no answer" scores higher than the best one by more; 0 for a model of SQuAD 2.0.'
+    help='Give no answer if "no answer" scores higher than the best one by more than this; 0 for a model of SQuAD 2.0.'
     "  [default: always an answer]",
 )
-@click.option("--force", is_flag=True, help="Replace what stands at OUT.")
+@click.option("--force", is_flag=True, help="Replace what is at OUT.")
 @verbosity_options
 def import_(
     source: str,
@@ -42,14 +42,15 @@ def import_(
     no_answer_threshold: float | None,
     force: bool,
 ) -> None:
-    """Make a model folder of a model from elsewhere.
+    """Convert a model of another library to a model folder.
 
     SOURCE is a folder of BERT or MegatronBert as Hugging Face libraries write them; or the name of one on the Hugging
     Face hub (ORGANISATION/MODEL, where there is no such folder); or a BERT checkpoint of Megatron-LM (its folder, a
     release's .zip, a .pt of a single rank) or NeMo (.nemo), ranks merged. Tensors missing or not used are listed.
 
     A folder of transformers' classes ForTokenClassification, ForSequenceClassification or ForQuestionAnswering becomes
-    a task model with its head, for `domainlm predict`; any other a language model, and heads it lacks are drawn anew.
+    a task model with its head, for `domainlm predict`; any other becomes a language model, with random heads if it
+    lacks them.
     """
     from domainlm.interop.importing import import_model
 

@@ -96,7 +96,7 @@ class PlannedCell:
 @click.option(
     "--vocabulary-size",
     type=click.IntRange(min=10),
-    help="Entries, where the recipe's vocabulary file is not here.",
+    help="Entries, if the recipe's vocabulary file is not here.",
 )
 @set_option
 @json_option

@@ -16,9 +16,9 @@ from domainlm.plugin import LoadedPlugin, LoadedPlugins, Provider
 from domainlm.plugin.discovery import DISABLE_VARIABLE, normalise
 
 
-@click.group(short_help="List plugins and show what they give.")
+@click.group(short_help="List plugins and show what they provide.")
 def plugins() -> None:
-    """List plugins and show what they give."""
+    """List plugins and show what they provide."""
 
 
 @plugins.command("list", short_help="List the installed plugins, broken ones with their cause.")
@@ -42,7 +42,7 @@ def list_(context: click.Context, as_json: bool) -> None:
 @click.argument("name")
 @click.pass_context
 def show(context: click.Context, name: str) -> None:
-    """Show all that one plugin gives; NAME is that of its distribution. The core is one of them, domainlm."""
+    """Show all that one plugin provides; NAME is that of its distribution. The core is one of them, domainlm."""
     everything = cli_state(context).all_plugins
     wanted = normalise(name)
     everyone = {normalise(provider.distribution) for provider in _providers(everything)}

@@ -48,14 +48,14 @@ def predict(
 ) -> None:
     """Tag, classify, answer, fill masks or embed texts with a model.
 
-    MODEL_DIR is a model folder that `domainlm run` left below models/. The input is a text a line, or JSON lines;
-    several texts of one line have tabs between. What else a line of JSON holds depends on the kind of model: "text"
-    to be tagged or classified, "text" and "second_text" of a pair, "text" and "entities" (each with "start", "end",
-    "type") whose relations are asked for, "question" and "context" (and the same "group" in lines that follow one
-    another, where a question has several contexts), "text" with "[MASK]" where a language model is to guess.
+    MODEL_DIR is a model folder that `domainlm run` left below models/. The input is one text per line, or JSON lines;
+    several texts in one line are separated by tabs. The fields of a JSON line depend on the kind of model: "text" to
+    tag or classify, "text" and "second_text" for a pair, "text" and "entities" (each with "start", "end", "type") for
+    relations, "question" and "context" (and the same "group" in consecutive lines if a question has several
+    contexts), "text" with "[MASK]" for a language model.
 
-    The output is a line of JSON for each: "id" (that of the input, or the number of its line) and what the model says,
-    with scores from 0 to 1 and offsets in characters of the text, the end exclusive. Plugins give other formats.
+    The output is one JSON line for each: "id" (that of the input, or the number of its line) and the prediction, with
+    scores from 0 to 1 and offsets in characters of the text, the end exclusive. Plugins provide other formats.
     """
     from tqdm import tqdm
 

@@ -50,7 +50,7 @@ def list_(context: click.Context, as_json: bool) -> None:
 def show(context: click.Context, recipe: str, overrides: tuple[str, ...], with_defaults: bool, as_json: bool) -> None:
     """Show a recipe's settings and where each comes from, `extends` and --set followed.
 
-    What stands before each # can be given to --set.
+    The part before each # can be given to --set.
     """
     from domainlm.recipe.load import load_given
     from domainlm.recipe.lock import with_defaults as tables_with_defaults
@@ -90,7 +90,7 @@ def check(context: click.Context, recipe: str, overrides: tuple[str, ...]) -> No
 @click.argument("prefix", default="")
 @json_option
 def keys(prefix: str, as_json: bool) -> None:
-    """List every key a recipe may have, with type, default and meaning; with PREFIX only those that begin with it."""
+    """List every key of a recipe, with type, default and meaning; with PREFIX only those that begin with it."""
     from domainlm.cli.recipe_keys import describe_keys
 
     described = [key for key in describe_keys() if key.name.startswith(prefix)]

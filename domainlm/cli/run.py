@@ -41,7 +41,7 @@ def _workers(_context: click.Context, _: click.Parameter, given: str | None) -> 
     "--workers",
     callback=_workers,
     metavar="NUMBER|slurm",
-    help="Make so many stages at once, or each as a job of a Slurm cluster.  [default: as runtime.num_workers says]",
+    help="Make this many stages at once, or each as a job of a Slurm cluster.  [default: as runtime.num_workers says]",
 )
 @click.option(
     "--only",
@@ -65,8 +65,8 @@ def run(
     """Run a recipe from corpus to report.
 
     RECIPE is a TOML file, or the name of a recipe that a plugin ships (see `domainlm recipe list`). What was computed
-    before is not computed again: after an interruption, the same command goes on. Where a stage fails, what does not
-    need it goes on, and the same command tries it again.
+    before is not computed again: after an interruption, the same command resumes. If a stage fails, stages that do
+    not need it go on, and the same command retries it.
     """
     plugins = cli_state(context).plugins
     path = recipe_file(recipe, plugins.registry)

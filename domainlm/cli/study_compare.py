@@ -17,10 +17,10 @@ _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 @click.argument("second", type=_FOLDER)
 @json_option
 def compare(first: Path, second: Path, as_json: bool) -> None:
-    """Put the scores of two runs side by side, then the settings that differ.
+    """Compare the scores of two runs, and list the settings that differ.
 
     FIRST and SECOND are output folders of `domainlm run`. Scores are means over the seeds, of all types together;
-    none is subtracted where their signatures differ, since they were counted in another way or on other data.
+    none is subtracted if signatures differ, since such scores were counted in different ways or on different data.
     """
     from domainlm.recipe.toml_text import toml_text
     from domainlm.study.compare import compare_runs

@@ -16,9 +16,9 @@ _TABLE = (
 )
 
 
-@click.group(short_help="Look at tasks, get and count their data, compare models.")
+@click.group(short_help="List and check tasks, get and count their data, compare models.")
 def task() -> None:
-    """Look at tasks, get and count their data, compare models."""
+    """List and check tasks, get and count their data, compare models."""
 
 
 for _name, _target, _short_help in _TABLE:

@@ -20,9 +20,9 @@ _FILE = click.Path(path_type=Path)
     "--label",
     "labels",
     multiple=True,
-    help="Type or label that counts; may be repeated.  [default: all; for relations it must be given]",
+    help="Type or label to count; may be repeated.  [default: all; for relations it must be given]",
 )
-@click.option("--score", default="", help="Average this number of each record instead of counting right answers.")
+@click.option("--score", default="", help="Average this number of each record instead of counting correct answers.")
 @click.option("--rounds", type=click.IntRange(min=100), default=10_000, show_default=True, help="Random swaps.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the swaps.")
 @json_option
@@ -39,11 +39,11 @@ def compare(
     """Test whether two models differ by more than chance, on the documents of one split.
 
     The files are the predictions.test.jsonl that fine-tuning leaves in artifacts/finetune/. Paired approximate
-    randomisation over documents (Noreen 1989), two-sided, with a bootstrap interval of the difference.
+    randomisation over documents (Noreen 1989), two-sided, with a bootstrap interval for the difference.
 
-    Sentences with ids "DOCUMENT:n", n from 0, are of one document. Those counted from 1 through a file that names no
-    documents, as CoNLL files mostly do, are taken in blocks of ten that follow one another. Questions, and texts with
-    a label each, are units themselves.
+    Sentences with ids "DOCUMENT:n", n from 0, are of one document. Those numbered from 1 through a file without
+    document names, as most CoNLL files are, are taken in blocks of ten consecutive ones. Questions and labelled texts
+    are units themselves.
     """
     from domainlm.tasks.predictions import check_same_units, pool_files
     from domainlm.tasks.signature import Signature, labels_part

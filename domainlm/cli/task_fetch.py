@@ -32,8 +32,8 @@ def fetch(
 ) -> None:
     """Fetch the real data of a task.
 
-    SPEC is the name of a task spec (see `domainlm plugins show`). Archives are unpacked, so that --out can be given as
-    the task's folder in a recipe. Where the data needs a registration, this says where, and what to put where.
+    SPEC is the name of a task spec (see `domainlm plugins show`). Archives are unpacked, so a recipe's task can take
+    --out as its folder. If the data requires registration, this says where to register and where to put the files.
     """
     found = cli_state(context).plugins.registry.task(spec, where="SPEC")
     order = Order(

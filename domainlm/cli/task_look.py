@@ -74,8 +74,8 @@ def stats(
 ) -> None:
     """Count what is in a task's data, split by split.
 
-    SPEC is the task that reads the files (see `domainlm task list`). Give the folder that holds them under the task's
-    own names, or the files of each split. What is skipped or mended on the way is counted below the table.
+    SPEC is the task that reads the files (see `domainlm task list`). Give the folder that has them under the task's
+    own names, or the files of each split. What is skipped or repaired is counted below the table.
     """
     from domainlm.tasks.statistics import describe_splits
 
@@ -96,15 +96,15 @@ def stats(
 
 @click.command(short_help="Check a task's spec and reader, on its sample or on a file.")
 @click.argument("spec")
-@click.option("--file", "file", type=_FILE, help="File to read; the task's own synthetic sample where not given.")
+@click.option("--file", "file", type=_FILE, help="File to read; the task's own synthetic sample if not given.")
 @verbosity_options
 @click.pass_context
 def check(context: click.Context, spec: str, file: Path | None) -> None:
     """Check a task's spec and reader, on its sample or on a file.
 
     The reader gives the same examples each time, offsets lie on the text, ids are unique, types are those declared, the
-    task's settings are settings of fine-tuning, and missing and empty files are refused. What the reader skips or mends
-    is counted, with its first place.
+    task's settings are settings of fine-tuning, and missing and empty files are refused. What the reader skips or
+    repairs is counted, with its first place.
     """
     from domainlm.testing import check_task
 

@@ -8,9 +8,13 @@ from domainlm.cli.lazy import LazyCommand
 
 _TABLE = (
     ("learn", "domainlm.cli.vocab_learn:learn", "Learn a vocabulary from text."),
-    ("rate", "domainlm.cli.vocab_rate:rate", "Count the sub-tokens that vocabularies cut the words of entities into."),
+    (
+        "rate",
+        "domainlm.cli.vocab_rate:rate",
+        "Count the sub-tokens that vocabularies split the words of entities into.",
+    ),
     ("compare", "domainlm.cli.vocab_compare:compare", "Compare vocabularies with one another, and on a text."),
-    ("show", "domainlm.cli.vocab_show:show", "Show how terms are cut, or what is in a vocabulary."),
+    ("show", "domainlm.cli.vocab_show:show", "Show how terms are split, or what is in a vocabulary."),
     ("convert", "domainlm.cli.vocab_convert:convert", "Write a vocabulary as vocab.txt or tokenizer.json."),
 )
 

@@ -57,9 +57,10 @@ def compare(
 ) -> None:
     """Compare vocabularies with one another, and on a text.
 
-    A vocabulary is a BERT vocab.txt, a tokenizer.json, or a folder with one; NAME= gives it a name. Entries are shared
-    where they stand for the same text and both begin a word or both go on with one, however each kind of vocabulary
-    writes that. With --file: how each vocabulary fits the text, and the share of its sub-tokens there that are shared.
+    A vocabulary is a BERT vocab.txt, a tokenizer.json, or a folder with one; NAME= gives it a name. Entries are
+    shared if they have the same text and both begin a word or both continue one, however each kind of vocabulary
+    writes that. With --file: how each vocabulary fits the text, and the share of its sub-tokens there that are
+    shared.
     """
     loaded = load_vocabularies(vocabularies, cased=cased)
     fits: dict[str, TextFit] = {}

@@ -19,8 +19,8 @@ from domainlm.cli.vocab_inputs import cased_option
 def convert(vocabulary: Path, target: Path, cased: bool | None) -> None:
     """Write a vocabulary as vocab.txt or tokenizer.json.
 
-    TARGET is written as tokenizer.json where its name ends in .json, as vocab.txt where it ends in .txt. A vocab.txt
-    holds WordPiece alone, and does not say whether it is cased.
+    TARGET is written as tokenizer.json if its name ends in .json, as vocab.txt if it ends in .txt. A vocab.txt can
+    only hold WordPiece, and does not say whether it is cased.
     """
     from domainlm.vocab.vocabulary import Vocabulary
 

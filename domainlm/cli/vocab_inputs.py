@@ -30,7 +30,9 @@ def vocabularies_argument(function: _Function) -> _Function:
 def cased_option(function: _Function) -> _Function:
     """Add --cased/--uncased."""
     return click.option(
-        "--cased/--uncased", default=None, help="Read each vocab.txt as this.  [default: as its entries tell]"
+        "--cased/--uncased",
+        default=None,
+        help="Read each vocab.txt as cased or uncased.  [default: as its entries tell]",
     )(function)
 
 

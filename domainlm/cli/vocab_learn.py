@@ -22,7 +22,7 @@ from domainlm.errors import StorageError
 @click.option("--size", type=click.IntRange(min=10), help="Entries, special tokens included.")
 @click.option("--cased/--uncased", default=None, help="Keep capitals and accents.  [default: as the spec says]")
 @click.option(
-    "--min-frequency", type=click.IntRange(min=1), default=2, show_default=True, help="Least count of a piece."
+    "--min-frequency", type=click.IntRange(min=1), default=2, show_default=True, help="Minimum count of a piece."
 )
 @click.option(
     "--max-characters",

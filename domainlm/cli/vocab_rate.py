@@ -52,7 +52,7 @@ class _Row:
         }
 
 
-@click.command(short_help="Count the sub-tokens that vocabularies cut the words of entities into.")
+@click.command(short_help="Count the sub-tokens that vocabularies split the words of entities into.")
 @vocabularies_argument
 @click.option(
     "--data",

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from domainlm.vocab.vocabulary import Vocabulary
 
 
-@click.command(short_help="Show how terms are cut, or what is in a vocabulary.")
+@click.command(short_help="Show how terms are split, or what is in a vocabulary.")
 @vocabularies_argument
-@click.option("--term", "terms", multiple=True, help="Term to cut: a word or several; may be repeated.")
+@click.option("--term", "terms", multiple=True, help="Term to split: a word or several; may be repeated.")
 @click.option("--prefix", help="List the entries that begin with this, as BERT writes them (##ing).")
 @click.option(
     "--id", "ids", multiple=True, type=click.IntRange(min=0), help="List the entry with this id; may be repeated."
 )
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Entries listed at the most.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of entries listed."
+)
 @cased_option
 @json_option
 @markdown_option
@@ -39,10 +41,10 @@ def show(
     as_json: bool,
     markdown: bool,
 ) -> None:
-    """Show how terms are cut, or what is in a vocabulary.
+    """Show how terms are split, or what is in a vocabulary.
 
     A vocabulary is a BERT vocab.txt, a tokenizer.json, or a folder with one; NAME= gives it a name. Sub-tokens of all
-    kinds of vocabularies are written as BERT does it: ## before what goes on with a word.
+    kinds of vocabularies are written as in BERT: ## before a piece that continues a word.
     """
     if bool(terms) == (prefix is not None or bool(ids)):
         raise click.UsageError("say what to show: --term TERM, or --prefix TEXT or --id NUMBER")

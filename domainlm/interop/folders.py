@@ -16,7 +16,7 @@ def new_folder(out: Path, *, force: bool = False, source: Path | None = None) ->
 
     Args:
         out: its name.
-        force: replace what stands there.
+        force: replace what is there.
         source: what the new folder is made of, which must outlast it.
 
     Raises:

@@ -53,7 +53,7 @@ def export_onnx(folder: Path, out: Path, *, force: bool = False) -> float:
     Args:
         folder: a model folder.
         out: where to write.
-        force: replace what stands there.
+        force: replace what is there.
 
     Returns:
         The largest difference between onnxruntime's numbers and this program's on made-up rows.

@@ -28,7 +28,7 @@ class DeduplicationSettings(Settings):
     exact: bool = True
     """Leave out documents of the same text, after normalisation."""
     near: Literal[False] | Annotated[float, Field(gt=0.0, lt=1.0)] = False
-    """Leave out documents whose shingles are as similar as this (Jaccard) or more; 0.8 is a common choice."""
+    """Leave out documents whose shingles have at least this Jaccard similarity; 0.8 is a common choice."""
     num_words: Positive = 5
     """Words of a shingle."""
 
@@ -41,7 +41,7 @@ class LeakGuardSettings(Settings):
     num_words: Positive = 10
     """Words of a run; case and punctuation do not count."""
     min_shared: Positive = 4
-    """A document is left out when it shares at least so many different runs with dev and test texts..."""
+    """A document is left out if it shares at least this many different runs with dev and test texts..."""
     min_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """... or at least this share of its own runs, which finds short documents."""
 
@@ -56,7 +56,7 @@ class CorpusSettings(Settings):
     sample: SampleSettings | None = None
     """Write and read a synthetic sample instead of files."""
     max_documents: Positive | None = None
-    """Take no more than the first so many documents. Those without text, which only remove others, do not count."""
+    """Take at most this many documents, the first ones. Those without text, which only remove others, do not count."""
     held_out_share: Annotated[float, Field(gt=0.0, le=HIGHEST_HELD_OUT_SHARE)] = 0.02
     """Share of the documents kept out of pretraining, for language-model scores."""
     deduplication: DeduplicationSettings = Field(default_factory=DeduplicationSettings)

@@ -17,9 +17,9 @@ class LossSettings(Settings):
     label_weights: Literal["none", "balanced"] = "none"
     """"balanced": each item counts inversely to its label's frequency in the training split (King and Zeng 2001)."""
     gamma: Annotated[float, Field(ge=0.0)] = 2.0
-    """Focal loss: how much items that are right already count less."""
+    """Focal loss: how strongly items that are already correct are down-weighted."""
     alpha: Annotated[float, Field(ge=0.0)] = 0.0
-    """Dice loss: how much items that are right already count less; 0 gives the plain dice coefficient. Values near 1
-    stop learning: at 1, of two labels the loss is the same whichever is right."""
+    """Dice loss: how strongly items that are already correct are down-weighted; 0 gives the plain dice coefficient.
+    Values near 1 stop learning: at 1, with two labels the loss is the same whichever is correct."""
     smoothing: Annotated[float, Field(gt=0.0)] = 1.0
     """Dice loss: added to numerator and denominator."""

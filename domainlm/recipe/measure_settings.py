@@ -18,8 +18,8 @@ class MeasureSettings(Settings):
     break_up_rate: bool = False
     """Sub-tokens per word inside the entities of each token task, with the vocabulary (Shin et al. 2020, table 3)."""
     task_facts: Strings = ()
-    """Facts of each task, by the names that `domainlm task stats` prints ("examples", "label bias"); of a task that has
-    no such fact there is no row."""
+    """Facts of each task, by the names that `domainlm task stats` prints ("examples", "label bias"); a task without
+    such a fact has no row."""
     splits: Annotated[tuple[MeasuredSplit, ...], Field(strict=False, min_length=1)] = ("train",)
     """Splits of the tasks to measure."""
     corpus_facts: Annotated[tuple[CorpusFact, ...], Field(strict=False)] = ()

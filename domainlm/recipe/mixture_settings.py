@@ -16,7 +16,7 @@ class MixedCorpusSettings(CorpusSettings):
     """A corpus to pretrain on besides [corpus]; its keys are those of [corpus] and these."""
 
     name: str | None = None
-    """What reports call it; the spec's name where not given."""
+    """What reports call it; the spec's name if not given."""
     weight: Weight | None = None
     """Share of the sequences, in proportion to the other weights."""
 
@@ -27,10 +27,11 @@ class MixtureSettings(Settings):
     weight: Weight | None = None
     """Weight of [corpus]. Give every corpus a weight, or none and an exponent."""
     exponent: Share = 1.0
-    """Without weights: each corpus comes in proportion to its size to this power, 1 for as it is, 0 for equal shares.
-    Below 1 small corpora are read more often (Conneau and Lample 2019); the power is one over a temperature."""
+    """Without weights: the share of each corpus is proportional to its size to this power; 1 keeps the sizes, 0 gives
+    equal shares. Below 1 small corpora are read more often (Conneau and Lample 2019); the power is one over a
+    temperature."""
     corpora: Annotated[tuple[MixedCorpusSettings, ...], Field(strict=False)] = ()
-    """The other corpora. The vocabulary is learned and language models are scored on [corpus] alone."""
+    """The other corpora. The vocabulary is learned, and language models are scored, on [corpus] only."""
 
     @model_validator(mode="after")
     def _weights(self) -> MixtureSettings:

@@ -28,7 +28,8 @@ class OptimizerSettings(Settings):
     max_gradient_norm: Annotated[float, Field(ge=0.0)] = 1.0
     """Gradients are scaled down to this global norm; 0 leaves them as they are."""
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Each layer learns at this share of the rate of the layer above, the embeddings below all (Clark et al. 2020)."""
+    """The learning rate of each layer is this share of the layer's above it, with the embeddings lowest (Clark et al.
+    2020)."""
 
 
 class FinetuningOptimizerSettings(OptimizerSettings):

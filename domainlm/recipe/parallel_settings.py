@@ -18,7 +18,7 @@ class ParallelSettings(Settings):
     """The grid of ranks. Every grid trains the same model up to the last digits and the dropout drawn."""
 
     data: Degree = 1
-    """Replicas of the model, each with its part of every step's sequences; "auto" takes the devices left over."""
+    """Replicas of the model, each with its part of every step's sequences; "auto" uses the remaining devices."""
     pipeline: Degree = 1
     """Stages that the layers are divided over; "auto" takes as few as the memory allows."""
     tensor: Degree = 1
@@ -35,13 +35,14 @@ class ParallelSettings(Settings):
     activation_checkpointing: Literal["off", "every_layer"] | Positive = "off"
     """Recompute activations in the backward pass instead of keeping them: of every layer, or of every nth."""
     divide_vocabulary: bool = False
-    """In pretraining, divide the word embedding, which is the decoder too, over all ranks of a replica, not over its
-    tensor ranks alone; a pipeline otherwise holds it on its first and on its last stage. All micro-batches then go
+    """In pretraining, divide the word embedding, which is also the decoder, over all ranks of a replica, not only over
+    its tensor ranks; a pipeline otherwise holds it on both its first and its last stage. All micro-batches then go
     forward before the first one goes backward (after Yeung et al. 2024)."""
     shard_optimizer: bool = False
     """Divide the optimizer's state over the replicas (fairscale OSS, after Rajbhandari et al. 2020)."""
     hang_seconds: Positive = 45
-    """Where no rank gets on for so long, and for ten times the longest step so far, the run ends and names the rank."""
+    """If no rank finishes a step for this long, and for ten times the longest step so far, the run ends and names the
+    rank."""
 
     @property
     def num_layers_per_recomputed(self) -> int:

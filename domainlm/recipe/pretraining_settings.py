@@ -19,7 +19,7 @@ class MaskingSettings(Settings):
     rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     """Share of the sub-tokens to predict."""
     unit: Literal["whole_word", "sub_token", "span"] = "whole_word"
-    """Choose words with all their sub-tokens, sub-tokens one by one, or runs of words (Joshi et al. 2020)."""
+    """Choose words with all their sub-tokens, sub-tokens one by one, or spans of words (Joshi et al. 2020)."""
     mask_share: Share = 0.8
     """Of the chosen: share replaced by [MASK]."""
     random_share: Share = 0.1
@@ -38,7 +38,7 @@ class EarlyStopSettings(Settings):
     task: str
     """Name of the task, as reports call it; the mean over the seeds on its dev split decides."""
     patience: Positive = 1
-    """So many scored steps in a row without a better score end it."""
+    """Stop after this many scored steps in a row without a better score."""
 
 
 class PretrainingSettings(Settings):
@@ -47,17 +47,17 @@ class PretrainingSettings(Settings):
     num_steps: NotNegative
     """Optimizer steps; 0 leaves the start as it is. With max_minutes, no more than these."""
     max_minutes: Annotated[float, Field(gt=0.0)] | None = None
-    """Pretrain for about so long: a fiftieth of the time measures the first steps, which are thrown away, and so many
-    steps as fit into the rest make up the phase and its schedule. The model then depends on the machine. The number is
-    kept, so that a run which was stopped ends as it would have. On one rank only, in precision fp32 or bf16, and
+    """Pretrain for about this long: a fiftieth of the time measures the speed of the first steps, which are discarded,
+    and the phase and its schedule have as many steps as fit into the rest. So the model depends on the machine. The
+    number is kept, so that a stopped run ends as it would have. On one rank only, in precision fp32 or bf16, and
     without activation checkpointing."""
     scored_steps: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
-    """After so many steps the model is scored and fine-tuned, as at the end; those from num_steps on do not count."""
+    """Steps after which the model is scored and fine-tuned, as at the end; those from num_steps on do not count."""
     early_stop: EarlyStopSettings | None = None
     """End at a scored step, by the dev score of a task."""
     num_steps_per_score: Positive | None = None
-    """Every so many steps the loss on the held-out documents, of [general] too, goes into the curves. On one rank only,
-    in precision fp32 or bf16, and without activation checkpointing."""
+    """Interval in steps at which the loss on the held-out documents, of [general] too, is measured for the curves. On
+    one rank only, in precision fp32 or bf16, and without activation checkpointing."""
     num_sequences_per_step: Positive = 64
     """Global batch: sequences per optimizer step, over all ranks."""
     num_sequences_per_micro_batch: Positive = 32
@@ -65,7 +65,7 @@ class PretrainingSettings(Settings):
     max_tokens: Annotated[int, Field(ge=16)] = 128
     """Longest sequence in sub-tokens, special tokens included."""
     packing: bool = True
-    """Fill sequences with samples that do not see one another; false: one sample a sequence, and padding."""
+    """Fill sequences with samples that do not attend to one another; false: one sample per sequence, and padding."""
     second_objective: Literal["sentence_order", "next_sentence", "none"] = "sentence_order"
     """Predict whether two consecutive segments were swapped (Lan et al. 2020), whether the second one is from another
     document (Devlin et al. 2019), or nothing besides masked words."""
@@ -76,22 +76,22 @@ class PretrainingSettings(Settings):
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
     num_embedding_steps: NotNegative = 0
-    """In so many steps at first only the word embedding and the heads learn, and all else rests: for a start with a new
-    vocabulary, or without a head for masked words."""
+    """In this many first steps only the word embedding and the heads learn, and everything else is frozen: for a start
+    with a new vocabulary, or without a head for masked words."""
     num_frozen_layers: NotNegative = 0
-    """Leave so many of the lowest layers as they are."""
+    """Freeze this many of the lowest layers."""
     freezes_embeddings: bool = False
-    """Leave the embeddings as they are."""
+    """Freeze the embeddings."""
     num_steps_per_checkpoint: Positive = 500
-    """A checkpoint is written every so many steps."""
+    """Interval in steps at which a checkpoint is written."""
     num_checkpoints_kept: Positive = 1
-    """Only the last so many checkpoints are kept."""
+    """How many checkpoints are kept, the last ones."""
     num_steps_per_kept_checkpoint: Positive | None = None
-    """Checkpoints of every so many steps are kept besides, also when training has ended; none where not given."""
+    """Checkpoints at this interval in steps are kept as well, also after training has ended; none if not given."""
     checkpoints_in_background: bool = True
-    """Train on while a checkpoint is written, from a copy in memory; false: training waits, and nothing is copied."""
+    """Train on while a checkpoint is written from a copy in memory; false: training waits, and nothing is copied."""
     num_bad_steps_until_stop: Positive = 3
-    """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
+    """A step whose loss or gradient is not finite is skipped; training stops after this many in a row."""
     seed: NotNegative = 0
     """Seed of the start, the data order, the masks and the dropout."""
 

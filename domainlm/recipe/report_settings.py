@@ -23,10 +23,10 @@ class LayoutSettings(Settings):
     metrics: Strings
     """The metrics shown, in order; the first is the one that plots show."""
     where: dict[str, Scalar | _Several] = Field(default_factory=dict)
-    """Rows of results.json that count, by field: a value, or several of which one must be there. Where neither "split"
-    nor "protocol" is given, the first split of test, dev and any other counts, and the first protocol."""
+    """Rows of results.json to show, by field: a value, or several alternatives. Without "split" and "protocol", the
+    first split of test, dev and any other is shown, and the first protocol."""
     headings: dict[str, str] = Field(default_factory=dict)
-    """What the columns of row fields are called, where that is not the field's name."""
+    """Headings of the columns of row fields, if other than the field's name."""
 
     @model_validator(mode="after")
     def _check(self) -> LayoutSettings:
@@ -48,6 +48,7 @@ class ReportSettings(Settings):
     """What the report looks like."""
 
     reference: str | None = None
-    """Reference table whose figures stand beside this study's, and whose findings are looked at again."""
+    """Reference table whose figures are shown beside this study's, and whose findings are checked."""
     layout: LayoutSettings | None = None
-    """The main table; the reference table's own where not given, and without one models down and data sets across."""
+    """The main table; if not given, the layout of the reference table or, without one, models as rows and data sets as
+    columns."""

@@ -34,18 +34,18 @@ class VocabularySettings(Settings):
     """The subword vocabulary."""
 
     spec: str | None = None
-    """Vocabulary spec: learned from the corpus, read from a file, or that of the start; where not given "core/start" if
-    the start has one, else "core/wordpiece"."""
+    """Vocabulary spec: learned from the corpus, read from a file, or that of the start; if not given, "core/start" if
+    the start has one, otherwise "core/wordpiece"."""
     size: Annotated[int, Field(ge=10)] | None = None
-    """Number of entries, special tokens included; the spec's own where not given."""
+    """Number of entries, special tokens included; the spec's own if not given."""
     cased: bool | None = None
-    """Keep capitals and accents; the spec's own choice where not given."""
+    """Keep capitals and accents; the spec's own choice if not given."""
     min_frequency: Positive = 2
     """Pieces seen less often than this in the corpus are not merged."""
     max_characters: Positive = 1_000_000_000
-    """Learn from no more of the corpus than this; of a larger one, from a sample spread evenly over it."""
+    """Learn from at most this much of the corpus; of a larger one, from a sample spread evenly over it."""
     num_added_words: NotNegative = 0
-    """"core/start" is grown by so many words of the corpus: those that shorten it most (WordPiece only)."""
+    """"core/start" is extended by this many words of the corpus: those that shorten it most (WordPiece only)."""
     file: str | None = None
     """BERT vocab.txt or tokenizer.json, relative to the recipe, for specs that read one."""
 
@@ -54,11 +54,11 @@ class ModelSettings(Settings):
     """The encoder."""
 
     size: str | None = None
-    """Model-size spec; may be left out where the start is a model, which must otherwise be of this size."""
+    """Model-size spec; may be left out if the start is a model, which must otherwise be of this size."""
     architecture: Literal["megatron", "bert"] | None = None
-    """Layer normalisation before ("megatron") or after ("bert") each sub-layer; the spec's own where not given."""
+    """Layer normalisation before ("megatron") or after ("bert") each sub-layer; the spec's own if not given."""
     dropout: Dropout | None = None
-    """Dropout of hidden states and attention; the spec's own where not given."""
+    """Dropout of hidden states and attention; the spec's own if not given."""
     vocabulary_multiple: Positive = 64
     """The embedding is padded to a multiple of this many rows; the added rows can never be predicted."""
 
@@ -67,55 +67,56 @@ class StartSettings(Settings):
     """What pretraining starts from."""
 
     kind: Literal["random", "model", "huggingface", "megatron", "general"] = "random"
-    """"random": fresh weights, drawn from pretraining.seed; "model": a model folder of this program, or a checkpoint
-    that a pretraining kept; "huggingface": a folder of BERT or MegatronBert, or one on the Hugging Face hub;
-    "megatron": a BERT checkpoint of Megatron-LM or NeMo, for which model.size and start.vocabulary must be given;
-    "general": a model that the run itself pretrains at first, on the text of [general] for start.num_steps, with a
-    start.vocabulary that must be given. It cannot be left out where a model is named."""
+    """"random": random weights, drawn from pretraining.seed; "model": a model folder of domainlm, or a checkpoint that
+    a pretraining kept; "huggingface": a folder of BERT or MegatronBert, or one on the Hugging Face hub; "megatron": a
+    BERT checkpoint of Megatron-LM or NeMo, for which model.size and start.vocabulary must be given; "general": a model
+    that the run itself pretrains first, on the text of [general] for start.num_steps, with a start.vocabulary that must
+    be given. Required if a model is named."""
     num_steps: Positive | None = None
-    """Steps of pretraining on [general], for kind "general" only; all else as [pretraining] says."""
+    """Steps of pretraining on [general], for kind "general" only; everything else is as in [pretraining]."""
     path: str | None = None
     """The model, relative to the recipe."""
     hub: str | None = None
-    """Name of a model on the Hugging Face hub, in place of a path; needs the extra "hub". What its cache holds is not
-    fetched again, and HF_HUB_OFFLINE=1 keeps it from asking."""
+    """Name of a model on the Hugging Face hub, instead of a path; needs the extra "hub". What is in the hub's cache is
+    not fetched again; with HF_HUB_OFFLINE=1 nothing is fetched."""
     revision: str | None = None
-    """Commit, tag or branch of the model on the hub; its main branch where not given."""
+    """Commit, tag or branch of the model on the hub; its main branch if not given."""
     vocabulary: str | None = None
-    """The vocabulary that belongs to the start, relative to the recipe, where it is not in its folder."""
+    """The vocabulary of the start, relative to the recipe, if it is not in its folder."""
     vocabulary_transfer: Literal["mean", "random", "similarity"] = "mean"
-    """Where [vocabulary] asks for another one, how entries that the start's vocabulary lacks are initialised: "mean" of
-    the sub-tokens that it cuts them into (Gee et al. 2022), "random" with the mean and the deviation of all entries,
-    "similarity": mixtures of shared entries that occur alike in the corpus (after Dobler and de Melo 2023)."""
+    """If [vocabulary] asks for another vocabulary, how entries that the start's lacks are initialised: "mean" of the
+    sub-tokens that it splits them into (Gee et al. 2022), "random" with the mean and standard deviation of all entries,
+    "similarity": mixtures of shared entries that occur in similar contexts of the corpus (after Dobler and de Melo
+    2023)."""
     optimizer: Literal["fresh", "carried"] = "fresh"
-    """"carried": the optimizer goes on with the moments that a checkpoint of this program holds; "fresh": without any.
-    The learning rate follows [pretraining.schedule] either way, from its warm-up on."""
+    """"carried": the optimizer continues with the moments of a domainlm checkpoint; "fresh": it starts without any. The
+    learning rate follows [pretraining.schedule] either way, from its warm-up on."""
     copies_shared_entries: bool = True
-    """Entries of both vocabularies keep their vectors, else they start as the others; special tokens keep theirs."""
+    """Entries of both vocabularies keep their vectors; if false, they are initialised like the others. Special tokens
+    keep theirs."""
     max_similarity_sub_tokens: Positive = 2_000_000
-    """"similarity" looks at no more of the corpus than this, evenly spread."""
+    """"similarity" reads at most this much of the corpus, evenly spread."""
 
 
 class RuntimeSettings(Settings):
     """The machine."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """"auto" takes a GPU where there is one."""
+    """"auto" takes a GPU if there is one."""
     precision: Literal["fp32", "bf16", "bf16_weights", "fp16"] = "fp32"
     """Format of matrix products. "bf16" keeps fp32 weights (autocast); "bf16_weights" keeps bf16 weights, with fp32
     master copies in the optimizer; "fp16" keeps fp32 weights and scales the loss (Micikevicius et al. 2018)."""
     compile: bool | Literal["auto"] = "auto"
-    """Pretrain with layers that torch.compile has made kernels for; "auto": on a GPU, where that can be done and
-    pretraining is expected to take minutes. Dropout then draws other numbers. Layers divided over tensor ranks are not
-    compiled."""
+    """Pretrain with layers compiled by torch.compile; "auto": on a GPU, if they can be compiled and pretraining is
+    expected to take minutes. Dropout then draws other numbers. Layers divided over tensor ranks are not compiled."""
     deterministic: bool = True
-    """On a GPU, train with kernels that give the same bytes each time. false also allows those that do not, such as a
-    plugin's that has no other."""
+    """On a GPU, train with kernels that give the same bytes each time. false also allows others, for example a plugin's
+    operation that has no such kernel."""
     num_threads: Positive | None = None
-    """CPU threads; all cores where not given."""
+    """CPU threads; all cores if not given."""
     num_workers: Positive | None = None
-    """Stages that are made at once, each by a process of its own; where not given one for each GPU where there are
-    several and each cell trains on one, else one. Results do not depend on it."""
+    """Stages that are made at once, each by its own process; if not given, one for each GPU if there are several and
+    each cell trains on one, otherwise one. Results do not depend on it."""
     slurm: SlurmSettings = Field(default_factory=SlurmSettings)
     """Jobs of a cluster."""
 
@@ -134,17 +135,18 @@ class Recipe(Settings):
     variables: dict[str, str] = Field(default_factory=dict)
     """Values for `${name}` in paths. The environment variable DOMAINLM_NAME takes precedence, and --set over both."""
     scale: str | None = None
-    """Name of the scale to run at; as the recipe stands where not given."""
+    """Name of the scale to run at; if not given, the recipe as written."""
     scales: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Scales by name, each a table of dotted recipe keys with the values that it sets, below any --set. Tables are
-    merged into what is there, all else replaces it, study.axes too; `study.arms.NAME` is what it sets in that arm."""
+    """Scales by name, each a table of dotted recipe keys with the values that it sets; --set overrides them. Tables are
+    merged into the existing ones, everything else is replaced, study.axes too; `study.arms.NAME` is what it sets in
+    that arm."""
     seeds: Annotated[tuple[NotNegative, ...], Field(strict=False, min_length=1), Different] = (0,)
     """Fine-tuning is run once for each of these seeds."""
     corpus: CorpusSettings
     """The text."""
     general: CorpusSettings | None = None
-    """Text of no particular domain: language models are scored on its held-out documents too, and where the start is a
-    model, on both before pretraining, which shows what was gained and what forgotten. Nothing is learned from it,
+    """Text of no particular domain: language models are scored on its held-out documents too; if the start is a model,
+    it is scored on both before pretraining, which shows what was gained and what forgotten. Nothing is learned from it,
     unless start.kind is "general"."""
     mixture: MixtureSettings = Field(default_factory=MixtureSettings)
     """Other corpora that pretraining reads in turns with it."""
@@ -165,7 +167,8 @@ class Recipe(Settings):
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     """The machine."""
     measure: MeasureSettings = Field(default_factory=MeasureSettings)
-    """What is measured without training. Then corpus (the tasks' own text), model and pretraining may be left out."""
+    """What is measured without training. Then corpus (by default the tasks' own text), model and pretraining may be
+    left out."""
     study: StudySettings = Field(default_factory=StudySettings)
     """What is varied."""
     report: ReportSettings = Field(default_factory=ReportSettings)

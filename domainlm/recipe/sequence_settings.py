@@ -11,10 +11,10 @@ class SequenceSettings(Settings):
     """How sequence tasks are read."""
 
     mentions: Literal["markers", "dummies", "plain"] = "markers"
-    """How a model is shown the two mentions that are asked about: between markers, replaced by the names of their types
-    (a task's own, such as "@PORT$"), or not at all."""
+    """How the two mentions in question are shown to the model: between markers, replaced by the names of their types (a
+    task's own, such as "@PORT$"), or not at all."""
     head_reads: Literal["first", "first_and_mentions"] = "first"
-    """The classifier reads the state of the first sub-token, or beside it those where the two mentions begin."""
+    """The classifier reads the state of the first sub-token, or in addition those where the two mentions begin."""
     long_texts: Literal["start", "both_ends", "end"] = "start"
-    """What stays of a text without mentions that is longer than `max_tokens`: its start, its end, or half from either,
-    as Sun et al. (2019) found best for long documents. Of a text with mentions the part around them stays."""
+    """What is kept of a text without mentions that is longer than `max_tokens`: its start, its end, or half from
+    either, as Sun et al. (2019) found best for long documents. Of a text with mentions the part around them is kept."""

@@ -13,20 +13,20 @@ class SlurmSettings(Settings):
     """What `domainlm run --workers slurm` asks of a cluster for each stage. Needs the extra "slurm"."""
 
     cluster: Literal["slurm", "local"] = "slurm"
-    """"local" runs the same jobs as processes of this machine, to try it out."""
+    """"local" runs the same jobs as processes on this machine, to try it out."""
     partition: str | None = None
-    """Partition; the cluster's usual one where not given."""
+    """Partition; the cluster's default if not given."""
     account: str | None = None
     """Account that is charged."""
     minutes: Positive = 1440
-    """Limit of time of a job. A stage that reaches it goes on from its last checkpoint in the next run."""
+    """Time limit of a job. A stage that reaches it resumes from its last checkpoint in the next run."""
     num_gpus: NotNegative = 1
     """GPUs of a job."""
     num_cpus: Positive = 8
     """Cores of a job."""
     memory_gb: Positive | None = None
-    """Memory of a job; what the cluster gives where not said."""
+    """Memory of a job; the cluster's default if not given."""
     max_jobs: Positive = 16
-    """Jobs that are queued or running at once."""
+    """Maximum number of jobs queued or running at once."""
     parameters: dict[str, Scalar] = Field(default_factory=dict)
     """Further parameters of sbatch, as in `{ qos = "low", constraint = "a100" }`."""

@@ -15,4 +15,4 @@ class SpanSettings(Settings):
     max_answer_tokens: Positive = 30
     """Longer answers are not given."""
     num_best: Positive = 20
-    """So many answers of each context are kept, and share its probability."""
+    """Number of answers kept for each context; they share its probability."""

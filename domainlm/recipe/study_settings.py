@@ -16,7 +16,7 @@ class ArmSettings(Settings):
     """What tables and plots call it."""
     set: dict[str, Any]
     """Dotted recipe keys with their values, of any kind: `{ "model.size" = "core/mini", "corpus.files" = ["a.txt"] }`;
-    tables are merged into what is there, everything else replaces it."""
+    tables are merged into the existing ones, everything else is replaced."""
 
     @field_validator("name")
     @classmethod
@@ -34,10 +34,10 @@ class StudySettings(Settings):
     )
     """Dotted recipe keys, each with the values to try; every combination is run, and shared stages only once."""
     arms: Annotated[tuple[ArmSettings, ...], Field(strict=False)] = ()
-    """Chosen combinations of settings, each with a name; with axes beside them, every arm is run with every combination
-    of theirs."""
+    """Combinations of settings that you choose, each with a name; if there are axes, every arm is run with every
+    combination of theirs."""
     select: Strings = ()
-    """Of the axes below finetuning those to choose by dev, for each data set, instead of comparing their values."""
+    """Axes below finetuning whose values are chosen by dev, for each data set, instead of compared."""
 
     @model_validator(mode="after")
     def _select_varied(self) -> StudySettings:

@@ -34,10 +34,10 @@ class FinetuningSettings(Settings):
     num_epochs: Positive = 5
     """Passes over the training split."""
     max_examples: Positive | None = None
-    """Train on no more than so many examples, spread evenly over the training split; a document with relations, or a
-    question with all its contexts, is one. All where not given."""
+    """Train on at most this many examples, spread evenly over the training split; a document with relations, or a
+    question with all its contexts, is one. All if not given."""
     max_scored_examples: Positive | None = None
-    """Score dev and test on no more than so many examples each: quick, and not to be compared with scores on all."""
+    """Score dev and test on at most this many examples each: faster, but not comparable with scores on all."""
     num_sequences_per_step: Positive = 32
     """Global batch: sequences per optimizer step, over all ranks."""
     num_sequences_per_micro_batch: Positive = 32
@@ -45,12 +45,12 @@ class FinetuningSettings(Settings):
     max_tokens: Annotated[int, Field(ge=16)] = 128
     """Longest sequence in sub-tokens, special tokens included; longer texts are read in overlapping windows."""
     num_overlap_words: NotNegative = 16
-    """Words that neighbouring windows of one text share, at the most."""
+    """Maximum number of words that neighbouring windows of one text share."""
     labelling: Literal["first_sub_token", "every_sub_token"] = "first_sub_token"
     """Train on the first sub-token of each word, or on all of them (Shin et al. 2020, section 5.1)."""
     decoding: Literal["viterbi", "argmax"] = "viterbi"
-    """How the labels of words are chosen, in token tasks: the likeliest ones of a whole sentence among those that IOB2
-    allows (no entity goes on that has not begun), or the likeliest one of each word by itself."""
+    """How the labels of words are chosen, in token tasks: the likeliest sequence for the sentence that IOB2 allows (no
+    entity continues that has not begun), or the likeliest label of each word by itself."""
     sequence: SequenceSettings = Field(default_factory=SequenceSettings)
     """How texts with mentions are read, in sequence tasks."""
     span: SpanSettings = Field(default_factory=SpanSettings)
@@ -64,19 +64,19 @@ class FinetuningSettings(Settings):
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     """The learning rate of this phase."""
     num_bad_steps_until_stop: Positive = 3
-    """A step whose loss or gradient is not finite is skipped; training stops at so many in a row."""
+    """A step whose loss or gradient is not finite is skipped; training stops after this many in a row."""
     choose: Literal["best_dev", "last"] = "best_dev"
     """Which epoch's weights are scored on the test split: the best on dev, or the last."""
     patience: Positive | None = None
-    """Stop after so many epochs in a row without a better score on dev; with "best_dev" only."""
+    """Stop after this many epochs in a row without a better score on dev; with "best_dev" only."""
     minority_views: Positive = 1
-    """How often an epoch sees rows with a label besides the most frequent one (Shin et al. 2020, section 5.5)."""
+    """How often an epoch sees rows with a label other than the most frequent one (Shin et al. 2020, section 5.5)."""
     freezes_embeddings: bool = False
-    """Leave the start's embeddings as they are."""
+    """Freeze the start's embeddings."""
     num_frozen_layers: NotNegative = 0
-    """Leave so many of the lowest layers as they are."""
+    """Freeze this many of the lowest layers."""
     num_reset_layers: NotNegative = 0
-    """Draw so many of the top layers anew before training (Zhang et al. 2021)."""
+    """Reinitialise this many of the top layers before training (Zhang et al. 2021)."""
 
     @model_validator(mode="after")
     def _patience_needs_dev(self) -> FinetuningSettings:
@@ -102,18 +102,18 @@ class TaskSettings(Settings):
     spec: str
     """Task spec: the format, its reader and its usual settings."""
     name: str | None = None
-    """What reports call the data set; the last part of the spec's name where not given."""
+    """What reports call the data set; the last part of the spec's name if not given."""
     folder: str | None = None
     """Folder that holds the files under the spec's own names."""
     files: TaskFiles | None = None
-    """The files, where they have other names."""
+    """The files, if they have other names."""
     sample: SampleSettings | None = None
     """Write and read a synthetic sample instead of files."""
     after: str | None = None
     """Name of another task: fine-tuning starts from the model of that task with the same seed, not from the language
-    model; the head too, where both tasks are of one kind and their heads have the same shape and labels."""
+    model; with its head, if both tasks are of one kind and their heads have the same shape and labels."""
     finetuning: FinetuningSettings | None = None
-    """Settings of this task alone, above those of [finetuning]."""
+    """Settings of this task only, which override those of [finetuning]."""
 
     @model_validator(mode="after")
     def _one_source(self) -> TaskSettings:

@@ -35,7 +35,7 @@ Told = StepInfo | StageInfo
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """What came of a transfer.
+    """The results of a transfer.
 
     Attributes:
         status: "complete" or "cancelled": then the same call goes on, and there are no models, curves or report yet.
@@ -74,7 +74,7 @@ class TransferResult:
             metric: "f1", "accuracy", "masked_lm_loss", ...
             dataset: the name of a task, or of the corpus for language-model scores.
             split: "dev" or "test" of a task, "held-out" of a corpus.
-            protocol: how it is counted; as reports compare models, by the first that there is, where not given.
+            protocol: how it is counted; if not given, by the first protocol that there is, as in reports.
 
         Returns:
             A fraction from 0 to 1 for accuracies and F1; nats for losses.
@@ -111,13 +111,13 @@ class TransferResult:
         Args:
             path: a new folder.
             model: a key of `models`.
-            force: replace what stands there.
+            force: replace what is there.
 
         Returns:
             The class of transformers that loads it (`architecture`), and `notes` on what that class cannot express.
 
         Raises:
-            UserError: there is no such model, or something stands at `path` already.
+            UserError: there is no such model, or `path` already exists.
         """
         models = self._models()
         if model not in models:

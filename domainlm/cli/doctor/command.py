@@ -21,7 +21,7 @@ from domainlm.plugin import LoadedPlugins
 def doctor(context: click.Context, as_json: bool) -> None:
     """Check this installation and this machine: versions, devices, kernels, memory, plugins.
 
-    The exit code is 0 where all is well, and 2 where something is amiss; what to do about it is printed.
+    The exit code is 0 if all is well; otherwise it is 2, and what to do is printed.
     """
     facts = diagnose(cli_state(context).all_plugins, Path.cwd())
     amiss = [fact for fact in facts if fact.remedy]

@@ -73,7 +73,7 @@ class RelatedText:
         id: as given.
         text: as given.
         relations: without the pairs that are in none.
-        num_pairs: pairs of mentions that were looked at, those in no relation too.
+        num_pairs: pairs of mentions that were examined, including those in no relation.
     """
 
     id: str
@@ -171,7 +171,7 @@ class Classifier(LoadedModel):
         """Yield each document with the relations between its mentions, in the order given.
 
         Args:
-            documents: with mentions of the types that the model was trained on; given relations are not looked at.
+            documents: with mentions of the types that the model was trained on; given relations are ignored.
 
         Raises:
             ModelError: the model labels texts; `classify` does that.

@@ -47,7 +47,7 @@ class FoundAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AnsweredQuestion:
-    """A question with what a context says to it.
+    """A question with its answers from a context.
 
     Attributes:
         question: as given.

@@ -109,7 +109,7 @@ class Tagger(LoadedModel):
         """Yield each text with its entities, in the order given.
 
         Args:
-            texts: any will do, the empty one too.
+            texts: any text, the empty one too.
 
         Example:
             import domainlm

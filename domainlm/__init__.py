@@ -97,7 +97,7 @@ def transfer(
     The same call resumes one that was stopped or cancelled.
 
     Args:
-        base: the model to start from: a folder or checkpoint, or a name on the Hugging Face hub; None for fresh
+        base: the model to start from: a folder or checkpoint, or a name on the Hugging Face hub; None for random
             weights, with "model.size" among the settings.
         corpus: the text of the domain: plain-text files or folders, or a table as [corpus] of a recipe.
         out: the output folder.
@@ -106,7 +106,7 @@ def transfer(
             corpus, a file to read, or a table as [vocabulary].
         tasks: tables as [[tasks]] of a recipe.
         general: text of no particular domain to score on as well, before and after: files, or a table as [general].
-        grid: ranks to train on, as [parallel]: `{"data": 2, "tensor": 1, "pipeline": 1}`; one where not given.
+        grid: ranks to train on, as [parallel]: `{"data": 2, "tensor": 1, "pipeline": 1}`; one if not given.
         settings: values of any other keys, by their dotted names: `{"pretraining.optimizer.learning_rate": 5e-4}`.
         store: folder of artifacts that several transfers may share; artifacts/ in `out` if not given.
         progress: called with a `StepInfo` after each step, with a `StageInfo` after each stage.

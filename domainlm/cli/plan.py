@@ -80,7 +80,7 @@ class PlannedCell:
 
 @click.command(short_help="Work out what a recipe's pretraining costs, and choose a grid.")
 @recipe_argument
-@click.option("--devices", type=click.IntRange(min=1), help="Devices to plan for.  [default: those at hand]")
+@click.option("--devices", type=click.IntRange(min=1), help="Devices to plan for.  [default: those available]")
 @click.option(
     "--memory",
     type=click.FloatRange(min=0, min_open=True),

@@ -47,7 +47,7 @@ def _workers(_context: click.Context, _: click.Parameter, given: str | None) -> 
     "--only",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Make only a part of the study, KEY being arm, a varied key, dataset or seed; * stands for any text. "
+    help="Make only a part of the study; KEY is arm, a varied key, dataset or seed, and * stands for any text. "
     "May be given several times.",
 )
 @verbosity_options

@@ -102,9 +102,9 @@ def stats(
 def check(context: click.Context, spec: str, file: Path | None) -> None:
     """Check a task's spec and reader, on its sample or on a file.
 
-    The reader gives the same examples each time, offsets lie on the text, ids are unique, types are those declared, the
-    task's settings are settings of fine-tuning, and missing and empty files are refused. What the reader skips or
-    repairs is counted, with its first place.
+    It checks that the reader gives the same examples each time, offsets match the text, ids are unique, types are
+    those declared, the task's settings are fine-tuning settings, and missing and empty files are refused. What the
+    reader skips or repairs is counted, with its first place.
     """
     from domainlm.testing import check_task
 

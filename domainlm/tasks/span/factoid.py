@@ -29,7 +29,7 @@ class Ranked:
     """An answer from one or several contexts.
 
     Attributes:
-        text: as it stands where it is likeliest.
+        text: in the spelling of its likeliest occurrence.
         score: sum of the probabilities that the contexts give to it; up to the number of contexts.
     """
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domainlm.recipe.cells import Cell
 from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
@@ -43,7 +44,7 @@ class FurtherScore:
 class CellStages:
     """The stages of one cell by what they are for; cells share the stages they have in common."""
 
-    cell: ResolvedCell
+    resolved: ResolvedCell
     corpus: CorpusStage
     vocabulary: Stage
     tokens: EncodeStage
@@ -52,6 +53,11 @@ class CellStages:
     language_model_score: LanguageModelScoreStage
     finetuning: tuple[FinetuneStage, ...]
     further_scores: tuple[FurtherScore, ...] = ()
+
+    @property
+    def definition(self) -> Cell:
+        """The cell as the recipe has it."""
+        return self.resolved.definition
 
     @property
     def model(self) -> Stage:
@@ -102,14 +108,14 @@ def build_graph(
     cells: list[CellStages] = []
     for cell in resolved.cells:
         earlier = [each.pretraining for each in reversed(cells) if each.pretraining is not None]
-        cells.append(_cell_stages(cell, hashes, hardware_of(cell.cell.recipe.runtime), earlier))
+        cells.append(_cell_stages(cell, hashes, hardware_of(cell.definition.recipe.runtime), earlier))
     return Graph(tuple(cells), tuple(measured_stages(cell, hashes) for cell in resolved.measured))
 
 
 def _cell_stages(
     cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any], earlier: Sequence[PretrainStage]
 ) -> CellStages:
-    recipe, runtime = cell.cell.recipe, cell.cell.recipe.runtime
+    recipe, runtime = cell.definition.recipe, cell.definition.recipe.runtime
     corpus = corpus_stage(cell, cell.corpus, hashes)
     vocabulary = vocabulary_stage(cell, corpus, hashes)
     tokens = tokens_stage(corpus, vocabulary, runtime)

@@ -16,7 +16,7 @@ from domainlm.train.runtime import open_device
 
 def ranks_of(cell: ResolvedCell) -> Ranks:
     """The ranks that train the stages of a cell."""
-    recipe, degrees = cell.cell.recipe, cell.grid.degrees
+    recipe, degrees = cell.definition.recipe, cell.grid.degrees
     device = open_device(recipe.runtime).torch_device.type
     return Ranks(
         degrees=Grid(data_degree=degrees.data, pipeline_degree=degrees.pipeline, tensor_degree=degrees.tensor),

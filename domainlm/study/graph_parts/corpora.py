@@ -53,7 +53,7 @@ def corpus_stage(
         settings=settings,
         files=InputFile.all_of(corpus.files, hashes),
         guarded=tuple(guarded),
-        runtime=cell.cell.recipe.runtime,
+        runtime=cell.definition.recipe.runtime,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from domainlm.recipe.cells import Cell
 from domainlm.recipe.resolved import MeasuredCell, ResolvedTask
 from domainlm.recipe.task_facts import is_by_label
 from domainlm.study.files import FileHashes
@@ -20,11 +21,16 @@ from domainlm.study.stages.sources import InputFile
 class MeasuredStages:
     """The stages of a cell that only measures, by what they are for."""
 
-    cell: MeasuredCell
+    resolved: MeasuredCell
     vocabulary: Stage | None
     break_up_rates: tuple[BreakUpRateStage, ...]
     task_facts: tuple[TaskFactsStage, ...]
     corpora: tuple[CorpusStage, ...]
+
+    @property
+    def definition(self) -> Cell:
+        """The cell as the recipe has it."""
+        return self.resolved.definition
 
     def ordered(self) -> list[Stage]:
         """All stages, inputs before what reads them."""
@@ -42,13 +48,13 @@ def measured_stages(cell: MeasuredCell, hashes: FileHashes) -> MeasuredStages:
         cell: names and files found.
         hashes: gives the hash of each input file.
     """
-    asked = cell.cell.recipe.measure
+    asked = cell.definition.recipe.measure
     corpora = tuple(corpus_stage(cell, corpus, hashes) for corpus in cell.corpora)
     vocabulary = None
     if asked.break_up_rate:
         vocabulary = vocabulary_stage(cell, corpora[0] if corpora else None, hashes)
     return MeasuredStages(
-        cell=cell,
+        resolved=cell,
         vocabulary=vocabulary,
         break_up_rates=() if vocabulary is None else tuple(_break_up_rates(cell, vocabulary, hashes)),
         task_facts=tuple(_task_facts(cell, hashes)) if asked.task_facts else (),
@@ -66,12 +72,12 @@ def _break_up_rates(cell: MeasuredCell, vocabulary: Stage, hashes: FileHashes) -
                 name=task.name,
                 files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
                 companions=InputFile.all_of(task.companions(), hashes),
-                splits=cell.cell.recipe.measure.splits,
+                splits=cell.definition.recipe.measure.splits,
             )
 
 
 def _task_facts(cell: MeasuredCell, hashes: FileHashes) -> Iterator[TaskFactsStage]:
-    asked = cell.cell.recipe.measure
+    asked = cell.definition.recipe.measure
     for task in cell.tasks:
         yield TaskFactsStage(
             label=task.name,

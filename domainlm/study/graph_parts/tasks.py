@@ -29,7 +29,7 @@ def finetuning_stages(
         return made[key]
 
     for task in cell.tasks:
-        for seed in cell.cell.recipe.seeds:
+        for seed in cell.definition.recipe.seeds:
             yield stage(task, seed)
 
 
@@ -40,17 +40,17 @@ def _finetune(
     if task.sample is not None:
         inputs["sample"] = sample_stage(task.spec, task.sample)
     return FinetuneStage(
-        label=f"{task.name}, {cell.cell.label}, seed {seed}",
+        label=f"{task.name}, {cell.definition.label}, seed {seed}",
         inputs=inputs,
         spec=task.spec,
         name=task.name,
         files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
         companions=InputFile.all_of(task.companions(), hashes),
         settings=task.finetuning,
-        runtime=cell.cell.recipe.runtime,
+        runtime=cell.definition.recipe.runtime,
         seed=seed,
         hardware=hardware,
         after=model.history if isinstance(model, FinetuneStage) else "",
         ranks=ranks_of(cell),
-        parallel=cell.cell.recipe.parallel,
+        parallel=cell.definition.recipe.parallel,
     )

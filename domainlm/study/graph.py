@@ -15,7 +15,7 @@ from domainlm.study.graph_parts.measures import MeasuredStages, measured_stages
 from domainlm.study.graph_parts.pretraining import pretrain_stage
 from domainlm.study.graph_parts.starts import start_stage, vocabulary_stage
 from domainlm.study.graph_parts.tasks import finetuning_stages
-from domainlm.study.stage import Stage
+from domainlm.study.stage import Stage, with_all_inputs
 from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
@@ -66,12 +66,8 @@ class CellStages:
 
     def ordered(self) -> list[Stage]:
         """All stages, inputs before what reads them."""
-        found: dict[str, Stage] = {}
         further = (score.stage for score in self.further_scores)
-        for last in (self.language_model_score, *further, *self.finetuning):
-            for stage in last.with_inputs():
-                found.setdefault(stage.key, stage)
-        return list(found.values())
+        return with_all_inputs((self.language_model_score, *further, *self.finetuning))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domainlm.recipe.cells import Cell
-from domainlm.recipe.resolved import MeasuredCell, ResolvedTask
+from domainlm.recipe.resolved import MeasuredCell
 from domainlm.recipe.task_facts import is_by_label
 from domainlm.study.files import FileHashes
-from domainlm.study.graph_parts.corpora import corpus_stage, sample_stage
+from domainlm.study.graph_parts.corpora import corpus_stage
+from domainlm.study.graph_parts.samples import task_sample
 from domainlm.study.graph_parts.starts import vocabulary_stage
-from domainlm.study.stage import Stage
+from domainlm.study.stage import Stage, with_all_inputs
 from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.measure import BreakUpRateStage, TaskFactsStage
 from domainlm.study.stages.sources import InputFile
@@ -34,11 +35,7 @@ class MeasuredStages:
 
     def ordered(self) -> list[Stage]:
         """All stages, inputs before what reads them."""
-        found: dict[str, Stage] = {}
-        for last in (*self.corpora, *self.break_up_rates, *self.task_facts):
-            for stage in last.with_inputs():
-                found.setdefault(stage.key, stage)
-        return list(found.values())
+        return with_all_inputs((*self.corpora, *self.break_up_rates, *self.task_facts))
 
 
 def measured_stages(cell: MeasuredCell, hashes: FileHashes) -> MeasuredStages:
@@ -67,10 +64,10 @@ def _break_up_rates(cell: MeasuredCell, vocabulary: Stage, hashes: FileHashes) -
         if task.spec.kind == "token":
             yield BreakUpRateStage(
                 label=f"{vocabulary.label} on {task.name}",
-                inputs={"vocabulary": vocabulary, **_sample(task)},
+                inputs={"vocabulary": vocabulary, **task_sample(task)},
                 spec=task.spec,
                 name=task.name,
-                files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+                files=InputFile.by_split(task.files, hashes),
                 companions=InputFile.all_of(task.companions(), hashes),
                 splits=cell.definition.recipe.measure.splits,
             )
@@ -81,15 +78,11 @@ def _task_facts(cell: MeasuredCell, hashes: FileHashes) -> Iterator[TaskFactsSta
     for task in cell.tasks:
         yield TaskFactsStage(
             label=task.name,
-            inputs=_sample(task),
+            inputs=task_sample(task),
             spec=task.spec,
             name=task.name,
-            files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+            files=InputFile.by_split(task.files, hashes),
             companions=InputFile.all_of(task.companions(), hashes),
             splits=asked.splits,
             by_label=tuple(name for name in asked.task_facts if is_by_label(name, task.spec.kind)),
         )
-
-
-def _sample(task: ResolvedTask) -> dict[str, Stage]:
-    return {} if task.sample is None else {"sample": sample_stage(task.spec, task.sample)}

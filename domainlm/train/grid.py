@@ -24,7 +24,6 @@ from domainlm.parallel.stages import Division
 from domainlm.parallel.world import World, current_world
 from domainlm.plan.memory import fullest
 from domainlm.plan.stages import layers_per_stage
-from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
@@ -81,7 +80,7 @@ def build_grid_worker(
         divides_optimizer=parallel.shard_optimizer,
         compiles=isinstance(phase, PretrainingSettings),
     )
-    if world.is_joined and fullest(work, Degrees(**_degrees(world))).states > _LARGE_BYTES:
+    if world.is_joined and fullest(work, world.grid.degrees).states > _LARGE_BYTES:
         give_freed_memory_back()
     divides_vocabulary = parallel.divide_vocabulary and isinstance(phase, PretrainingSettings)
     division = Division(num_layers, world.grid.pipeline_degree)
@@ -95,11 +94,6 @@ def build_grid_worker(
         options=options,
         shares_batches=isinstance(phase, FinetuningSettings),
     )
-
-
-def _degrees(world: World) -> dict[str, int]:
-    grid = world.grid
-    return {"data": grid.data_degree, "pipeline": grid.pipeline_degree, "tensor": grid.tensor_degree}
 
 
 def save_grid_model(worker: GridWorker, folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:

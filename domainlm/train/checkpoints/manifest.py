@@ -40,6 +40,16 @@ class Piece(_Record):
     shape: tuple[int, ...]
 
 
+def piece_file(kind: Kind, rank: int) -> str:
+    """Name of the file with a world rank's pieces of a kind."""
+    return f"{kind}-{rank:05}.safetensors"
+
+
+def piece_key(name: str, offsets: Sequence[int], *, is_whole: bool) -> str:
+    """Name of a piece in its file: that of the tensor, and the offsets where it is not the whole tensor."""
+    return name if is_whole else f"{name}@{','.join(map(str, offsets))}"
+
+
 class StoredTensor(_Record):
     """A tensor of the whole model.
 

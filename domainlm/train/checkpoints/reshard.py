@@ -14,10 +14,20 @@ from domainlm.files import sync_folder, synced_file
 from domainlm.model.shard_plan import split_of
 from domainlm.model.tensor_file import write_tensors
 from domainlm.parallel.stages import Division
+from domainlm.parallel.state_names import names_by_parameter, split_state_name
 from domainlm.plan.stages import divide_layers
 from domainlm.plan.work import Degrees
 from domainlm.train.checkpoints.disk import link_or_copy
-from domainlm.train.checkpoints.manifest import MANIFEST, Kind, Manifest, Piece, StoredFile, StoredTensor
+from domainlm.train.checkpoints.manifest import (
+    MANIFEST,
+    Kind,
+    Manifest,
+    Piece,
+    StoredFile,
+    StoredTensor,
+    piece_file,
+    piece_key,
+)
 from domainlm.train.checkpoints.reading import Checkpoint
 
 _KINDS: tuple[Kind, ...] = ("weights", "optimizer")
@@ -111,15 +121,15 @@ def _lay_out(manifest: Manifest, degrees: Degrees) -> _Target:
     stages = _stages(manifest, degrees)
     for kind in _KINDS:
         for name, stored in manifest.tensors(kind).items():
-            parameter = name.partition("|")[0]
+            parameter = name if kind == "weights" else split_state_name(name)[0]
             stage = stages[parameter]
             is_shaped = stored.shape == manifest.weights[parameter].shape if parameter in manifest.weights else False
             pieces = _pieces(parameter if is_shaped else "", stored, degrees)
             target.pieces[kind][name] = []
             for tensor_rank, (offsets, shape) in enumerate(pieces):
                 rank = stage * degrees.tensor + tensor_rank
-                file = f"{kind}-{rank:05}.safetensors"
-                key = name if shape == stored.shape else f"{name}@{','.join(map(str, offsets))}"
+                file = piece_file(kind, rank)
+                key = piece_key(name, offsets, is_whole=shape == stored.shape)
                 piece = Piece(file=file, key=key, offsets=offsets, shape=shape)
                 target.pieces[kind][name].append(piece)
                 target.files.setdefault(file, {})[key] = (kind, name, piece)
@@ -151,7 +161,7 @@ def _pieces(
 
 def _stages(manifest: Manifest, degrees: Degrees) -> dict[str, int]:
     """The pipeline stage of each parameter."""
-    names = [*manifest.weights, *(name.partition("|")[0] for name in manifest.optimizer)]
+    names = [*manifest.weights, *names_by_parameter(manifest.optimizer)]
     layers = {int(name.removeprefix(_LAYERS).partition(".")[0]) for name in names if name.startswith(_LAYERS)}
     num_layers = divide_layers(max(layers, default=-1) + 1, degrees.pipeline, 0.0)
     division = Division(num_layers, degrees.pipeline)

@@ -10,6 +10,7 @@ from torch import nn
 
 from domainlm.model.origin import origin_of
 from domainlm.model.shard_plan import WORD_EMBEDDING
+from domainlm.parallel.parameters import replace_parameter
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stages import Division, keep_stages, uses_word_embedding
 from domainlm.parallel.state_names import state_name
@@ -110,7 +111,6 @@ def build_rank_model(
         local = torch.zeros(parameter.shape, dtype=torch.float32, device=world.device)
         place = places[name]
         place.view(local).copy_(origins[name].read(place.slices))
-        owner, _, own = name.rpartition(".")
-        setattr(model.get_submodule(owner), own, nn.Parameter(local, requires_grad=trained[name]))
+        replace_parameter(model, name, nn.Parameter(local, requires_grad=trained[name]))
     is_tied = is_twice and not divides_vocabulary
     return RankModel(model, places, shapes, division, is_tied, world, divides_vocabulary)

@@ -26,6 +26,7 @@ from domainlm.study.stages.language_model import GENERAL_HELD_OUT_LOSS, GENERAL_
 from domainlm.study.stages.measure import TaskMeasureStage
 from domainlm.study.store import Artifact
 from domainlm.study.units import tested_protocols, unit_files, units_name
+from domainlm.train.continuing import METRICS
 
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
@@ -88,13 +89,13 @@ def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     for cell in graph.cells:
         for stage in _trained(cell, artifacts):
             source = artifacts[stage.key].folder
-            write_whole(folder / _log_name(stage), (source / "metrics.jsonl").read_bytes())
+            write_whole(folder / _log_name(stage), (source / METRICS).read_bytes())
         for stage in (each for each in cell.finetuning if each.key in artifacts):
             for name, content in unit_files(stage, artifacts[stage.key].folder):
                 write_whole(folder / name, json.dumps(content).encode())
         for metric, score in _before_and_during(cell, artifacts).items():
             before = None if score is None else read_json(artifacts[score.key].folder / "scores.json")["masked_lm_loss"]
-            log = held_out_log(artifacts[cell.model.key].folder / "metrics.jsonl", metric, before)
+            log = held_out_log(artifacts[cell.model.key].folder / METRICS, metric, before)
             write_whole(folder / _log_name(cell.model, metric), log)
 
 

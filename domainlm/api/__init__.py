@@ -37,6 +37,7 @@ from domainlm.api.references import (
 )
 from domainlm.api.relations import PairRules
 from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, StageInfo, StepInfo
+from domainlm.api.sample_writer import SampleWriter
 from domainlm.api.spec_base import check_spec_name
 from domainlm.api.specs import (
     SPLITS,
@@ -46,7 +47,6 @@ from domainlm.api.specs import (
     OutputSpec,
     Prediction,
     RecipeSpec,
-    SampleWriter,
     Spec,
     Split,
     TaskKind,

@@ -30,6 +30,7 @@ from domainlm.api.problems import ProblemLog
 from domainlm.api.records import Document
 from domainlm.api.references import ReferenceTable
 from domainlm.api.relations import PairRules
+from domainlm.api.sample_writer import SampleWriter
 from domainlm.api.spec_base import SpecBase
 from domainlm.errors import SpecError
 
@@ -45,25 +46,6 @@ _MIN_ENTRIES = 10
 
 Architecture = Literal["megatron", "bert"]
 """Layer normalisation: "megatron" before each sub-layer (pre-LN, Shoeybi et al. 2019), "bert" after it (post-LN)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleWriter:
-    """Writes a small synthetic data set in the format that the spec's reader reads.
-
-    Attributes:
-        write: `write(folder, seed, num_documents)` writes files below `folder` and returns them by split
-            ("train", "dev", "test" for tasks; "text" for corpora). The same arguments give the same bytes.
-        description: what the sample is made of, saying that it is synthetic.
-    """
-
-    write: Callable[[Path, int, int], Mapping[str, tuple[Path, ...]]]
-    description: str
-
-    def __post_init__(self) -> None:
-        check_callable(self.write, "write", "SampleWriter")
-        if not isinstance(self.description, str) or not self.description.strip():
-            raise SpecError("needs a description", where="SampleWriter", remedy="say that the sample is synthetic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

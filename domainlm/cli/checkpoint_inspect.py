@@ -28,12 +28,11 @@ def inspect(folder: Path, show_tensors: bool, as_json: bool) -> None:
     if as_json:
         echo_json({"folder": str(found.folder), **manifest.model_dump(mode="json")})
         return
-    grid = manifest.grid
     num_bytes = sum(facts.bytes for facts in manifest.files.values())
     rows = [
         ("folder", str(found.folder)),
         ("step", f"{manifest.step:,}" + (", milestones still to be run" if manifest.unsettled is not None else "")),
-        ("grid", f"data {grid.data} x pipeline {grid.pipeline} x tensor {grid.tensor}"),
+        ("grid", str(manifest.grid)),
         ("parameters", f"{num_elements(manifest, 'weights'):,} in {len(manifest.weights):,} tensors"),
         ("optimizer", f"{num_elements(manifest, 'optimizer'):,} in {len(manifest.optimizer):,} tensors"),
         *((name, str(value)) for name, value in manifest.training.items()),

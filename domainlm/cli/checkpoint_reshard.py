@@ -22,7 +22,7 @@ def reshard(folder: Path, target: Path, pipeline: int, tensor: int) -> None:
     Training does not need this, since any grid resumes from any grid's checkpoint. It is for sharing files: with the
     defaults all weights are in one file. A damaged checkpoint is refused.
     """
-    from domainlm.parallel.grid import Grid
+    from domainlm.plan.work import Degrees
     from domainlm.train.checkpoints.looking import open_checkpoint, problems_of  # they load torch
     from domainlm.train.checkpoints.reshard import reshard as write
 
@@ -30,5 +30,5 @@ def reshard(folder: Path, target: Path, pipeline: int, tensor: int) -> None:
     problems = problems_of(found.folder)
     if problems:
         raise ModelError(f"damaged: {'; '.join(problems)}", where=found.folder, remedy="choose another checkpoint")
-    written = write(found, target, Grid(pipeline_degree=pipeline, tensor_degree=tensor))
+    written = write(found, target, Degrees(pipeline=pipeline, tensor=tensor))
     click.echo(f"{written.folder}: step {written.step:,}, {len(written.manifest.files)} files")

@@ -105,7 +105,7 @@ def _order_of_spec(
 ) -> CorpusOrder:
     from domainlm.study.corpora import CorpusOrder, corpus_settings
     from domainlm.study.preparation import GuardedFiles
-    from domainlm.text.files import expand_files
+    from domainlm.text.paths import expand_files
 
     if not files:
         raise click.UsageError("say what to read: --file PATH")

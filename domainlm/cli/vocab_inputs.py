@@ -79,7 +79,7 @@ def text_reader(registry: Registry, corpus: str, files: Sequence[str]) -> Callab
 
     What the reader skips is said once.
     """
-    from domainlm.text.files import expand_files
+    from domainlm.text.paths import expand_files
 
     spec = registry.corpus(corpus, where="--corpus")
     paths = expand_files(files, Path.cwd(), spec.patterns)

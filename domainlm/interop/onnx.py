@@ -38,7 +38,7 @@ class _Computed(nn.Module):
         self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> torch.Tensor:
         """[batch, tokens] each to hidden states or logits [batch, tokens, width], of the first place [batch, width]."""
-        visible = Visible(bias=((1 - attention_mask).float() * _HIDDEN)[:, None, None, :])
+        visible = Visible(mask=((1 - attention_mask).float() * _HIDDEN)[:, None, None, :])
         states = self.encoder.embeddings(input_ids, token_type_ids)
         for layer in self.encoder.layers:
             states = layer(states, visible)

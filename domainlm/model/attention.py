@@ -13,7 +13,7 @@ from torch.nn import functional
 from domainlm.model.dropout import draw_keep_bits, keep
 from domainlm.model.flash import flash_attention
 from domainlm.model.precision import lowered
-from domainlm.model.visible import Visible, bias_of_bounds
+from domainlm.model.visible import Visible, mask_of_bounds
 
 _SCORES_BYTES_AT_ONCE = 2**21
 """Plain products go through the batch in steps whose scores stay in a core's cache."""
@@ -79,16 +79,16 @@ def attend(
         [batch, heads, tokens, width], of whatever strides.
     """
     query, key, value = lowered(query), lowered(key), lowered(value)
-    bias = visible.bias
+    mask = visible.mask
     if visible.bounds is not None:
         if query.shape[3] <= _MAX_FLASH_WIDTH:
             return _attend_within(query, key, value, visible.bounds, dropout)
-        bias = bias_of_bounds(visible.bounds, query.shape[0], query.shape[2])
-    bias = None if bias is None else bias.to(query.dtype)
+        mask = mask_of_bounds(visible.bounds, query.shape[0], query.shape[2])
+    mask = None if mask is None else mask.to(query.dtype)
     if _prefers_plain_products(query, dropout):
-        attended: torch.Tensor = _PlainAttention.apply(query, key, value, bias, dropout)  # type: ignore[no-untyped-call]
+        attended: torch.Tensor = _PlainAttention.apply(query, key, value, mask, dropout)  # type: ignore[no-untyped-call]
         return attended
-    return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
 
 
 def _attend_within(
@@ -148,7 +148,7 @@ class _PlainAttention(torch.autograd.Function):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        bias: torch.Tensor | None,
+        mask: torch.Tensor | None,
         dropout: float,
     ) -> torch.Tensor:
         batch, heads, tokens, width = query.shape
@@ -160,8 +160,8 @@ class _PlainAttention(torch.autograd.Function):
         for start in range(0, batch, ctx.num_rows):
             rows = slice(start, start + ctx.num_rows)
             scores = torch.matmul(query[rows], key[rows].transpose(-1, -2))
-            if bias is not None:
-                scores += bias[rows]
+            if mask is not None:
+                scores += mask[rows]
             weights.append(torch.softmax(scores, dim=-1))
             if dropout > 0.0:
                 keep_bits.append(draw_keep_bits(scores.shape, dropout))

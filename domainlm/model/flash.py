@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from domainlm.model.visible import bias_of_bounds
+from domainlm.model.visible import mask_of_bounds
 
 _WIDTH_MULTIPLE = 8
 """Widths of a head that the kernels take."""
@@ -129,7 +129,7 @@ _attended.register_autograd(_go_back, setup_context=_keep)
 def _weights(query: torch.Tensor, key: torch.Tensor, bounds: torch.Tensor, scale: float) -> torch.Tensor:
     """The softmax in plain products, fp32 [heads, N, N]."""
     scores = torch.einsum("nhd,mhd->hnm", query.float(), key.float()) * scale
-    return torch.softmax(scores + bias_of_bounds(bounds, 1, len(query))[0], dim=-1)
+    return torch.softmax(scores + mask_of_bounds(bounds, 1, len(query))[0], dim=-1)
 
 
 @_attended.register_kernel("cpu")

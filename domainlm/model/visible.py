@@ -23,13 +23,13 @@ class Visible(NamedTuple):
     """One of both forms, or neither where every token sees its whole row.
 
     Attributes:
-        bias: added to the scores: 0, or minus infinity for what is hidden [B, 1, 1 or T, T].
+        mask: added to the attention scores: 0, or minus infinity for what is hidden [B, 1, 1 or T, T].
         bounds: where samples begin when all rows are laid end to end, and where the last ends: int32 [S + 1], from 0 to
             B * T, ascending. Padding counts as samples of its own; some samples may be empty.
         has_short: whether `domainlm.model.short_attention` runs on the device, where there are bounds.
     """
 
-    bias: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
     bounds: torch.Tensor | None = None
     has_short: bool = False
 
@@ -41,7 +41,7 @@ def what_is_visible(
     samples: torch.Tensor | None = None,
     firsts: torch.Tensor | None = None,
 ) -> Visible:
-    """Bounds where flash attention runs, which has no use for a bias; a bias elsewhere. No GPU is waited for.
+    """Bounds where flash attention runs, which has no use for a mask; a mask elsewhere. No GPU is waited for.
 
     Args:
         lengths: real tokens of each row, which come first [B].
@@ -53,8 +53,8 @@ def what_is_visible(
     if has_flash_attention(lengths.device, dtype) and (samples is None) == (firsts is None):
         bounds = sample_bounds(lengths, num_tokens, firsts)
         return Visible(bounds=bounds, has_short=has_kernels(lengths.device))
-    bias = padding_bias(lengths, num_tokens) if samples is None else sample_bias(lengths, samples)
-    return Visible(bias=bias)
+    mask = padding_mask(lengths, num_tokens) if samples is None else sample_mask(lengths, samples)
+    return Visible(mask=mask)
 
 
 def has_flash_attention(device: torch.device, dtype: torch.dtype) -> bool:
@@ -73,16 +73,16 @@ def sample_bounds(lengths: torch.Tensor, num_tokens: int, firsts: torch.Tensor |
     return functional.pad(begins, (0, 1), value=len(lengths) * num_tokens).int()
 
 
-def bias_of_bounds(bounds: torch.Tensor, num_rows: int, num_tokens: int) -> torch.Tensor:
-    """`Visible.bounds` as a bias: 0 within a sample, minus infinity outside of it [B, 1, T, T]."""
+def mask_of_bounds(bounds: torch.Tensor, num_rows: int, num_tokens: int) -> torch.Tensor:
+    """`Visible.bounds` as a mask: 0 within a sample, minus infinity outside of it [B, 1, T, T]."""
     slots = torch.arange(num_rows * num_tokens, device=bounds.device)
     samples = torch.bucketize(slots, bounds[1:], right=True).view(num_rows, num_tokens)
     is_hidden = samples[:, :, None] != samples[:, None, :]
-    bias = torch.zeros(is_hidden.shape, device=bounds.device).masked_fill_(is_hidden, -math.inf)
-    return bias[:, None]
+    mask = torch.zeros(is_hidden.shape, device=bounds.device).masked_fill_(is_hidden, -math.inf)
+    return mask[:, None]
 
 
-def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
+def padding_mask(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
     """What hides the padding in attention scores: 0 or minus infinity [B, 1, 1, T]; None where there is no padding.
 
     Whether there is any is asked on the CPU only, since a GPU would have to be waited for.
@@ -90,11 +90,11 @@ def padding_bias(lengths: torch.Tensor, num_tokens: int) -> torch.Tensor | None:
     if lengths.device.type == "cpu" and bool((lengths == num_tokens).all()):
         return None
     is_padding = torch.arange(num_tokens, device=lengths.device) >= lengths[:, None]
-    bias = torch.zeros(is_padding.shape, device=lengths.device).masked_fill_(is_padding, -math.inf)
-    return lowered(bias)[:, None, None, :]
+    mask = torch.zeros(is_padding.shape, device=lengths.device).masked_fill_(is_padding, -math.inf)
+    return lowered(mask)[:, None, None, :]
 
 
-def sample_bias(lengths: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
+def sample_mask(lengths: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
     """What hides the other samples of a row, and the padding: 0 or minus infinity [B, 1, T, T].
 
     A padding slot sees itself alone, so that its softmax stays finite.
@@ -102,5 +102,5 @@ def sample_bias(lengths: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
     slots = torch.arange(samples.shape[1], device=samples.device)
     groups = torch.where(slots < lengths[:, None], samples, -1 - slots)
     is_hidden = groups[:, :, None] != groups[:, None, :]
-    bias = torch.zeros(is_hidden.shape, device=samples.device).masked_fill_(is_hidden, -math.inf)
-    return lowered(bias)[:, None]
+    mask = torch.zeros(is_hidden.shape, device=samples.device).masked_fill_(is_hidden, -math.inf)
+    return lowered(mask)[:, None]

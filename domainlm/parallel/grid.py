@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from domainlm.errors import MachineError
+from domainlm.plan.work import Degrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,16 @@ class Grid:
             if not 0 <= place < size:
                 raise MachineError(f"wrong {rank}", where="grid", given=place, allowed=f"0 to {size - 1}")
 
+    @classmethod
+    def of(cls, degrees: Degrees) -> Grid:
+        """The first rank of a grid of these degrees."""
+        return cls(data_degree=degrees.data, pipeline_degree=degrees.pipeline, tensor_degree=degrees.tensor)
+
+    @property
+    def degrees(self) -> Degrees:
+        """The sizes of the grid, without a place in it."""
+        return Degrees(data=self.data_degree, pipeline=self.pipeline_degree, tensor=self.tensor_degree)
+
     @property
     def world_size(self) -> int:
         """Number of ranks."""
@@ -67,7 +78,7 @@ class Grid:
                 "no such rank in the grid",
                 where="grid",
                 given=world_rank,
-                allowed=f"0 to {self.world_size - 1} ({self._product})",
+                allowed=f"0 to {self.world_size - 1} ({self.degrees})",
             )
         rest, tensor_rank = divmod(world_rank, self.tensor_degree)
         data_rank, stage = divmod(rest, self.pipeline_degree)
@@ -80,7 +91,7 @@ class Grid:
                 "the grid does not fit the number of ranks",
                 where="grid",
                 given=f"{world_size} ranks",
-                allowed=f"{self.world_size} ranks ({self._product})",
+                allowed=f"{self.world_size} ranks ({self.degrees})",
                 remedy=f"start {self.world_size} ranks, or choose degrees whose product is {world_size}",
             )
 
@@ -98,7 +109,3 @@ class Grid:
     def tensor_group(self) -> tuple[int, ...]:
         """World ranks that share this one's weight matrices."""
         return tuple(replace(self, tensor_rank=rank).world_rank for rank in range(self.tensor_degree))
-
-    @property
-    def _product(self) -> str:
-        return f"data {self.data_degree} x pipeline {self.pipeline_degree} x tensor {self.tensor_degree}"

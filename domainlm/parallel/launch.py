@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import IntEnum
 from multiprocessing import connection, get_context, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -36,6 +37,16 @@ Entry = Callable[[int, Tell], None]
 """What a rank does; it gets its number."""
 
 
+class _Origin(IntEnum):
+    """What a rank's failure says of the run's; of several failures the lowest is raised."""
+
+    CAUSE = 0
+    PERHAPS = 1
+    """A bug, which may have come of another rank's failure."""
+    EFFECT = 2
+    """It lost another rank."""
+
+
 @dataclass(slots=True)
 class _Rank:
     """A rank as its starter sees it."""
@@ -44,8 +55,8 @@ class _Rank:
     process: BaseProcess
     pipe: connection.Connection[Any, Any]
     is_done: bool = False
-    failure: tuple[int, UserError | RuntimeError] | None = None
-    """How bad it is to know nothing else (0: the cause, 2: an effect of another failure), and what to raise."""
+    failure: tuple[_Origin, UserError | RuntimeError] | None = None
+    """Where it may have come from, and what to raise."""
     is_stopped: bool = False
 
 
@@ -130,7 +141,7 @@ class _Starter:
             try:
                 kind, content = rank.pipe.recv()
             except (EOFError, OSError):
-                rank.failure = (0, self._death(rank))
+                rank.failure = (_Origin.CAUSE, self._death(rank))
                 continue
             self._hear(rank, kind, content)
 
@@ -142,12 +153,12 @@ class _Starter:
         elif kind == "stopped":
             rank.is_stopped = True
         elif kind == "error":
-            rank.failure = (0, content)
+            rank.failure = (_Origin.CAUSE, content)
         elif kind == "lost":
             trouble = Trouble(rank.number, "", self._last_step(rank), f"lost the other ranks: {content}")
-            rank.failure = (2, machine_error(trouble, len(self.ranks)))
+            rank.failure = (_Origin.EFFECT, machine_error(trouble, len(self.ranks)))
         else:
-            rank.failure = (1, RuntimeError(f"rank {rank.number} failed:\n{content}"))
+            rank.failure = (_Origin.PERHAPS, RuntimeError(f"rank {rank.number} failed:\n{content}"))
 
     def _death(self, rank: _Rank) -> MachineError:
         rank.process.join(_GRACE_SECONDS)
@@ -167,7 +178,7 @@ class _Starter:
 
     def _is_settled(self) -> bool:
         assert self.first_failure is not None
-        has_cause = any(rank.failure is not None and rank.failure[0] == 0 for rank in self.ranks)
+        has_cause = any(rank.failure is not None and rank.failure[0] is _Origin.CAUSE for rank in self.ranks)
         is_over = all(rank.is_done or rank.is_stopped or rank.failure for rank in self.ranks)
         return has_cause or is_over or time.monotonic() - self.first_failure > _GRACE_SECONDS
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from domainlm.parallel.data import call_after_gradient
+from domainlm.parallel.parameters import replace_parameter
 
 
 class MasterWeights:
@@ -30,8 +31,7 @@ class MasterWeights:
             used = master
             if dtype != torch.float32:
                 used = nn.Parameter(master.detach().to(dtype), requires_grad=master.requires_grad)
-                owner, _, own = name.rpartition(".")
-                setattr(module.get_submodule(owner), own, used)
+                replace_parameter(module, name, used)
                 self._pairs.append((used, master))
                 if used.requires_grad:
                     call_after_gradient(used, partial(_move_gradient, used, master))

@@ -10,8 +10,10 @@ from torch import nn
 
 from domainlm.model.origin import origin_of
 from domainlm.model.shard_plan import WORD_EMBEDDING
+from domainlm.parallel.parameters import replace_parameter
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stages import Division, keep_stages, uses_word_embedding
+from domainlm.parallel.state_names import state_name
 from domainlm.parallel.tensor import Place, split_model
 from domainlm.parallel.world import World
 
@@ -55,21 +57,22 @@ class RankModel:
         if self.is_tied and grid.stage in (0, grid.pipeline_degree - 1):
             yield from (each for name, each in self.module.named_parameters() if self._is_word(name))
 
-    def shard(self, name: str, tensor: torch.Tensor, *, suffix: str = "", is_kept_by_all: bool = True) -> Shard:
+    def shard(self, name: str, tensor: torch.Tensor, *, key: str = "", is_kept_by_all: bool = True) -> Shard:
         """This rank's part of a parameter, or of a tensor of its shape, such as a moment.
 
         Args:
             name: the parameter.
             tensor: of the rank's shape; one number where it is the same for the whole parameter.
-            suffix: appended to the name.
+            key: under which an optimizer keeps the tensor; empty for the parameter itself.
             is_kept_by_all: whether all data ranks hold it, so that only the first is to write it.
         """
+        full_name = state_name(name, key) if key else name
         is_writer = self.is_counted(name) and (self.world.grid.data_rank == 0 or not is_kept_by_all)
         if tensor.ndim == 0:
             is_writer = is_writer and self.places[name].start == 0  # the rank with the parameter's first part
-            return Shard.whole(name + suffix, tensor, is_writer=is_writer)
+            return Shard.whole(full_name, tensor, is_writer=is_writer)
         place = self.places[name]
-        return Shard(name + suffix, place.view(tensor), place.global_shape, place.offsets, is_writer)
+        return Shard(full_name, place.view(tensor), place.global_shape, place.offsets, is_writer)
 
     def _is_word(self, name: str) -> bool:
         return name.startswith(f"{WORD_EMBEDDING}.")
@@ -108,7 +111,6 @@ def build_rank_model(
         local = torch.zeros(parameter.shape, dtype=torch.float32, device=world.device)
         place = places[name]
         place.view(local).copy_(origins[name].read(place.slices))
-        owner, _, own = name.rpartition(".")
-        setattr(model.get_submodule(owner), own, nn.Parameter(local, requires_grad=trained[name]))
+        replace_parameter(model, name, nn.Parameter(local, requires_grad=trained[name]))
     is_tied = is_twice and not divides_vocabulary
     return RankModel(model, places, shapes, division, is_tied, world, divides_vocabulary)

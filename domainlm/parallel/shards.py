@@ -14,7 +14,7 @@ class Shard:
     A tensor is split along one dimension at most; the shards of all ranks together cover it.
 
     Attributes:
-        name: the tensor's name in the unsharded model; `PARAMETER|KEY` for an optimizer's state.
+        name: the tensor's name in the unsharded model; of an optimizer's state as `state_name` has it.
         tensor: what this rank holds of it: a view, so that writing to it changes the model. It may be empty, where
             an axis has fewer rows than ranks.
         global_shape: shape of the whole tensor.

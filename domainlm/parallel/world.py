@@ -136,7 +136,7 @@ def current_world() -> World:
 
 
 def join_world(
-    degrees: Grid,
+    grid: Grid,
     *,
     rank: int | None = None,
     store: Path | None = None,
@@ -146,7 +146,7 @@ def join_world(
     """Join the other ranks and make the groups of the grid; gloo carries CPU tensors, NCCL those on GPUs.
 
     Args:
-        degrees: degrees of the grid; the place in it is found from the rank.
+        grid: its degrees count; the place in it is found from the rank.
         rank: world rank; from the environment (`RANK`, as torchrun sets it) where None.
         store: a file, not there before, through which the ranks of one machine find each other; the environment
             (`MASTER_ADDR`, `MASTER_PORT`) where None.
@@ -169,8 +169,8 @@ def join_world(
         )
     rank = int(os.environ["RANK"]) if rank is None else rank
     if here is not None:
-        degrees.check_world_size(here.size)
-    grid = degrees.at(rank)
+        grid.check_world_size(here.size)
+    grid = grid.at(rank)
     torch_device = _choose_device(device, rank)
     try:
         world = World(grid, torch_device, *_meet(grid, store, device, timeout_seconds))
@@ -227,9 +227,9 @@ def leave_world() -> None:
 
 
 @contextlib.contextmanager
-def joined_world(degrees: Grid, **how: Any) -> Iterator[World]:  # noqa: ANN401 - as `join_world` takes them
+def joined_world(grid: Grid, **how: Any) -> Iterator[World]:  # noqa: ANN401 - as `join_world` takes them
     """`join_world`, and `leave_world` at the end."""
-    world = join_world(degrees, **how)
+    world = join_world(grid, **how)
     try:
         yield world
     finally:

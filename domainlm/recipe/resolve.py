@@ -38,7 +38,7 @@ from domainlm.recipe.start import (
 )
 from domainlm.recipe.task_facts import check_task_facts
 from domainlm.recipe.task_settings import TaskSettings
-from domainlm.text.files import expand_files, files_named
+from domainlm.text.paths import expand_files, files_named
 
 
 def resolve(loaded: LoadedRecipe, registry: Registry, devices: Devices | None = None) -> Resolved:

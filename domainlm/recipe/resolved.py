@@ -75,9 +75,13 @@ def training_phases(
 
 @dataclass(frozen=True, slots=True)
 class ResolvedCell:
-    """One cell of the study, everything named in it looked up, and the grid that trains it."""
+    """One cell of the study, everything named in it looked up, and the grid that trains it.
 
-    cell: Cell
+    Attributes:
+        definition: the cell as the recipe has it.
+    """
+
+    definition: Cell
     corpus: ResolvedCorpus
     vocabulary: ResolvedVocabulary
     size: ModelSizeSpec
@@ -98,8 +102,8 @@ class CellData(Protocol):
     """What cells that train and cells that only measure have in common: text, vocabulary and tasks."""
 
     @property
-    def cell(self) -> Cell:
-        """The settings."""
+    def definition(self) -> Cell:
+        """The cell as the recipe has it."""
 
     @property
     def vocabulary(self) -> ResolvedVocabulary:
@@ -119,10 +123,11 @@ class MeasuredCell:
     """A cell in which nothing is trained.
 
     Attributes:
+        definition: the cell as the recipe has it.
         found_vocabulary: None where nothing asks for a vocabulary.
     """
 
-    cell: Cell
+    definition: Cell
     corpora: tuple[ResolvedCorpus, ...]
     found_vocabulary: ResolvedVocabulary | None
     tasks: tuple[ResolvedTask, ...]

@@ -104,11 +104,9 @@ def start_size(
     declared = None if settings.size is None else registry.model_size(settings.size, where=where)
     if start is None or start.config is None:
         if declared is None:
-            raise RecipeError(
-                "this key is missing",
-                where=where,
-                remedy='add it to the recipe, or start from a model that says it: [start] kind = "huggingface"',
-            )
+            other = 'or start from a model that says it: [start] kind = "huggingface" or "model"'
+            silent = "" if start is None else f'a start of kind = "{start.kind}" does not say it'
+            raise RecipeError("this key is missing", where=where, remedy=f"add it to the recipe; {silent or other}")
         return declared, True
     config = start.config
     if settings.architecture not in (None, config.architecture):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.recipe.dotted import join_keys
-from domainlm.study.report.load import Results, Row, load_results
+from domainlm.study.report.load import load_results
+from domainlm.study.report.records import Results, Row
 from domainlm.tasks.signature import without_seed
 
 

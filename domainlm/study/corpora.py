@@ -142,7 +142,7 @@ def order_of_recipe(resolved: Resolved, out: Path, vocabulary: Path | None) -> C
         files=files,
         guarded=tuple(guarded),
         vocabulary=vocabulary,
-        runtime=first.cell.recipe.runtime,
+        runtime=first.definition.recipe.runtime,
     )
 
 

@@ -55,7 +55,7 @@ def _estimates(planned: PlannedRun) -> dict[str, Estimate]:
     for cell in planned.graph.cells:
         for stage in trained(cell):
             if stage.key not in found:
-                config = model_config(cell.cell.cell.recipe, cell.cell.size, cell.cell.vocabulary)
+                config = model_config(cell.definition.recipe, cell.resolved.size, cell.resolved.vocabulary)
                 found[stage.key] = estimate(stage, config, speeds)
     return found
 

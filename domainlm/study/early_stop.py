@@ -108,7 +108,7 @@ class EarlyStops:
         if course is None or not course.is_over:
             return True
         step, value = course.best
-        last = cell.cell.cell.recipe.pretraining.last_step
+        last = cell.definition.recipe.pretraining.last_step
         course.not_made.append(last)
         _log.info(
             "early stop: no pretraining to step %d, since %s of %s on dev was best after step %d (%.4g)",
@@ -131,17 +131,17 @@ class EarlyStops:
                 scores = read_json(artifacts[stage.key].folder / "scores.json")["scores"]
                 course.metric, values[stage.seed] = _dev_score(scores)
         if values:
-            course.by_seed[cell.cell.cell.recipe.pretraining.last_step] = values
+            course.by_seed[cell.definition.recipe.pretraining.last_step] = values
 
     def as_list(self) -> list[dict[str, Any]]:
         """What was decided, for results.json."""
         return [course.as_dict() for course in self._courses.values() if course.by_seed]
 
     def _course(self, cell: CellStages) -> _Course | None:
-        settings = cell.cell.cell.recipe.pretraining.early_stop
+        settings = cell.definition.recipe.pretraining.early_stop
         if settings is None:
             return None
-        varied = pretraining_of(cell.cell.cell.varied)
+        varied = pretraining_of(cell.definition.varied)
         key = json.dumps(varied, sort_keys=True)
         return self._courses.setdefault(key, _Course(settings.task, settings.patience, varied))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domainlm.recipe.cells import Cell
 from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
@@ -14,7 +15,7 @@ from domainlm.study.graph_parts.measures import MeasuredStages, measured_stages
 from domainlm.study.graph_parts.pretraining import pretrain_stage
 from domainlm.study.graph_parts.starts import start_stage, vocabulary_stage
 from domainlm.study.graph_parts.tasks import finetuning_stages
-from domainlm.study.stage import Stage
+from domainlm.study.stage import Stage, with_all_inputs
 from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.finetune import FinetuneStage
@@ -43,7 +44,7 @@ class FurtherScore:
 class CellStages:
     """The stages of one cell by what they are for; cells share the stages they have in common."""
 
-    cell: ResolvedCell
+    resolved: ResolvedCell
     corpus: CorpusStage
     vocabulary: Stage
     tokens: EncodeStage
@@ -54,18 +55,19 @@ class CellStages:
     further_scores: tuple[FurtherScore, ...] = ()
 
     @property
+    def definition(self) -> Cell:
+        """The cell as the recipe has it."""
+        return self.resolved.definition
+
+    @property
     def model(self) -> Stage:
         """The stage whose model is fine-tuned."""
         return self.pretraining or self.start
 
     def ordered(self) -> list[Stage]:
         """All stages, inputs before what reads them."""
-        found: dict[str, Stage] = {}
         further = (score.stage for score in self.further_scores)
-        for last in (self.language_model_score, *further, *self.finetuning):
-            for stage in last.with_inputs():
-                found.setdefault(stage.key, stage)
-        return list(found.values())
+        return with_all_inputs((self.language_model_score, *further, *self.finetuning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,14 @@ def build_graph(
     cells: list[CellStages] = []
     for cell in resolved.cells:
         earlier = [each.pretraining for each in reversed(cells) if each.pretraining is not None]
-        cells.append(_cell_stages(cell, hashes, hardware_of(cell.cell.recipe.runtime), earlier))
+        cells.append(_cell_stages(cell, hashes, hardware_of(cell.definition.recipe.runtime), earlier))
     return Graph(tuple(cells), tuple(measured_stages(cell, hashes) for cell in resolved.measured))
 
 
 def _cell_stages(
     cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any], earlier: Sequence[PretrainStage]
 ) -> CellStages:
-    recipe, runtime = cell.cell.recipe, cell.cell.recipe.runtime
+    recipe, runtime = cell.definition.recipe, cell.definition.recipe.runtime
     corpus = corpus_stage(cell, cell.corpus, hashes)
     vocabulary = vocabulary_stage(cell, corpus, hashes)
     tokens = tokens_stage(corpus, vocabulary, runtime)

@@ -45,16 +45,16 @@ def grid_identity(ranks: Ranks, parallel: ParallelSettings) -> dict[str, Any]:
     out: a run may go on with fewer or more of them, when ranks are lost or come back, and must find its artifact again.
     """
     facts: dict[str, Any] = {
-        "data": "auto" if parallel.data == "auto" else ranks.degrees.data_degree,
-        "pipeline": ranks.degrees.pipeline_degree,
-        "tensor": ranks.degrees.tensor_degree,
+        "data": "auto" if parallel.data == "auto" else ranks.degrees.data,
+        "pipeline": ranks.degrees.pipeline,
+        "tensor": ranks.degrees.tensor,
         "activation_checkpointing": parallel.activation_checkpointing != "off",
     }
     if parallel.activation_checkpointing != "off":
         facts["dropout"] = 2  # before, attention drew anew when it was computed again
-    if ranks.degrees.tensor_degree > 1:
+    if ranks.degrees.tensor > 1:
         facts["tensor_sums"] = 2  # before, autocast's gradients were summed in fp32
-    if ranks.degrees.pipeline_degree > 1:
+    if ranks.degrees.pipeline > 1:
         facts |= parallel.model_dump(include={"engine", "schedule", "num_stages_per_rank"})
         if parallel.divide_vocabulary:
             facts["divide_vocabulary"] = True

@@ -23,7 +23,7 @@ _TOGETHER = "together"
 
 def measured_rows(cell: MeasuredStages, artifacts: Mapping[str, Artifact]) -> Iterator[dict[str, Any]]:
     """A row for each thing measured; the same fields as those of scores."""
-    asked = cell.cell.cell.recipe.measure
+    asked = cell.definition.recipe.measure
     common = _common(cell, artifacts)
     for rates in _made(cell.break_up_rates, artifacts):
         yield from _task_rows(rates, ("break-up rate",), artifacts, common)
@@ -73,16 +73,16 @@ def _row(kind: str, dataset: str, split: str, metric: str, value: float, common:
 
 
 def _common(cell: MeasuredStages, artifacts: Mapping[str, Artifact]) -> dict[str, Any]:
-    settings = cell.cell.cell
+    definition = cell.definition
     common: dict[str, Any] = {
-        "seed": settings.recipe.seeds[0],
-        "model": settings.label,
-        "arm": settings.arm,
-        "cell": dict(settings.varied),
+        "seed": definition.recipe.seeds[0],
+        "model": definition.label,
+        "arm": definition.arm,
+        "cell": dict(definition.varied),
     }
     if cell.vocabulary is not None and cell.vocabulary.key in artifacts:
-        common["vocabulary"] = cell.cell.vocabulary.spec.name
+        common["vocabulary"] = cell.resolved.vocabulary.spec.name
         common["vocabulary_size"] = artifacts[cell.vocabulary.key].manifest["facts"]["size"]
-    if cell.cell.corpora:
-        common["corpus"] = " + ".join(corpus.name for corpus in cell.cell.corpora)
+    if cell.resolved.corpora:
+        common["corpus"] = " + ".join(corpus.name for corpus in cell.resolved.corpora)
     return common

@@ -69,10 +69,10 @@ def copied_models(folder: Path) -> list[Path]:
 
 def _models(graph: Graph, artifacts: Artifacts) -> Iterator[tuple[str, tuple[str, Path]]]:
     """By the name of its folder each model, with a hash of its files."""
-    cells = {cell_identity(cell.cell.cell.varied): cell.cell.cell.label for cell in graph.cells}
+    cells = {cell_identity(cell.definition.varied): cell.definition.label for cell in graph.cells}
     names = _unique_names(cells)
     for cell in graph.cells:
-        above = names[cell_identity(cell.cell.cell.varied)]
+        above = names[cell_identity(cell.definition.varied)]
         if cell.model.key not in artifacts:
             continue
         yield f"{above}/{LANGUAGE_MODEL}", _model_of(artifacts[cell.model.key])

@@ -48,7 +48,7 @@ def _known_values(graph: Graph, resolved: Resolved) -> dict[str, list[str]]:
     values: dict[str, dict[str, None]] = {}
     chosen_on_dev = resolved.loaded.recipe.study.select  # needs the scores of all of its values
     for cell in graph.every_cell:
-        for key, value in cell.cell.cell.varied.items():
+        for key, value in cell.definition.varied.items():
             if key not in chosen_on_dev:
                 values.setdefault(key, {})[_text(value)] = None
         for dataset, seed in (_place(stage) for stage in _scoring(cell)):
@@ -78,7 +78,7 @@ def _read(only: Sequence[str], known: Mapping[str, Sequence[str]]) -> Conditions
 
 def _wanted(cell: CellStages | MeasuredStages, conditions: Conditions) -> Iterator[Stage]:
     """The stages that a cell needs for its part; whole cells where neither data sets nor seeds are chosen."""
-    varied = cell.cell.cell.varied
+    varied = cell.definition.varied
     of_scores = {key: conditions[key] for key in (DATASET, SEED) if key in conditions}
     of_cells = {key: patterns for key, patterns in conditions.items() if key not in of_scores}
     if not all(key in varied and _is_any(_text(varied[key]), patterns) for key, patterns in of_cells.items()):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from domainlm.api import RunSummary
 from domainlm.errors import RecipeError
-from domainlm.parallel.grid import Grid
 from domainlm.process import launched
 from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.train.ranks import Ranks, launched_ranks
@@ -16,10 +15,10 @@ from domainlm.train.runtime import open_device
 
 def ranks_of(cell: ResolvedCell) -> Ranks:
     """The ranks that train the stages of a cell."""
-    recipe, degrees = cell.cell.recipe, cell.grid.degrees
+    recipe, degrees = cell.definition.recipe, cell.grid.degrees
     device = open_device(recipe.runtime).torch_device.type
     return Ranks(
-        degrees=Grid(data_degree=degrees.data, pipeline_degree=degrees.pipeline, tensor_degree=degrees.tensor),
+        degrees=degrees,
         device="cuda" if device == "cuda" else "cpu",
         num_threads=recipe.runtime.num_threads,
         hang_seconds=recipe.parallel.hang_seconds,

@@ -26,6 +26,7 @@ from domainlm.study.stages.language_model import GENERAL_HELD_OUT_LOSS, GENERAL_
 from domainlm.study.stages.measure import TaskMeasureStage
 from domainlm.study.store import Artifact
 from domainlm.study.units import tested_protocols, unit_files, units_name
+from domainlm.train.continuing import METRICS
 
 Artifacts = Mapping[str, Artifact]
 """Finished artifacts by the key of their stage."""
@@ -88,13 +89,13 @@ def copy_logs(graph: Graph, artifacts: Artifacts, folder: Path) -> None:
     for cell in graph.cells:
         for stage in _trained(cell, artifacts):
             source = artifacts[stage.key].folder
-            write_whole(folder / _log_name(stage), (source / "metrics.jsonl").read_bytes())
+            write_whole(folder / _log_name(stage), (source / METRICS).read_bytes())
         for stage in (each for each in cell.finetuning if each.key in artifacts):
             for name, content in unit_files(stage, artifacts[stage.key].folder):
                 write_whole(folder / name, json.dumps(content).encode())
         for metric, score in _before_and_during(cell, artifacts).items():
             before = None if score is None else read_json(artifacts[score.key].folder / "scores.json")["masked_lm_loss"]
-            log = held_out_log(artifacts[cell.model.key].folder / "metrics.jsonl", metric, before)
+            log = held_out_log(artifacts[cell.model.key].folder / METRICS, metric, before)
             write_whole(folder / _log_name(cell.model, metric), log)
 
 
@@ -142,7 +143,7 @@ def _rows(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
     if cell.model.key not in artifacts:
         return  # it failed, or something that it needs
     common = _common(cell, artifacts)
-    recipe = cell.cell.cell.recipe
+    recipe = cell.definition.recipe
     own = FurtherScore(cell.language_model_score, common["corpus"], is_general=False, is_before=False)
     for entry in (own, *cell.further_scores):
         if entry.stage.key not in artifacts:
@@ -183,35 +184,37 @@ def _common(cell: CellStages, artifacts: Artifacts) -> dict[str, Any]:
     """What all rows of one cell say about the model."""
     start = artifacts[cell.start.key].manifest["facts"]
     vocabulary = artifacts[cell.vocabulary.key].manifest["facts"]
-    recipe = cell.cell.cell.recipe
+    recipe = cell.definition.recipe
     pretrained = None if cell.pretraining is None else artifacts[cell.pretraining.key].manifest["facts"]
     return {
-        "model": cell.cell.cell.label,
-        "size": cell.cell.size.name,
+        "model": cell.definition.label,
+        "size": cell.resolved.size.name,
         "parameters": start["parameters"],
         "architecture": start["model"]["architecture"],
-        "vocabulary": cell.cell.vocabulary.spec.name,
+        "vocabulary": cell.resolved.vocabulary.spec.name,
         "vocabulary_size": vocabulary["size"],
         "vocabulary_id": cell.vocabulary.key[:12],
-        "corpus": cell.cell.corpus.spec.name,
+        "corpus": cell.resolved.corpus.spec.name,
         "start": recipe.start.kind,
         "steps": 0 if pretrained is None else pretrained["steps"],
         "epochs": {} if pretrained is None else pretrained["epochs"],
-        "arm": cell.cell.cell.arm,
-        "cell": dict(cell.cell.cell.varied),
+        "arm": cell.definition.arm,
+        "cell": dict(cell.definition.varied),
     }
 
 
 def _curves(cell: CellStages, artifacts: Artifacts) -> Iterator[dict[str, Any]]:
-    common = {"model": cell.cell.cell.label, "arm": cell.cell.cell.arm, "cell": dict(cell.cell.cell.varied)}
+    common = {"model": cell.definition.label, "arm": cell.definition.arm, "cell": dict(cell.definition.varied)}
     if cell.pretraining is not None and cell.pretraining.key in artifacts:
-        seed = cell.cell.cell.recipe.pretraining.seed
+        seed = cell.definition.recipe.pretraining.seed
         length = _characters_per_sub_token(cell, artifacts)
         file = f"logs/{_log_name(cell.pretraining)}"
         yield {"stage": "pretrain", "dataset": cell.corpus.label, "seed": seed, **common, "file": file} | length
         for metric in _before_and_during(cell, artifacts):
             name = _log_name(cell.pretraining, metric)
-            dataset = cell.cell.general.spec.name if metric == GENERAL_HELD_OUT_LOSS and cell.cell.general else ""
+            dataset = (
+                cell.resolved.general.spec.name if metric == GENERAL_HELD_OUT_LOSS and cell.resolved.general else ""
+            )
             text = f"{dataset} (general text), held-out" if dataset else f"{cell.corpus.label}, held-out"
             measured = {"stage": "pretrain", "dataset": text, "split": "held-out", "seed": seed}
             yield {**measured, **common, "file": f"logs/{name}"}
@@ -230,15 +233,15 @@ def _failures(cell: CellStages | MeasuredStages, failed: Mapping[str, str]) -> I
                 "error": failed[stage.key],
                 "dataset": "" if task is None else task.name,
                 "seed": stage.seed if isinstance(stage, FinetuneStage) else None,
-                "model": cell.cell.cell.label,
-                "arm": cell.cell.cell.arm,
-                "cell": dict(cell.cell.cell.varied),
+                "model": cell.definition.label,
+                "arm": cell.definition.arm,
+                "cell": dict(cell.definition.varied),
             }
 
 
 def _characters_per_sub_token(cell: CellStages, artifacts: Artifacts) -> dict[str, float]:
     """Of the one corpus that is read, what makes bits per character of a loss; nothing for a mixture."""
-    if len(cell.cell.corpora) > 1:
+    if len(cell.resolved.corpora) > 1:
         return {}
     facts = [artifacts[stage.key].manifest["facts"].get("train", {}) for stage in (cell.corpus, cell.tokens)]
     num_characters, num_tokens = facts[0].get("num_characters"), facts[1].get("num_tokens")

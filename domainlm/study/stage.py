@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,9 +75,13 @@ class Stage(ABC):
 
     def with_inputs(self) -> list[Stage]:
         """This stage and all below it, inputs first."""
-        found: dict[str, Stage] = {}
-        for stage in (*self.inputs.values(), *self.hints.values()):
-            for below in stage.with_inputs():
-                found.setdefault(below.key, below)
-        found.setdefault(self.key, self)
-        return list(found.values())
+        return [*with_all_inputs((*self.inputs.values(), *self.hints.values())), self]
+
+
+def with_all_inputs(stages: Iterable[Stage]) -> list[Stage]:
+    """Stages and all below them, each once, inputs before what reads them."""
+    found: dict[str, Stage] = {}
+    for stage in stages:
+        for below in stage.with_inputs():
+            found.setdefault(below.key, below)
+    return list(found.values())

@@ -42,9 +42,9 @@ from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
 from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, score_sequences
 from domainlm.train.runtime import compiled_where_it_pays, open_device
+from domainlm.vocab.files import TOKENIZER_FILE
 from domainlm.vocab.vocabulary import Vocabulary
 
-_TOKENIZER = "tokenizer.json"
 _RUN = "run"
 
 
@@ -291,7 +291,7 @@ def _check_start(folder: Path, settings: PretrainingSettings, vocabulary: Vocabu
 
 def _copy_tokenizer(vocabulary: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(vocabulary / _TOKENIZER, folder / _TOKENIZER)
+    shutil.copyfile(vocabulary / TOKENIZER_FILE, folder / TOKENIZER_FILE)
 
 
 def _model_facts(sentence_order: bool) -> dict[str, Any]:

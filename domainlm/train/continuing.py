@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from domainlm.model.files import CONFIG
 from domainlm.parallel.shards import Shard
+from domainlm.parallel.state_names import names_by_parameter
 from domainlm.train.checkpoints.runs import CHECKPOINTS
 
 METRICS, MODEL = "metrics.jsonl", "model"
@@ -44,9 +45,7 @@ def carried_moments(path: Path, weights: Iterable[Shard]) -> Iterator[tuple[str,
         weights: the pieces that are here.
     """
     with safe_open(path, framework="pt", device="cpu") as file:
-        names: dict[str, list[str]] = {}
-        for name in file.keys():  # noqa: SIM118 - it is no mapping
-            names.setdefault(name.rpartition("|")[0], []).append(name)
+        names = names_by_parameter(file.keys())
         for shard in weights:
             for name in names.get(shard.name, ()):
                 stored = file.get_slice(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,9 @@ from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stage_module import StagedLoss
 from domainlm.parallel.stages import Division
-from domainlm.parallel.world import World, current_world
+from domainlm.parallel.world import current_world
 from domainlm.plan.memory import fullest
 from domainlm.plan.stages import layers_per_stage
-from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
@@ -81,7 +80,7 @@ def build_grid_worker(
         divides_optimizer=parallel.shard_optimizer,
         compiles=isinstance(phase, PretrainingSettings),
     )
-    if world.is_joined and fullest(work, Degrees(**_degrees(world))).states > _LARGE_BYTES:
+    if world.is_joined and fullest(work, world.grid.degrees).states > _LARGE_BYTES:
         give_freed_memory_back()
     divides_vocabulary = parallel.divide_vocabulary and isinstance(phase, PretrainingSettings)
     division = Division(num_layers, world.grid.pipeline_degree)
@@ -97,23 +96,14 @@ def build_grid_worker(
     )
 
 
-def _degrees(world: World) -> dict[str, int]:
-    grid = world.grid
-    return {"data": grid.data_degree, "pipeline": grid.pipeline_degree, "tensor": grid.tensor_degree}
-
-
 def save_grid_model(worker: GridWorker, folder: Path, config: ModelConfig, extra: Mapping[str, Any]) -> None:
     """Write a model folder as `domainlm.model.files.save_model` does; rank 0 holds one tensor at a time.
 
     Every rank calls this; it returns once the folder is there.
     """
     with slow_work():
-        world, tensors = _gathered(worker)
-        if world.is_first:
-            save_streamed_model(folder, worker.held.shapes, tensors, config, extra)
-        else:
-            _pass_on(tensors)
-        world.barrier()
+        shapes = worker.held.shapes
+        _gather_on_first(worker, lambda tensors: save_streamed_model(folder, shapes, tensors, config, extra))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +119,8 @@ class GridWeights:
 
     def write(self, path: Path) -> None:
         """Write all weights."""
-        world, tensors = _gathered(self.worker)
-        if world.is_first:
-            write_tensor_stream(path, self.worker.held.shapes, tensors)
-        else:
-            _pass_on(tensors)
-        world.barrier()
+        shapes = self.worker.held.shapes
+        _gather_on_first(self.worker, lambda tensors: write_tensor_stream(path, shapes, tensors))
 
     def read(self, path: Path) -> None:
         """Take this rank's parts out of such a file."""
@@ -150,12 +136,13 @@ class GridWeights:
         return told
 
 
-def _gathered(worker: GridWorker) -> tuple[World, Any]:
+def _gather_on_first(worker: GridWorker, write: Callable[[Iterator[torch.Tensor]], object]) -> None:
+    """Give rank 0 the whole weights, in the order of the file, to write; the others take part until it has."""
     world = worker.held.world
-    return world, gather_tensors(world, worker.weights(), file_order(worker.held.shapes))
-
-
-def _pass_on(tensors: Any) -> None:  # noqa: ANN401 - an iterator
-    """Take part in the gathering; what comes is empty here."""
-    for _ in tensors:
-        pass
+    tensors = gather_tensors(world, worker.weights(), file_order(worker.held.shapes))
+    if world.is_first:
+        write(tensors)
+    else:
+        for _ in tensors:  # empty here
+            pass
+    world.barrier()

@@ -14,9 +14,10 @@ from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.replica import GridOptions, Replica, StepGradients
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stage_module import StagedLoss
+from domainlm.parallel.state_names import split_state_name
 from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.adamw import AdamW
-from domainlm.train.layer_decay import RATE_SCALE, split_groups
+from domainlm.train.layer_decay import set_learning_rate, split_groups
 from domainlm.train.optimizer import optimizer_defaults, optimizer_groups
 
 _SCALE, _NUM_GOOD = "loss_scale", "num_steps_without_overflow"
@@ -90,8 +91,7 @@ class GridWorker:
 
     def update(self, rate: float) -> None:
         """Update the weights; every data rank does so alike, or its own and passes them on."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get(RATE_SCALE, 1.0)
+        set_learning_rate(self.optimizer, rate)
         self.optimizer.step()
         self._masters.publish()
 
@@ -108,7 +108,7 @@ class GridWorker:
         state, names = self._allocated_state(), {id(each): name for name, each in self._masters.by_name.items()}
         is_kept_by_all = not hasattr(self.optimizer, "optim")
         return [
-            self.held.shard(names[id(parameter)], tensor, suffix=f"|{key}", is_kept_by_all=is_kept_by_all)
+            self.held.shard(names[id(parameter)], tensor, key=key, is_kept_by_all=is_kept_by_all)
             for parameter in owned_parameters(self.optimizer)
             for key, tensor in sorted(state[parameter].items())
         ]
@@ -118,7 +118,7 @@ class GridWorker:
         state = self._allocated_state()
         owned = {id(parameter) for parameter in owned_parameters(self.optimizer)}
         for full_name, tensor in tensors:
-            name, _, key = full_name.rpartition("|")
+            name, key = split_state_name(full_name)
             parameter = self._masters.by_name[name]
             if id(parameter) in owned:
                 held = state[parameter][key]

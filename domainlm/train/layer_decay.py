@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 RATE_SCALE = "rate_scale"
-"""Key of a group of parameters: whoever sets the group's learning rate multiplies it by this, where it is there."""
+"""Key of a group of parameters, by which `set_learning_rate` multiplies the rate where it is there."""
 
 _LAYER = re.compile(r"(?:^|\.)encoder\.layers\.(\d+)\.")
 _EMBEDDINGS = re.compile(r"(?:^|\.)encoder\.embeddings\.")
@@ -43,6 +44,12 @@ def split_groups(
             by_scale.setdefault(scales[id(parameter)], []).append(parameter)
         split += [{**group, "params": params, RATE_SCALE: scale} for scale, params in by_scale.items()]
     return split
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Have the optimizer's next step use a learning rate, each group its share of it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get(RATE_SCALE, 1.0)
 
 
 def parameter_depths(names: Iterable[str]) -> dict[str, int]:

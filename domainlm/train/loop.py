@@ -20,6 +20,7 @@ from domainlm.parallel.liveness import note_step, slow_work
 from domainlm.parallel.world import current_world
 from domainlm.train.checkpoints.reading import Checkpoint
 from domainlm.train.checkpoints.runs import Checkpoints, Contents
+from domainlm.train.continuing import METRICS
 from domainlm.train.loop_settings import LoopSettings
 from domainlm.train.metrics import MetricsLog
 from domainlm.train.milestones import Milestone
@@ -35,7 +36,6 @@ from domainlm.train.worker import OneProcess, Worker
 BatchT = TypeVar("BatchT", bound=Batch)
 
 _log = logging.getLogger(__name__)
-_METRICS = "metrics.jsonl"
 
 
 def train(
@@ -82,7 +82,7 @@ def train(
     found = run.restore()
     first, unsettled = (0, None) if found is None else (found.step, found.unsettled)
     with (
-        MetricsLog(work / _METRICS, first - (unsettled is not None), is_writer=world.is_first) as log,
+        MetricsLog(work / METRICS, first - (unsettled is not None), is_writer=world.is_first) as log,
         progress_bar(settings.phase, settings.num_steps, first, is_shown=world.is_first) as bar,
         deferred_signals(is_alone=world.size == 1) as signals,
         own_random_state(device),

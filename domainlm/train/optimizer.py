@@ -9,11 +9,10 @@ import torch
 from torch import nn
 
 from domainlm.errors import ModelError
+from domainlm.parallel.state_names import split_state_name, state_name
 from domainlm.recipe.optimizer_settings import OptimizerSettings
 from domainlm.train.adamw import AdamW
 from domainlm.train.layer_decay import split_groups
-
-_SEPARATOR = "|"
 
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> AdamW:
@@ -52,7 +51,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dic
     tensors = {}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{name}{_SEPARATOR}{key}"] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
+            tensors[state_name(name, key)] = value if isinstance(value, torch.Tensor) else torch.tensor(value)
     return tensors
 
 
@@ -66,7 +65,7 @@ def restore_optimizer(
     """
     parameters = dict(model.named_parameters())
     for full_name, tensor in tensors:
-        name, _, key = full_name.rpartition(_SEPARATOR)
+        name, key = split_state_name(full_name)
         if name not in parameters:
             raise ModelError("the optimizer's state belongs to another model", given=name, allowed=list(parameters))
         parameter = parameters[name]

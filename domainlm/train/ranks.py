@@ -35,6 +35,7 @@ from domainlm.parallel.guard import Guard
 from domainlm.parallel.launch import launch_ranks
 from domainlm.parallel.liveness import Pulse
 from domainlm.parallel.world import World, join_world, joined_world, leave_world
+from domainlm.plan.work import Degrees
 from domainlm.process import Launched, usable_cores
 from domainlm.train.observer import NullObserver, Observer
 
@@ -56,7 +57,7 @@ class Ranks:
         hang_seconds: see `parallel.hang_seconds` of recipes.
     """
 
-    degrees: Grid = field(default_factory=Grid)
+    degrees: Degrees = field(default_factory=Degrees)
     device: Literal["cpu", "cuda"] = "cpu"
     num_threads: int | None = None
     hang_seconds: float = 45.0
@@ -141,7 +142,7 @@ def _rank(
     torch.set_num_threads(ranks.num_threads or max(1, usable_cores() // size))
     with Pulse(signs, number, size, ranks.hang_seconds).beating():
         world = join_world(
-            ranks.degrees, rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS
+            Grid.of(ranks.degrees), rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS
         )
         call.run(_Told(tell) if world.is_first else NullObserver())
         world.barrier()
@@ -187,7 +188,7 @@ class LaunchedRanks:
 
     def call(self, call: _Call, ranks: Ranks, work: Path, observer: Observer) -> None:
         """Have every rank do it; for rank 0."""
-        if ranks.degrees.at(0) != self.ranks.degrees.at(0):
+        if ranks.degrees != self.ranks.degrees:
             raise RecipeError(
                 "all cells of a launched run have one grid",
                 where="parallel",
@@ -234,7 +235,7 @@ def launched_ranks(ranks: Ranks, here: Launched) -> Iterator[LaunchedRanks]:
     """
     if here.rank > 0:
         logging.getLogger(_ROOT_LOGGER).setLevel(logging.WARNING)
-    with joined_world(ranks.degrees, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS) as world:
+    with joined_world(Grid.of(ranks.degrees), device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS) as world:
         joined = LaunchedRanks(world, ranks)
         _served.append(joined)
         try:

@@ -17,7 +17,7 @@ from domainlm.parallel.replica import StepGradients
 from domainlm.parallel.seeds import micro_batch_seed, seed_generators
 from domainlm.parallel.shards import Shard
 from domainlm.recipe.optimizer_settings import OptimizerSettings
-from domainlm.train.layer_decay import RATE_SCALE
+from domainlm.train.layer_decay import set_learning_rate
 from domainlm.train.objective import Batch, Objective
 from domainlm.train.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 
@@ -117,8 +117,7 @@ class OneProcess(Generic[BatchT]):
 
     def update(self, rate: float) -> None:
         """Update the weights."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get(RATE_SCALE, 1.0)
+        set_learning_rate(self.optimizer, rate)
         self.optimizer.step()
 
     def names(self) -> Iterable[str]:

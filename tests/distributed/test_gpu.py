@@ -16,7 +16,7 @@ from domainlm.model.decoder_loss import decoder_loss_sum
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.model.triton_kernels import has_kernels
-from domainlm.model.visible import Visible, padding_bias, sample_bias, what_is_visible
+from domainlm.model.visible import Visible, padding_mask, sample_mask, what_is_visible
 from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.grid import Grid
 from domainlm.recipe.optimizer_settings import OptimizerSettings
@@ -152,7 +152,7 @@ def test_training_gives_the_same_bytes_also_where_it_was_interrupted(is_packed: 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
 def test_attention_has_a_flash_kernel(is_packed: bool, dtype: torch.dtype) -> None:
-    """Padding or several samples in a row, in training: the operator gives what a bias gives, and takes a dropout.
+    """Padding or several samples in a row, in training: the operator gives what a mask gives, and takes a dropout.
 
     One row is full, so that its padding is a sample without tokens.
     """
@@ -162,8 +162,8 @@ def test_attention_has_a_flash_kernel(is_packed: bool, dtype: torch.dtype) -> No
     firsts = torch.tensor([0, 50, 100, 128, 178], device="cuda") if is_packed else None
     visible = what_is_visible(lengths, 128, dtype, samples, firsts)
     assert visible.bounds is not None
-    hidden = padding_bias(lengths, 128) if samples is None else sample_bias(lengths, samples)
-    expected = attend(query, key, value, Visible(bias=hidden), 0.0)
+    hidden = padding_mask(lengths, 128) if samples is None else sample_mask(lengths, samples)
+    expected = attend(query, key, value, Visible(mask=hidden), 0.0)
     real = torch.arange(128, device="cuda") < lengths[:, None]
     (expected.transpose(1, 2)[real]).float().square().sum().backward()
     gradient = query.grad
@@ -186,14 +186,14 @@ needs_kernels = pytest.mark.skipif(
 def jointly(
     *, is_packed: bool, dtype: torch.dtype, width: int = 64
 ) -> tuple[torch.Tensor, Visible, Visible, torch.Tensor]:
-    """Query, key and value of two rows, what is visible by bounds and by a bias, and which slots are real."""
+    """Query, key and value of two rows, what is visible by bounds and by a mask, and which slots are real."""
     joint = torch.randn(2, 200, 4, 3, width, device="cuda", dtype=dtype, requires_grad=True)
     lengths = torch.tensor([200, 131], device="cuda")
     samples = (torch.arange(200, device="cuda") // 70).expand(2, -1) if is_packed else None
     firsts = torch.tensor([0, 70, 140, 200, 270], device="cuda") if is_packed else None
-    hidden = padding_bias(lengths, 200) if samples is None else sample_bias(lengths, samples)
+    hidden = padding_mask(lengths, 200) if samples is None else sample_mask(lengths, samples)
     real = torch.arange(200, device="cuda") < lengths[:, None]
-    return joint, what_is_visible(lengths, 200, dtype, samples, firsts), Visible(bias=hidden), real
+    return joint, what_is_visible(lengths, 200, dtype, samples, firsts), Visible(mask=hidden), real
 
 
 @needs_kernels

@@ -19,7 +19,7 @@ import pytest
 
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import MachineError
-from domainlm.parallel.grid import Grid
+from domainlm.plan.work import Degrees
 from domainlm.train.ranks import Ranks, on_ranks
 
 _MAX_KILLS = 4
@@ -48,7 +48,7 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], Steps]]:
 
     def run(work: Path) -> Steps:
         steps = Steps()
-        ranks = Ranks(degrees=Grid(pipeline_degree=2, tensor_degree=2), num_threads=1)
+        ranks = Ranks(degrees=Degrees(pipeline=2, tensor=2), num_threads=1)
         on_ranks(training.launched, {"work": work}, ranks=ranks, work=work, observer=steps)
         return steps
 

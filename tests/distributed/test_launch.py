@@ -16,7 +16,7 @@ import pytest
 
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import DataError, MachineError, Terminated
-from domainlm.parallel.grid import Grid
+from domainlm.plan.work import Degrees
 from domainlm.train.ranks import Ranks, on_ranks
 
 _PROGRAM = '''
@@ -101,7 +101,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         at_step: Callable[[int], None] = lambda _: None,
     ) -> Heard:
         heard = Heard(at_step)
-        ranks = Ranks(degrees=Grid(data_degree=2), num_threads=1, hang_seconds=hang_seconds)
+        ranks = Ranks(degrees=Degrees(data=2), num_threads=1, hang_seconds=hang_seconds)
         arguments = {"acts": acts or {}, "num_steps": num_steps, "folder": tmp_path}
         on_ranks(toy_ranks.train, arguments, ranks=ranks, work=tmp_path, observer=heard)
         return heard
@@ -216,7 +216,7 @@ def test_sigterm_to_one_rank_alone_stops_all(run: Run, tmp_path: Path) -> None:
 
 def test_what_cannot_be_sent_is_said(run: Run) -> None:
     arguments: dict[str, Any] = {"acts": threading.Lock(), "num_steps": 1, "folder": Path()}
-    ranks = Ranks(degrees=Grid(data_degree=2))
+    ranks = Ranks(degrees=Degrees(data=2))
     with pytest.raises(TypeError, match="cannot pickle"):
         on_ranks(sys.modules["toy_ranks"].train, arguments, ranks=ranks, work=Path(), observer=Heard())
 
@@ -227,5 +227,5 @@ def test_memory_that_this_process_keeps_of_gpus_is_given_to_its_ranks(
     done: list[str] = []
     monkeypatch.setattr("domainlm.train.ranks.launch_ranks", lambda *_, **__: done.append("ranks"))
     monkeypatch.setattr("torch.cuda.empty_cache", lambda: done.append("given back"))
-    on_ranks(print, {}, ranks=Ranks(degrees=Grid(data_degree=2)), work=tmp_path, observer=Heard())
+    on_ranks(print, {}, ranks=Ranks(degrees=Degrees(data=2)), work=tmp_path, observer=Heard())
     assert done == ["given back", "ranks"]

@@ -45,7 +45,7 @@ def planning() -> ModuleType:
 def test_every_rank_holds_what_is_planned(planning: ModuleType, parallel: dict[str, Any], precision: str) -> None:
     settings = ParallelSettings(**parallel)
     degrees = Degrees(**{key: parallel.get(key, 1) for key in ("data", "pipeline", "tensor")})
-    grid = Grid(data_degree=degrees.data, pipeline_degree=degrees.pipeline, tensor_degree=degrees.tensor)
+    grid = Grid.of(degrees)
     runtime = RuntimeSettings.model_validate({"precision": precision})
     work = work_of(planning.config(), planning.PHASE, settings, runtime, on_gpu=False)
     planned = memory_of(work, degrees)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domainlm.api import CorpusSpec, TaskSpec
-from domainlm.recipe.corpus_settings import TASK_TEXT, SampleSettings
+from domainlm.recipe.corpus_settings import TASK_TEXT
 from domainlm.recipe.resolved import CellData, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
+from domainlm.study.graph_parts.samples import sample_stage
 from domainlm.study.preparation import GUARDED_SPLITS
 from domainlm.study.stage import Stage
 from domainlm.study.stages.corpus import CorpusStage, GuardedTask
 from domainlm.study.stages.encode import EncodeStage
-from domainlm.study.stages.sources import InputFile, SampleStage
+from domainlm.study.stages.sources import InputFile
 from domainlm.study.stages.task_text import TaskTextStage, TrainingText
 
 
@@ -53,7 +53,7 @@ def corpus_stage(
         settings=settings,
         files=InputFile.all_of(corpus.files, hashes),
         guarded=tuple(guarded),
-        runtime=cell.cell.recipe.runtime,
+        runtime=cell.definition.recipe.runtime,
     )
 
 
@@ -70,8 +70,3 @@ def _task_text(cell: CellData, hashes: FileHashes) -> TaskTextStage:
         for task in cell.tasks
     )
     return TaskTextStage(label=", ".join(task.name for task in cell.tasks), inputs=samples, tasks=tuple(texts))
-
-
-def sample_stage(spec: CorpusSpec | TaskSpec, settings: SampleSettings) -> SampleStage:
-    """The stage that writes a synthetic sample."""
-    return SampleStage(label=spec.name, inputs={}, spec=spec, num_documents=settings.num_documents, seed=settings.seed)

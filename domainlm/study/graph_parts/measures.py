@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domainlm.recipe.resolved import MeasuredCell, ResolvedTask
+from domainlm.recipe.cells import Cell
+from domainlm.recipe.resolved import MeasuredCell
 from domainlm.recipe.task_facts import is_by_label
 from domainlm.study.files import FileHashes
-from domainlm.study.graph_parts.corpora import corpus_stage, sample_stage
+from domainlm.study.graph_parts.corpora import corpus_stage
+from domainlm.study.graph_parts.samples import task_sample
 from domainlm.study.graph_parts.starts import vocabulary_stage
-from domainlm.study.stage import Stage
+from domainlm.study.stage import Stage, with_all_inputs
 from domainlm.study.stages.corpus import CorpusStage
 from domainlm.study.stages.measure import BreakUpRateStage, TaskFactsStage
 from domainlm.study.stages.sources import InputFile
@@ -20,19 +22,20 @@ from domainlm.study.stages.sources import InputFile
 class MeasuredStages:
     """The stages of a cell that only measures, by what they are for."""
 
-    cell: MeasuredCell
+    resolved: MeasuredCell
     vocabulary: Stage | None
     break_up_rates: tuple[BreakUpRateStage, ...]
     task_facts: tuple[TaskFactsStage, ...]
     corpora: tuple[CorpusStage, ...]
 
+    @property
+    def definition(self) -> Cell:
+        """The cell as the recipe has it."""
+        return self.resolved.definition
+
     def ordered(self) -> list[Stage]:
         """All stages, inputs before what reads them."""
-        found: dict[str, Stage] = {}
-        for last in (*self.corpora, *self.break_up_rates, *self.task_facts):
-            for stage in last.with_inputs():
-                found.setdefault(stage.key, stage)
-        return list(found.values())
+        return with_all_inputs((*self.corpora, *self.break_up_rates, *self.task_facts))
 
 
 def measured_stages(cell: MeasuredCell, hashes: FileHashes) -> MeasuredStages:
@@ -42,13 +45,13 @@ def measured_stages(cell: MeasuredCell, hashes: FileHashes) -> MeasuredStages:
         cell: names and files found.
         hashes: gives the hash of each input file.
     """
-    asked = cell.cell.recipe.measure
+    asked = cell.definition.recipe.measure
     corpora = tuple(corpus_stage(cell, corpus, hashes) for corpus in cell.corpora)
     vocabulary = None
     if asked.break_up_rate:
         vocabulary = vocabulary_stage(cell, corpora[0] if corpora else None, hashes)
     return MeasuredStages(
-        cell=cell,
+        resolved=cell,
         vocabulary=vocabulary,
         break_up_rates=() if vocabulary is None else tuple(_break_up_rates(cell, vocabulary, hashes)),
         task_facts=tuple(_task_facts(cell, hashes)) if asked.task_facts else (),
@@ -61,29 +64,25 @@ def _break_up_rates(cell: MeasuredCell, vocabulary: Stage, hashes: FileHashes) -
         if task.spec.kind == "token":
             yield BreakUpRateStage(
                 label=f"{vocabulary.label} on {task.name}",
-                inputs={"vocabulary": vocabulary, **_sample(task)},
+                inputs={"vocabulary": vocabulary, **task_sample(task)},
                 spec=task.spec,
                 name=task.name,
-                files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+                files=InputFile.by_split(task.files, hashes),
                 companions=InputFile.all_of(task.companions(), hashes),
-                splits=cell.cell.recipe.measure.splits,
+                splits=cell.definition.recipe.measure.splits,
             )
 
 
 def _task_facts(cell: MeasuredCell, hashes: FileHashes) -> Iterator[TaskFactsStage]:
-    asked = cell.cell.recipe.measure
+    asked = cell.definition.recipe.measure
     for task in cell.tasks:
         yield TaskFactsStage(
             label=task.name,
-            inputs=_sample(task),
+            inputs=task_sample(task),
             spec=task.spec,
             name=task.name,
-            files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+            files=InputFile.by_split(task.files, hashes),
             companions=InputFile.all_of(task.companions(), hashes),
             splits=asked.splits,
             by_label=tuple(name for name in asked.task_facts if is_by_label(name, task.spec.kind)),
         )
-
-
-def _sample(task: ResolvedTask) -> dict[str, Stage]:
-    return {} if task.sample is None else {"sample": sample_stage(task.spec, task.sample)}

@@ -32,7 +32,7 @@ def pretrain_stage(
         earlier: stages of pretraining in the graph, the last one first: one of them may be the same up to an earlier
             step.
     """
-    recipe = cell.cell.recipe
+    recipe = cell.definition.recipe
     inputs = {**read, **{mixed_role(name): stage for name, stage in mixed}}
     if general_tokens is not None and recipe.pretraining.num_steps_per_score is not None:
         inputs[GENERAL_TOKENS] = general_tokens

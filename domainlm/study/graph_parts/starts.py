@@ -27,7 +27,7 @@ def start_stage(
     cell: ResolvedCell, vocabulary: Stage, corpus: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
 ) -> Stage:
     """The stage with the model that pretraining starts from: fresh, read, or carried to another vocabulary."""
-    recipe, found = cell.cell.recipe, cell.start
+    recipe, found = cell.definition.recipe, cell.start
     sentence_order, seed = recipe.pretraining.second_objective != "none", recipe.pretraining.seed
     if found is None:
         return _fresh_start(cell, vocabulary, hardware)
@@ -64,7 +64,7 @@ def start_stage(
 
 
 def _fresh_start(cell: ResolvedCell, vocabulary: Stage, hardware: Mapping[str, Any]) -> StartStage:
-    recipe = cell.cell.recipe
+    recipe = cell.definition.recipe
     return StartStage(
         label=cell.size.name,
         inputs={"vocabulary": vocabulary},
@@ -80,7 +80,7 @@ def _general_start(
     cell: ResolvedCell, vocabulary: Stage, hashes: FileHashes, hardware: Mapping[str, Any]
 ) -> GeneralStartStage:
     """A model that is pretrained on [general] for start.num_steps, all else as [pretraining] says."""
-    recipe = cell.cell.recipe
+    recipe = cell.definition.recipe
     assert cell.general is not None
     corpus = corpus_stage(cell, cell.general, hashes, guarded_tasks=())
     return GeneralStartStage(
@@ -122,7 +122,7 @@ def vocabulary_stage(cell: CellData, corpus: CorpusStage | None, hashes: FileHas
             label=f"{found.spec.name} grown by {found.num_added_words} words",
             inputs={**text, "vocabulary": start_vocabulary_stage(cell, cell.start, hashes)},
             num_words=found.num_added_words,
-            min_frequency=cell.cell.recipe.vocabulary.min_frequency,
+            min_frequency=cell.definition.recipe.vocabulary.min_frequency,
         )
     if found.learn is not None:
         return LearnedVocabularyStage(

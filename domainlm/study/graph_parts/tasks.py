@@ -7,7 +7,7 @@ from typing import Any
 
 from domainlm.recipe.resolved import ResolvedCell, ResolvedTask
 from domainlm.study.files import FileHashes
-from domainlm.study.graph_parts.corpora import sample_stage
+from domainlm.study.graph_parts.samples import task_sample
 from domainlm.study.ranks import ranks_of
 from domainlm.study.stage import Stage
 from domainlm.study.stages.finetune import FinetuneStage
@@ -29,28 +29,25 @@ def finetuning_stages(
         return made[key]
 
     for task in cell.tasks:
-        for seed in cell.cell.recipe.seeds:
+        for seed in cell.definition.recipe.seeds:
             yield stage(task, seed)
 
 
 def _finetune(
     task: ResolvedTask, cell: ResolvedCell, model: Stage, *, seed: int, hashes: FileHashes, hardware: Mapping[str, Any]
 ) -> FinetuneStage:
-    inputs: dict[str, Stage] = {"model": model}
-    if task.sample is not None:
-        inputs["sample"] = sample_stage(task.spec, task.sample)
     return FinetuneStage(
-        label=f"{task.name}, {cell.cell.label}, seed {seed}",
-        inputs=inputs,
+        label=f"{task.name}, {cell.definition.label}, seed {seed}",
+        inputs={"model": model, **task_sample(task)},
         spec=task.spec,
         name=task.name,
-        files={split: InputFile.all_of(files, hashes) for split, files in task.files.items()},
+        files=InputFile.by_split(task.files, hashes),
         companions=InputFile.all_of(task.companions(), hashes),
         settings=task.finetuning,
-        runtime=cell.cell.recipe.runtime,
+        runtime=cell.definition.recipe.runtime,
         seed=seed,
         hardware=hardware,
         after=model.history if isinstance(model, FinetuneStage) else "",
         ranks=ranks_of(cell),
-        parallel=cell.cell.recipe.parallel,
+        parallel=cell.definition.recipe.parallel,
     )

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from domainlm.errors import DataError
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.fields import split_place
-from domainlm.study.report.load import RESULTS_NAME, Row
 from domainlm.study.report.metrics import metric_facts, sort_metrics
 from domainlm.study.report.question import Question
+from domainlm.study.report.records import RESULTS_NAME, Row
 from domainlm.study.report.units import Units
 from domainlm.tasks.signature import merge_seeds
 

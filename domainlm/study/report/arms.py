@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from domainlm.study.report.labels import clean
-from domainlm.study.report.load import CurveRecord, FailureRecord, Results, Row, Scalar
 from domainlm.study.report.question import Question
+from domainlm.study.report.records import CurveRecord, FailureRecord, Results, Row, Scalar
 
 _Record = Row | CurveRecord | FailureRecord
 

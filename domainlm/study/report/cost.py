@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from domainlm.study.duration import duration
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.cost_file import Cost
-from domainlm.study.report.load import CurveRecord, Results
+from domainlm.study.report.records import CurveRecord, Results
 
 _NOT_KNOWN = "not known"
 

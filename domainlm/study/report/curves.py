@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domainlm.study.report.arms import Arm, Arms
-from domainlm.study.report.load import Curve
+from domainlm.study.report.records import Curve
 
 PRETRAINING = "pretrain"
 _HELD_OUT = "held-out"

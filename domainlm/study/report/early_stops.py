@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from domainlm.recipe.scored_steps import SCORED_STEPS
 from domainlm.study.report.arms import short_label
-from domainlm.study.report.load import EarlyStopRecord, Results, Scalar
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.question import chosen_on_dev
+from domainlm.study.report.records import EarlyStopRecord, Results, Scalar
 from domainlm.study.report.words import join_words
 
 

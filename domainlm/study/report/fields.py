@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from domainlm.api import Conditions, FieldValue
-from domainlm.study.report.load import Row
+from domainlm.study.report.records import Row
 
 _SPLIT_ORDER = ("test", "dev")
 _ROW_FIELDS = frozenset(Row.model_fields)

@@ -9,8 +9,8 @@ from domainlm.study.report.content import NOTHING, Cell, Section, Table
 from domainlm.study.report.fields import field_text, heading
 from domainlm.study.report.findings import Judged, Untested, judge_findings
 from domainlm.study.report.labels import clean
-from domainlm.study.report.load import Results
 from domainlm.study.report.metrics import metric_facts
+from domainlm.study.report.records import Results
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS
 from domainlm.study.report.words import join_words, p_text, signed, tests_text
 

@@ -9,9 +9,9 @@ from typing import Literal
 from domainlm.api import Claim, Conditions, Finding
 from domainlm.study.report.aggregate import MEASURE_STAGE
 from domainlm.study.report.fields import field_text, field_value, leading_rows, meets
-from domainlm.study.report.load import Results, Row
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
+from domainlm.study.report.records import Results, Row
 from domainlm.study.report.significance import (
     LEVEL,
     Outcome,

@@ -13,12 +13,12 @@ from domainlm.study.report.aggregate import MEASURE_STAGE, format_summary
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.fields import field_text, field_value, heading, leading_rows, meets
 from domainlm.study.report.labels import clean
-from domainlm.study.report.load import Results, Row
 from domainlm.study.report.marks import MARK_BELOW, Marked, mark_columns, marks_sentence
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.parts import part_sentence
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.question import dig, read_question
+from domainlm.study.report.records import Results, Row
 from domainlm.study.report.tables import FLATTERED
 from domainlm.tasks.signature import merge_seeds
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from domainlm.study.report.aggregate import Group, Scores, Summary, summarise
 from domainlm.study.report.arms import Arm
-from domainlm.study.report.load import Row
 from domainlm.study.report.marks import is_comparable
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
+from domainlm.study.report.records import Row
 from domainlm.study.report.significance import Outcome, compare_over, holm
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from domainlm.study.report.aggregate import LM_STAGE, MEASURE_STAGE
 from domainlm.study.report.arms import Arm, Arms
-from domainlm.study.report.load import FailureRecord, Results
 from domainlm.study.report.question import Question
+from domainlm.study.report.records import FailureRecord, Results
 from domainlm.study.report.words import join_words
 
 

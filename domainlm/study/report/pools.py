@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domainlm.study.report.aggregate import Summary, summarise
-from domainlm.study.report.load import Row
+from domainlm.study.report.records import Row
 from domainlm.study.report.significance import Sample
 from domainlm.study.report.units import Units
 from domainlm.tasks.signature import merge_seeds

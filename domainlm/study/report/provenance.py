@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from domainlm.study.report.arms import Arms
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.labels import clean
-from domainlm.study.report.load import Row
+from domainlm.study.report.records import Row
 
 _FACTS = ("size", "parameters", "architecture", "vocabulary", "vocabulary_size", "corpus", "start", "steps", "epochs")
 _HEX_SHOWN = 12

@@ -11,7 +11,7 @@ from typing import Any
 from domainlm.recipe.dotted import join_keys, leaves
 from domainlm.recipe.scored_steps import SCORED_STEPS, steps_to_score
 from domainlm.study.report.labels import clean
-from domainlm.study.report.load import Scalar
+from domainlm.study.report.records import Scalar
 
 _DEFAULT_CHOICE = "best_dev"
 _NUM_STEPS = "pretraining.num_steps"

@@ -14,13 +14,13 @@ from domainlm.study.report.curves import bits_panel, loss_panels
 from domainlm.study.report.early_stops import cells_not_made, early_stop_sentences
 from domainlm.study.report.figure_sections import loss_section, score_plot_section, trend_section
 from domainlm.study.report.finding_tables import finding_section
-from domainlm.study.report.load import Results
 from domainlm.study.report.main_table import MainTable, layout_of
 from domainlm.study.report.mean_table import mean_table
 from domainlm.study.report.means import find_means
 from domainlm.study.report.missing import find_missing
 from domainlm.study.report.provenance import lock_tables, model_facts
 from domainlm.study.report.question import Question, read_question
+from domainlm.study.report.records import Results
 from domainlm.study.report.tables import candidate_table, lm_tables, score_tables, type_tables
 from domainlm.study.report.text import answer
 from domainlm.study.report.words import join_words

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from domainlm.study.report.content import Cell, Report, Table
-from domainlm.study.report.load import Row
 from domainlm.study.report.numbering import numbered
+from domainlm.study.report.records import Row
 
 _COLUMNS = (
     *("stage", "task", "dataset", "split", "protocol", "type", "metric", "value", "seed", "model", "arm", "size"),

@@ -8,12 +8,12 @@ from domainlm.study.report.aggregate import MEASURE_STAGE, Group, Scores, Summar
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.curves import PRETRAINING, Panel
-from domainlm.study.report.load import CandidateRecord
 from domainlm.study.report.marks import MARK_BELOW, Marked, mark_columns, marks_sentence
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.parts import part_sentence
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.question import Question
+from domainlm.study.report.records import CandidateRecord
 from domainlm.study.report.words import join_words
 
 FLATTERED = "An epoch chosen on dev looks better there than it is."

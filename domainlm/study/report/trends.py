@@ -9,7 +9,7 @@ from domainlm.api import FieldValue
 from domainlm.study.report.aggregate import Group, Scores, Summary
 from domainlm.study.report.arms import Arm
 from domainlm.study.report.fields import field_text, field_value
-from domainlm.study.report.load import Row
+from domainlm.study.report.records import Row
 
 _HELD = ("steps", "size", "architecture", "vocabulary", "vocabulary_size", "corpus", "start")
 _ABOUT = {"steps": ("steps",), "parameters": ("size",), "vocabulary": ("vocabulary", "vocabulary_size")}

@@ -10,8 +10,9 @@ from domainlm.files import write_whole
 from domainlm.study.report.content import Report
 from domainlm.study.report.html import render_html
 from domainlm.study.report.latex import render_latex
-from domainlm.study.report.load import Results, load_results
+from domainlm.study.report.load import load_results
 from domainlm.study.report.markdown import render_markdown
+from domainlm.study.report.records import Results
 from domainlm.study.report.sections import build_report
 from domainlm.study.report.spreadsheets import long_form, printed_tables
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.api import CorpusSpec, Split, TaskSpec
 from domainlm.files import read_json, write_json
 from domainlm.plugin.samples import write_sample_of
 from domainlm.study.files import FileHashes
@@ -28,6 +28,11 @@ class InputFile:
     def all_of(paths: Iterable[Path], hashes: FileHashes) -> tuple[InputFile, ...]:
         """The files at `paths`, hashed."""
         return tuple(InputFile(path, hashes.of(path)) for path in paths)
+
+    @staticmethod
+    def by_split(paths: Mapping[Split, Iterable[Path]], hashes: FileHashes) -> dict[Split, tuple[InputFile, ...]]:
+        """The files of each split, hashed."""
+        return {split: InputFile.all_of(each, hashes) for split, each in paths.items()}
 
 
 def companion_identity(companions: Iterable[InputFile]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from domainlm.plan.work import Degrees
+
 FORMAT: Final = 2
 MANIFEST = "manifest.json"
 _DIGEST = "sha256_of_the_above"
@@ -36,6 +38,16 @@ class Piece(_Record):
     key: str
     offsets: tuple[int, ...]
     shape: tuple[int, ...]
+
+
+def piece_file(kind: Kind, rank: int) -> str:
+    """Name of the file with a world rank's pieces of a kind."""
+    return f"{kind}-{rank:05}.safetensors"
+
+
+def piece_key(name: str, offsets: Sequence[int], *, is_whole: bool) -> str:
+    """Name of a piece in its file: that of the tensor, and the offsets where it is not the whole tensor."""
+    return name if is_whole else f"{name}@{','.join(map(str, offsets))}"
 
 
 class StoredTensor(_Record):
@@ -64,14 +76,6 @@ class StoredFile(_Record):
     sha256: str
 
 
-class GridDegrees(_Record):
-    """The grid that wrote the checkpoint: for people, nothing depends on it."""
-
-    data: int = 1
-    pipeline: int = 1
-    tensor: int = 1
-
-
 class Manifest(_Record):
     """All facts of a checkpoint.
 
@@ -79,7 +83,7 @@ class Manifest(_Record):
         format: of the folder.
         step: optimizer steps done: the position in the data and in the learning-rate schedule.
         run: which run this is.
-        grid: what wrote it.
+        grid: what wrote it: for people, nothing depends on it.
         training: small values of the loop and its engine (loss scale, steps skipped).
         milestones: small values of the milestones, by milestone and key.
         unsettled: metrics of the last step where its milestones are still to be run; None where they are done.
@@ -91,7 +95,7 @@ class Manifest(_Record):
     format: Literal[2] = FORMAT
     step: int
     run: str
-    grid: GridDegrees = GridDegrees()
+    grid: Degrees = Degrees()
     training: dict[str, Any] = Field(default_factory=dict)
     milestones: dict[str, dict[str, Any]] = Field(default_factory=dict)
     unsettled: dict[str, int | float] | None = None

@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from domainlm.errors import ModelError
 from domainlm.parallel.shards import Shard
+from domainlm.parallel.state_names import names_by_parameter
 from domainlm.train.checkpoints.manifest import Kind, Manifest, Piece
 
 _MAX_NAMED = 5
@@ -72,19 +73,12 @@ class Checkpoint:
 
     def optimizer(self, weights: Iterable[Shard]) -> Iterator[tuple[str, torch.Tensor]]:
         """What the optimizer keeps of these weights, by `PARAMETER|KEY`: the same pieces, one at a time."""
-        names = self._optimizer_names()
+        names = names_by_parameter(self.manifest.optimizer)
         with self.tensors("optimizer") as reader:
             for shard in weights:
                 for name in names.get(shard.name, ()):
                     is_alike = self.manifest.optimizer[name].shape == tuple(shard.global_shape)
                     yield name, reader.read(name, shard.offsets, shard.tensor.shape) if is_alike else reader.read(name)
-
-    def _optimizer_names(self) -> dict[str, list[str]]:
-        """The names of the optimizer's tensors, by parameter."""
-        names: dict[str, list[str]] = {}
-        for name in self.manifest.optimizer:
-            names.setdefault(name.rpartition("|")[0], []).append(name)
-        return names
 
     def check_names(self, names: Iterable[str]) -> None:
         """Raise `ModelError` unless these are the names of the weights."""

@@ -13,16 +13,29 @@ from domainlm.errors import ModelError, StorageError
 from domainlm.files import sync_folder, synced_file
 from domainlm.model.shard_plan import split_of
 from domainlm.model.tensor_file import write_tensors
-from domainlm.parallel.grid import Grid
 from domainlm.parallel.stages import Division
+from domainlm.parallel.state_names import names_by_parameter, split_state_name
 from domainlm.plan.stages import divide_layers
+from domainlm.plan.work import Degrees
 from domainlm.train.checkpoints.disk import link_or_copy
-from domainlm.train.checkpoints.manifest import MANIFEST, GridDegrees, Kind, Manifest, Piece, StoredFile, StoredTensor
+from domainlm.train.checkpoints.manifest import (
+    MANIFEST,
+    Kind,
+    Manifest,
+    Piece,
+    StoredFile,
+    StoredTensor,
+    piece_file,
+    piece_key,
+)
 from domainlm.train.checkpoints.reading import Checkpoint
 
 _KINDS: tuple[Kind, ...] = ("weights", "optimizer")
 _LAYERS = "encoder.layers."
 _EMBEDDINGS = "encoder.embeddings."
+
+_Part = tuple[tuple[int, ...], tuple[int, ...]]
+"""Offsets and shape."""
 
 
 @dataclass(slots=True)
@@ -33,8 +46,8 @@ class _Target:
     files: dict[str, dict[str, tuple[Kind, str, Piece]]] = field(default_factory=dict)
 
 
-def reshard(checkpoint: Checkpoint, target: Path, degrees: Grid) -> Checkpoint:
-    """Write `checkpoint` as `degrees` would have, with its files checked on the way by nobody: verify it first.
+def reshard(checkpoint: Checkpoint, target: Path, degrees: Degrees) -> Checkpoint:
+    """Write `checkpoint` as `degrees` would have, without checking its files: verify it first.
 
     All that is read and written at a time is one piece. The first data rank's files hold everything, as they do
     where the optimizer is not divided.
@@ -64,7 +77,7 @@ def reshard(checkpoint: Checkpoint, target: Path, degrees: Grid) -> Checkpoint:
     return Checkpoint(target, manifest)
 
 
-def _write(checkpoint: Checkpoint, folder: Path, degrees: Grid) -> Manifest:
+def _write(checkpoint: Checkpoint, folder: Path, degrees: Degrees) -> Manifest:
     before = checkpoint.manifest
     layout = _lay_out(before, degrees)
     files: dict[str, StoredFile] = {}
@@ -82,8 +95,7 @@ def _write(checkpoint: Checkpoint, folder: Path, degrees: Grid) -> Manifest:
         }
         for kind in _KINDS
     }
-    grid = GridDegrees(data=degrees.data_degree, pipeline=degrees.pipeline_degree, tensor=degrees.tensor_degree)
-    manifest = before.model_copy(update={**changes, "files": dict(sorted(files.items())), "grid": grid})
+    manifest = before.model_copy(update={**changes, "files": dict(sorted(files.items())), "grid": degrees})
     with synced_file(folder / MANIFEST) as stream:
         stream.write(manifest.as_bytes())
     sync_folder(folder)
@@ -104,30 +116,32 @@ def _write_file(checkpoint: Checkpoint, path: Path, contents: Mapping[str, tuple
     return StoredFile(bytes=written.num_bytes, sha256=written.sha256)
 
 
-def _lay_out(manifest: Manifest, degrees: Grid) -> _Target:
+def _lay_out(manifest: Manifest, degrees: Degrees) -> _Target:
     target = _Target()
     stages = _stages(manifest, degrees)
     for kind in _KINDS:
         for name, stored in manifest.tensors(kind).items():
-            parameter = name.partition("|")[0]
+            parameter = name if kind == "weights" else split_state_name(name)[0]
             stage = stages[parameter]
             is_shaped = stored.shape == manifest.weights[parameter].shape if parameter in manifest.weights else False
             pieces = _pieces(parameter if is_shaped else "", stored, degrees)
             target.pieces[kind][name] = []
             for tensor_rank, (offsets, shape) in enumerate(pieces):
-                rank = stage * degrees.tensor_degree + tensor_rank
-                file = f"{kind}-{rank:05}.safetensors"
-                key = name if shape == stored.shape else f"{name}@{','.join(map(str, offsets))}"
+                rank = stage * degrees.tensor + tensor_rank
+                file = piece_file(kind, rank)
+                key = piece_key(name, offsets, is_whole=shape == stored.shape)
                 piece = Piece(file=file, key=key, offsets=offsets, shape=shape)
                 target.pieces[kind][name].append(piece)
                 target.files.setdefault(file, {})[key] = (kind, name, piece)
     return target
 
 
-def _pieces(parameter: str, stored: StoredTensor, degrees: Grid) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+def _pieces(
+    parameter: str, stored: StoredTensor, degrees: Degrees
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Offsets and shape of the part of each tensor rank, as `domainlm.parallel.tensor` divides it."""
     split = split_of(parameter.rpartition(".")[0]) if parameter else None
-    whole, degree = stored.shape, degrees.tensor_degree
+    whole, degree = stored.shape, degrees.tensor
     if split is None or degree == 1 or (split == "row" and parameter.endswith(".bias")):
         yield (0,) * len(whole), whole
         return
@@ -145,12 +159,12 @@ def _pieces(parameter: str, stored: StoredTensor, degrees: Grid) -> Iterator[tup
         )
 
 
-def _stages(manifest: Manifest, degrees: Grid) -> dict[str, int]:
+def _stages(manifest: Manifest, degrees: Degrees) -> dict[str, int]:
     """The pipeline stage of each parameter."""
-    names = [*manifest.weights, *(name.partition("|")[0] for name in manifest.optimizer)]
+    names = [*manifest.weights, *names_by_parameter(manifest.optimizer)]
     layers = {int(name.removeprefix(_LAYERS).partition(".")[0]) for name in names if name.startswith(_LAYERS)}
-    num_layers = divide_layers(max(layers, default=-1) + 1, degrees.pipeline_degree, 0.0)
-    division = Division(num_layers, degrees.pipeline_degree)
+    num_layers = divide_layers(max(layers, default=-1) + 1, degrees.pipeline, 0.0)
+    division = Division(num_layers, degrees.pipeline)
     stage_of = {layer: stage for stage in range(division.num_stages) for layer in division.layers(stage)}
 
     def place(name: str) -> int:

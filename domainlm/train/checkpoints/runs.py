@@ -16,7 +16,7 @@ from domainlm.parallel.liveness import slow_work
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.world import World, current_world
 from domainlm.train.checkpoints.disk import file_problem, place_files, remove
-from domainlm.train.checkpoints.manifest import MANIFEST, GridDegrees, Kind, Manifest, merge_pieces, read_manifest
+from domainlm.train.checkpoints.manifest import MANIFEST, Kind, Manifest, merge_pieces, read_manifest
 from domainlm.train.checkpoints.reading import Checkpoint
 from domainlm.train.checkpoints.together import all_or_none
 from domainlm.train.checkpoints.writing import Part, PartWriter, hold
@@ -122,7 +122,7 @@ class Checkpoints:
         manifest = Manifest(
             step=step,
             run=self._run,
-            grid=_degrees(self._world),
+            grid=self._world.grid.degrees,
             training=dict(contents.training),
             milestones={name: dict(state) for name, state in contents.milestones.items()},
             unsettled=None if contents.unsettled is None else dict(contents.unsettled),
@@ -266,11 +266,6 @@ def remove_checkpoints(work: Path, num_steps_per_kept: int | None = None, *, las
 def checkpoint_name(step: int) -> str:
     """What the folder of a checkpoint after so many steps is called."""
     return f"step-{step:08}"
-
-
-def _degrees(world: World) -> GridDegrees:
-    grid = world.grid
-    return GridDegrees(data=grid.data_degree, pipeline=grid.pipeline_degree, tensor=grid.tensor_degree)
 
 
 def _described(parts: Iterable[Part]) -> dict[str, Any]:

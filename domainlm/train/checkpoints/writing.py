@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from domainlm.model.tensor_file import write_tensors
 from domainlm.parallel.shards import Shard
 from domainlm.train.checkpoints.disk import describe_file
-from domainlm.train.checkpoints.manifest import Kind, Piece, StoredFile, StoredTensor
+from domainlm.train.checkpoints.manifest import Kind, Piece, StoredFile, StoredTensor, piece_file, piece_key
 
 
 class Part(BaseModel):
@@ -39,9 +39,8 @@ class HeldPiece:
 
     @property
     def key(self) -> str:
-        """Name in the file: with the offsets, where it is not the whole tensor."""
-        is_whole = tuple(self.tensor.shape) == self.global_shape
-        return self.name if is_whole else f"{self.name}@{','.join(map(str, self.offsets))}"
+        """Name in the file."""
+        return piece_key(self.name, self.offsets, is_whole=tuple(self.tensor.shape) == self.global_shape)
 
 
 def hold(shards: Iterable[Shard], *, copy: bool = True) -> list[HeldPiece]:
@@ -78,7 +77,7 @@ def write_part(folder: Path, rank: int, held: Mapping[Kind, list[HeldPiece]], pl
     part = Part()
     for kind, pieces in held.items():
         if pieces:
-            write_pieces(folder, f"{kind}-{rank:05}.safetensors", kind, pieces, part)
+            write_pieces(folder, piece_file(kind, rank), kind, pieces, part)
     for name in placed:
         part.files[name] = describe_file(folder / name)
     return part

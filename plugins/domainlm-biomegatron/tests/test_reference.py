@@ -11,8 +11,8 @@ import pytest
 
 from domainlm.api import Claim, ReferenceTable
 from domainlm.recipe.load import LoadedRecipe, load_recipe
-from domainlm.study.report.load import Results, Row
 from domainlm.study.report.main_table import MainTable
+from domainlm.study.report.records import Results, Row
 from domainlm_biomegatron.reference import figures
 from domainlm_biomegatron.reference.ner_re import STEP_ARMS
 from domainlm_biomegatron.specs.recipes import RECIPES

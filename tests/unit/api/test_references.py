@@ -10,7 +10,7 @@ import pytest
 from domainlm.api import Claim, Finding, ReferenceRow, ReferenceTable, SpecError, TableLayout
 from domainlm.api.references import ROW_FIELDS
 from domainlm.plugin import Provider, Registry
-from domainlm.study.report.load import Row, _ResultsFile
+from domainlm.study.report.records import ResultsFile, Row
 from domainlm.study.report.reference import reference_as_dict
 
 _ROW = ReferenceRow(
@@ -36,7 +36,7 @@ _TABLE = ReferenceTable(
 
 def test_a_table_reads_back_from_results_as_it_was() -> None:
     text = json.dumps({"recipe": {}, "rows": [], "reference": reference_as_dict(_TABLE)})
-    assert _ResultsFile.model_validate_json(text).reference == _TABLE
+    assert ResultsFile.model_validate_json(text).reference == _TABLE
 
 
 def test_a_table_is_found_by_its_name() -> None:

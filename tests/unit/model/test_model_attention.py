@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from domainlm.model import attention
 from domainlm.model.attention import _has_tiles, attend, predicts_by_plain_products
-from domainlm.model.visible import Visible, sample_bias
+from domainlm.model.visible import Visible, sample_mask
 
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -25,13 +25,13 @@ def _qkv(batch: int, heads: int, tokens: int, width: int, dtype: torch.dtype = t
     return query.requires_grad_(), key.requires_grad_(), value.requires_grad_()
 
 
-def _bias(lengths: list[int], tokens: int) -> torch.Tensor:
+def _padding_mask(lengths: list[int], tokens: int) -> torch.Tensor:
     is_padding = torch.arange(tokens) >= torch.tensor(lengths)[:, None]
     return torch.zeros(is_padding.shape).masked_fill_(is_padding, -math.inf)[:, None, None, :]
 
 
-def _plain(qkv: Qkv, bias: torch.Tensor | None, dropout: float = 0.0) -> torch.Tensor:
-    result: torch.Tensor = attention._PlainAttention.apply(*qkv, bias, dropout)  # type: ignore[no-untyped-call]
+def _plain(qkv: Qkv, mask: torch.Tensor | None, dropout: float = 0.0) -> torch.Tensor:
+    result: torch.Tensor = attention._PlainAttention.apply(*qkv, mask, dropout)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -54,23 +54,23 @@ def test_plain_products_agree_with_torchs_kernel(
 ) -> None:
     qkv = _qkv(batch, heads, tokens, width)
     lengths = data.draw(st.none() | st.lists(st.integers(1, tokens), min_size=batch, max_size=batch))
-    bias = None if lengths is None else _bias(lengths, tokens)
+    mask = None if lengths is None else _padding_mask(lengths, tokens)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "_SCORES_BYTES_AT_ONCE", rows_at_once * heads * tokens * tokens * 4)
-        plain = _plain(qkv, bias)
+        plain = _plain(qkv, mask)
         plain_gradients = _gradients(plain, qkv)
-    kernel = functional.scaled_dot_product_attention(*qkv, attn_mask=bias)
+    kernel = functional.scaled_dot_product_attention(*qkv, attn_mask=mask)
 
     torch.testing.assert_close(plain, kernel, atol=1e-5, rtol=1e-5)
     for ours, theirs in zip(plain_gradients, _gradients(kernel, qkv), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
-def _sample_bias(batch: int, tokens: int, dtype: torch.dtype) -> torch.Tensor:
+def _sample_mask(batch: int, tokens: int, dtype: torch.dtype) -> torch.Tensor:
     """Rows of several samples and some padding."""
     samples = torch.randint(0, 2, (batch, tokens), generator=torch.Generator().manual_seed(1)).cumsum(1)
-    return sample_bias(torch.arange(tokens - batch + 1, tokens + 1), samples).to(dtype)
+    return sample_mask(torch.arange(tokens - batch + 1, tokens + 1), samples).to(dtype)
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 5])
@@ -80,18 +80,18 @@ def test_rows_of_several_samples_are_those_of_each_sample_alone(
     monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, tolerance: float, tokens: int, rows_at_once: int
 ) -> None:
     qkv = _qkv(5, 2, tokens, 8, dtype)
-    bias = _sample_bias(5, tokens, dtype)
+    mask = _sample_mask(5, tokens, dtype)
     monkeypatch.setattr(attention, "_SCORES_BYTES_AT_ONCE", rows_at_once * 2 * tokens * tokens * 4)
     exact = [tensor.detach().double().requires_grad_() for tensor in qkv]
     expected = torch.zeros(exact[0].shape, dtype=torch.float64)
     for row in range(5):
-        for slot in range(tokens):  # each token attends to the tokens with the same bias, written out
-            inside = torch.isfinite(bias[row, 0, slot])
+        for slot in range(tokens):  # each token attends to the tokens with the same mask, written out
+            inside = torch.isfinite(mask[row, 0, slot])
             scores = exact[0][row, :, slot : slot + 1] @ exact[1][row, :, inside].transpose(1, 2) / math.sqrt(8)
             expected[row, :, slot] = (scores.softmax(-1) @ exact[2][row, :, inside])[:, 0]
     expected_gradients = _gradients(expected, (exact[0], exact[1], exact[2]))
 
-    for ours in (_plain(qkv, bias), functional.scaled_dot_product_attention(*qkv, attn_mask=bias)):
+    for ours in (_plain(qkv, mask), functional.scaled_dot_product_attention(*qkv, attn_mask=mask)):
         torch.testing.assert_close(ours.double(), expected, atol=tolerance, rtol=tolerance)
         for gradient, theirs in zip(_gradients(ours, qkv), expected_gradients, strict=True):
             assert ((gradient - theirs).norm() / theirs.norm()).item() < tolerance

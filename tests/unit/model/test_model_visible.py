@@ -1,4 +1,4 @@
-"""What tokens attend to, said by bounds: the same numbers as by a bias, whatever the rows are made of."""
+"""What tokens attend to, said by bounds: the same numbers as by a mask, whatever the rows are made of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domainlm.model.attention import attend
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder, EncoderInputs
-from domainlm.model.visible import Visible, padding_bias, sample_bias, sample_bounds, what_is_visible
+from domainlm.model.visible import Visible, padding_mask, sample_bounds, sample_mask, what_is_visible
 
 # torch's plain products for jagged tensors, which GPUs do without, go through a layout that it has superseded.
 pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
@@ -50,15 +50,15 @@ def _attended(visible: Visible, lengths: torch.Tensor, num_tokens: int) -> tuple
 
 
 @given(_packed(), st.booleans())
-def test_bounds_hide_what_the_bias_hides(drawn: tuple[Rows, int], is_packed: bool) -> None:
+def test_bounds_hide_what_the_mask_hides(drawn: tuple[Rows, int], is_packed: bool) -> None:
     rows, num_tokens = drawn
     lengths, samples, firsts = _tensors(rows, num_tokens)
     if is_packed:
-        bias, bounds = sample_bias(lengths, samples), sample_bounds(lengths, num_tokens, firsts)
+        mask, bounds = sample_mask(lengths, samples), sample_bounds(lengths, num_tokens, firsts)
     else:
-        bias, bounds = padding_bias(lengths, num_tokens), sample_bounds(lengths, num_tokens)
+        mask, bounds = padding_mask(lengths, num_tokens), sample_bounds(lengths, num_tokens)
     assert bounds.diff().min() >= 0
-    expected, gradients = _attended(Visible(bias=bias), lengths, num_tokens)
+    expected, gradients = _attended(Visible(mask=mask), lengths, num_tokens)
     found, own_gradients = _attended(Visible(bounds=bounds), lengths, num_tokens)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     for own, gradient in zip(own_gradients, gradients, strict=True):
@@ -96,20 +96,20 @@ def test_bounds_are_for_flash_attention(
     lengths.device = torch.device("cuda", 0)
     with (
         mock.patch("domainlm.model.visible.sample_bounds", return_value="bounds"),
-        mock.patch("domainlm.model.visible.padding_bias", return_value="bias"),
+        mock.patch("domainlm.model.visible.padding_mask", return_value="mask"),
         mock.patch("domainlm.model.visible.has_kernels", return_value=False),
     ):
         visible = what_is_visible(lengths, 4, dtype)
-    assert visible == (Visible(bounds="bounds") if has_bounds else Visible(bias="bias"))  # type: ignore[arg-type]
+    assert visible == (Visible(bounds="bounds") if has_bounds else Visible(mask="mask"))  # type: ignore[arg-type]
 
 
-def test_heads_wider_than_flash_attention_takes_are_computed_by_a_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heads_wider_than_flash_attention_takes_are_computed_by_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     query, key, value = (torch.randn(2, 1, 6, 264) for _ in range(3))
     lengths = torch.tensor([6, 4])
     monkeypatch.setattr("domainlm.model.attention.flash_attention", mock.Mock(side_effect=AssertionError))
     found = attend(query, key, value, Visible(bounds=sample_bounds(lengths, 6)), 0.0)
-    expected = attend(query, key, value, Visible(bias=padding_bias(lengths, 6)), 0.0)
+    expected = attend(query, key, value, Visible(mask=padding_mask(lengths, 6)), 0.0)
     torch.testing.assert_close(found[0], expected[0])
     torch.testing.assert_close(found[1, :, :4], expected[1, :, :4])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from domainlm.parallel.device import Device
-from domainlm.parallel.grid import Grid
+from domainlm.plan.work import Degrees
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study import hardware
@@ -20,11 +20,11 @@ def test_a_process_by_itself_keeps_its_keys() -> None:
 
 def test_the_format_that_tensor_ranks_sum_in_counts_for_them_alone() -> None:
     def facts(**degrees: int) -> object:
-        return grid_identity(Ranks(degrees=Grid(**degrees)), ParallelSettings())["grid"].get("tensor_sums")
+        return grid_identity(Ranks(degrees=Degrees(**degrees)), ParallelSettings())["grid"].get("tensor_sums")
 
-    assert facts(tensor_degree=2) == 2
-    assert facts(data_degree=2) is None
-    assert facts(pipeline_degree=2) is None
+    assert facts(tensor=2) == 2
+    assert facts(data=2) is None
+    assert facts(pipeline=2) is None
 
 
 @pytest.mark.parametrize(("kind", "counts"), [("cpu", True), ("cuda", False)])

@@ -34,10 +34,10 @@ class Study:
 
     def add(self, varied: Varied, *datasets: str) -> None:
         label = cell_label(varied, "harbour")
-        cell = SimpleNamespace(cell=SimpleNamespace(label=label, varied=varied))
+        definition = SimpleNamespace(label=label, varied=varied)
         tuned = tuple(SimpleNamespace(key=self._make(f"{label}: {name}"), name=name, seed=3) for name in datasets)
         model = SimpleNamespace(key=self._make(label))
-        self.cells.append(SimpleNamespace(cell=cell, model=model, finetuning=tuned))
+        self.cells.append(SimpleNamespace(definition=definition, model=model, finetuning=tuned))
 
     def _make(self, content: str) -> str:
         key = f"key-{len(self.artifacts)}"

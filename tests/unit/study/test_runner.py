@@ -344,7 +344,7 @@ def test_pretrainings_that_may_stop_are_made_beside_one_another(
     rounds: list[list[tuple[float, int]]] = []
 
     def place(cell: CellStages) -> tuple[float, int]:
-        settings = cell.cell.cell.recipe.pretraining
+        settings = cell.definition.recipe.pretraining
         return settings.optimizer.learning_rate, settings.last_step
 
     def noted(stops: EarlyStops, cell: CellStages, artifacts: Mapping[str, Artifact]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from domainlm.study.report.load import CandidateRecord
+from domainlm.study.report.records import CandidateRecord
 from domainlm.study.report.tables import candidate_table
 from domainlm.study.selection import select_settings
 

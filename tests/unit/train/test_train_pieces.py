@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from domainlm.errors import ModelError, StorageError
 from domainlm.model.shard_plan import SHARD_PLAN, split_of
-from domainlm.parallel.grid import Grid
 from domainlm.parallel.shards import Shard
+from domainlm.plan.work import Degrees
 from domainlm.train.checkpoints.looking import find_checkpoints, open_checkpoint, problems_of
 from domainlm.train.checkpoints.manifest import MANIFEST, Manifest, Piece, StoredTensor, merge_pieces
 from domainlm.train.checkpoints.reading import Checkpoint
@@ -170,8 +170,8 @@ def test_the_shapes_here_use_every_kind_of_split() -> None:
 @pytest.mark.parametrize("grid", [(1, 1), (2, 1), (1, 2), (2, 2), (4, 4), (3, 2)])
 def test_resharding_there_and_back_changes_no_bit(saved: Checkpoint, tmp_path: Path, grid: tuple[int, int]) -> None:
     pipeline, tensor = grid
-    there = reshard(saved, tmp_path / "there", Grid(pipeline_degree=pipeline, tensor_degree=tensor))
-    back = reshard(there, tmp_path / "back", Grid())
+    there = reshard(saved, tmp_path / "there", Degrees(pipeline=pipeline, tensor=tensor))
+    back = reshard(there, tmp_path / "back", Degrees())
 
     assert problems_of(there.folder) == []
     assert len(list(there.folder.glob("weights-*"))) == pipeline * tensor
@@ -190,12 +190,12 @@ def test_resharding_there_and_back_changes_no_bit(saved: Checkpoint, tmp_path: P
 def test_a_target_that_is_there_is_left_alone(saved: Checkpoint, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(StorageError, match="exists already"):
-        reshard(saved, tmp_path / "there", Grid())
+        reshard(saved, tmp_path / "there", Degrees())
 
 
 def test_a_degree_that_does_not_divide_is_refused(saved: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"(?s)cannot be divided.*given:   5.*a divisor of"):
-        reshard(saved, tmp_path / "there", Grid(tensor_degree=5))
+        reshard(saved, tmp_path / "there", Degrees(tensor=5))
     assert list(tmp_path.glob("*there*")) == []
 
 

@@ -156,7 +156,7 @@ def _shown(row: Sequence[str]) -> str:
 
 def _sentences(document: AnnotatedText) -> Iterator[TokenExample]:
     text = document.text
-    for index, (start, end) in enumerate(_joined_spans(_sentence_spans(document), document.entities)):
+    for index, (start, end) in enumerate(_joined_at_mentions(_sentence_spans(document), document.entities)):
         part = text[start:end]
         entities = tuple(
             Entity(entity.start - start, entity.end - start, entity.type)
@@ -167,13 +167,13 @@ def _sentences(document: AnnotatedText) -> Iterator[TokenExample]:
 
 
 def _sentence_spans(document: AnnotatedText) -> Iterator[tuple[int, int]]:
-    yield from split_sentences(document.title)
-    shift = len(document.title) + 1
-    for start, end in split_sentences(document.abstract):
-        yield start + shift, end + shift
+    """Start and end of each sentence in the document's text; none reaches from the title into the abstract."""
+    for begin, part in ((0, document.title), (len(document.title) + 1, document.abstract)):
+        for start, end in split_sentences(part):
+            yield begin + start, begin + end
 
 
-def _joined_spans(spans: Iterator[tuple[int, int]], entities: Sequence[Entity]) -> list[tuple[int, int]]:
+def _joined_at_mentions(spans: Iterator[tuple[int, int]], entities: Sequence[Entity]) -> list[tuple[int, int]]:
     """Join neighbouring sentences until every mention lies inside one."""
     joined: list[tuple[int, int]] = []
     for start, end in spans:

@@ -7,9 +7,9 @@ import pytest
 from domainlm.study.report.arms import Arms
 from domainlm.study.report.curves import bits_panel, loss_panels, thin
 from domainlm.study.report.figure_sections import loss_section
-from domainlm.study.report.load import Curve, CurveRecord, Results
 from domainlm.study.report.logs import Log
 from domainlm.study.report.question import read_question
+from domainlm.study.report.records import Curve, CurveRecord, Results
 
 
 def curve(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from domainlm.study.report.load import Row
 from domainlm.study.report.marks import Marked, mark_columns, marks_sentence
 from domainlm.study.report.pools import Pool
+from domainlm.study.report.records import Row
 from domainlm.study.report.units import Units
 from domainlm.tasks.significance import f1_of_sums
 

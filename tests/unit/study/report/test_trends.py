@@ -11,9 +11,9 @@ import pytest
 from domainlm.study.report.aggregate import Scores, summarise
 from domainlm.study.report.arms import Arm, Arms
 from domainlm.study.report.curves import bits_panel
-from domainlm.study.report.load import Curve, CurveRecord, Results, Row
 from domainlm.study.report.logs import Log
 from domainlm.study.report.question import Question
+from domainlm.study.report.records import Curve, CurveRecord, Results, Row
 from domainlm.study.report.trend_figures import precision_recall_plot, trend_plot
 from domainlm.study.report.trends import Trend, find_trends
 

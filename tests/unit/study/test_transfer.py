@@ -17,7 +17,7 @@ from domainlm import Budget
 from domainlm.api import Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, UserError
 from domainlm.model.files import read_config
-from domainlm.study.transfer import TransferResult
+from domainlm.study.transfer_result import TransferResult
 
 SETTINGS: dict[str, Any] = {
     "model.size": "core/tiny",
@@ -183,6 +183,53 @@ def test_a_score_is_of_one_protocol_and_a_mean_over_seeds(tmp_path: Path) -> Non
     assert result.score("f1", "ships", protocol="exact") == pytest.approx(0.85)
     with pytest.raises(UserError, match=r"exact_match(.|\n)*allowed: conlleval entity, exact\n"):
         result.score("f1", "ships", protocol="exact_match")
+
+
+def test_of_several_scored_steps_the_last_one_counts_or_the_best(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
+) -> None:
+    changes = {"budget": 10, "settings": SETTINGS | {"pretraining.scored_steps": [2, 9]}}
+    result = adapt(data, tmp_path / "ships", store=first[0].out / "artifacts", **changes)
+    losses = {
+        s.extra["cell"]["pretraining.scored_steps"]: s.value for s in result.scores if s.metric == "masked_lm_loss"
+    }
+    assert len(set(losses.values())) == 3
+    loss = ("masked_lm_loss", "core/text", "held-out")
+    assert result.score(*loss) == losses[10]
+    assert result.score(*loss, cell={"pretraining.scored_steps": 2}) == losses[2]
+    assert {len(lines) for name, lines in result.curves.items() if name.startswith("pretrain core/text, of ")} == {
+        2,
+        9,
+        10,
+    }
+    assert set(result.models) == {
+        f"scored_steps={step}/{name}" for step in (2, 9, 10) for name in ("language-model", "ships-seed-0")
+    }
+    assert result.model == result.models["scored_steps=10/language-model"]
+    result.to_huggingface(tmp_path / "tagger", model="ships-seed-0")
+    result.to_huggingface(tmp_path / "last", model="scored_steps=10/ships-seed-0")
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("tagger", "last")]
+    assert weights[0] == weights[1]
+    results = json.loads((result.out / "results.json").read_text("utf-8"))
+    results["early_stops"] = [{"cell": {}, "best_step": 9}]
+    (result.out / "results.json").write_text(json.dumps(results), "utf-8")
+    assert result.score(*loss) == losses[9]
+    assert result.model == result.models["scored_steps=9/language-model"]
+    with pytest.raises(UserError, match=r"no such model(.|\n)*scored_steps=3(.|\n)*scored_steps=10"):
+        result.score(*loss, cell={"pretraining.scored_steps": 3})
+
+
+def test_of_several_arms_one_must_be_named(data: Path, tmp_path: Path) -> None:
+    arms = [{"name": "a", "set": {"pretraining.seed": 1}}, {"name": "b", "set": {"pretraining.seed": 2}}]
+    result = adapt(data, tmp_path / "ships", tasks=(), settings=SETTINGS | {"study.arms": arms})
+    loss = ("masked_lm_loss", "core/text", "held-out")
+    assert result.score(*loss, cell={"arm": "a"}) != result.score(*loss, cell={"arm": "b"})
+    with pytest.raises(UserError, match=r"several models(.|\n)*arm=a(.|\n)*arm=b(.|\n)*cell="):
+        result.score(*loss)
+    with pytest.raises(UserError, match=r"several models(.|\n)*a/language-model, b/language-model"):
+        result.to_huggingface(tmp_path / "adapted")
+    assert set(result.curves) == {"pretrain core/text, of a", "pretrain core/text, of b"}
+    result.to_huggingface(tmp_path / "adapted", model="b/language-model")
 
 
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:

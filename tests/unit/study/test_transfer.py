@@ -108,7 +108,8 @@ def test_the_recipe_it_leaves_does_the_same(
 def test_its_model_is_the_base_of_another_one(
     first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
 ) -> None:
-    changes = {"base": first[0].model, "vocabulary": None, "tasks": (), "general": data / "logs.txt"}
+    general = {"spec": "core/text", "files": [data / "logs.txt"], "held_out_share": 0.2}
+    changes = {"base": first[0].model, "vocabulary": None, "tasks": (), "general": general}
     settings = {key: value for key, value in SETTINGS.items() if key != "model.size"}
     result = adapt(data, tmp_path / "further", **changes, settings=settings, budget=Budget(tokens=3 * 64 + 5))
     assert len(result.curves["pretrain core/text"]) == 3

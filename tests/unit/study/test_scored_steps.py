@@ -29,7 +29,6 @@ held_out_share = 0.2
 [general]
 spec = "core/text"
 files = ["logs.txt"]
-max_documents = 30
 held_out_share = 0.2
 [vocabulary]
 size = 80
@@ -176,7 +175,6 @@ def test_the_language_model_is_watched_on_both_texts(recipe: Path, tmp_path: Pat
     domain, general = logs["core/text, held-out"], logs["core/text (general text), held-out"]
     assert [point["step"] for point in domain] == [point["step"] for point in general] == [3, 6]
     by_text = {row["dataset"]: row["value"] for row in results["rows"] if row["metric"] == "masked_lm_loss"}
-    assert by_text["core/text"] != by_text["core/text (general text)"]
     assert domain[-1]["loss"] == by_text["core/text"]
     assert general[-1]["loss"] == by_text["core/text (general text)"]
     assert {curve["dataset"] for curve in results["curves"] if curve.get("split") == "held-out"} == {

@@ -7,6 +7,7 @@ import re
 import runpy
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,16 @@ def test_a_handler_of_the_program_does_not_keep_it_from_being_cancelled(data: Pa
     finally:
         signal.signal(signal.SIGINT, before)
     assert (stopped.status, is_stopping) == ("cancelled", [])
+    assert sum(isinstance(each, StepInfo) for each in steps) == 1
+    assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
+
+
+def test_in_a_thread_the_step_in_work_is_saved_too(data: Path, tmp_path: Path) -> None:
+    steps: list[StepInfo | StageInfo] = []
+    arguments = {"progress": steps.append, "cancelled": lambda: any(isinstance(each, StepInfo) for each in steps)}
+    with ThreadPoolExecutor(1) as pool:
+        stopped = pool.submit(lambda: adapt(data, tmp_path / "ships", tasks=(), **arguments)).result()
+    assert stopped.status == "cancelled"
     assert sum(isinstance(each, StepInfo) for each in steps) == 1
     assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
 

@@ -174,7 +174,7 @@ def check_encoder(missing: list[str], where: Path) -> None:
 
 
 def check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Refuse tensors of other shapes than the model's, and those that are no numbers with a fraction."""
+    """Refuse tensors of other shapes than the model's, and those that are no finite numbers with a fraction."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise ModelError(
@@ -191,6 +191,8 @@ def check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch
                 given=tuple(tensor.shape),
                 allowed=str(tuple(wanted[name].shape)),
             )
+        if not torch.isfinite(tensor).all():
+            raise ModelError(f"{name} holds values that are not finite", where=where, remedy="get the model anew")
 
 
 def _with_vocabulary(

@@ -19,6 +19,8 @@ from domainlm.vocab.vocabulary import Vocabulary
 
 _WORD_EMBEDDING = "encoder.embeddings.word.weight"
 _DECODER_BIAS = "masked_lm.bias"
+BY_ENTRY = (_WORD_EMBEDDING, _DECODER_BIAS)
+"""Tensors with a row for each entry of the vocabulary."""
 _MAX_NAMED = 8
 
 
@@ -215,7 +217,7 @@ def _with_vocabulary(
 def _padded(tensors: Mapping[str, torch.Tensor], num_rows: int) -> dict[str, torch.Tensor]:
     """With rows of zeros below the word embedding and the decoder's bias."""
     padded = dict(tensors)
-    for name in (_WORD_EMBEDDING, _DECODER_BIAS):
+    for name in BY_ENTRY:
         if name in padded:
             tensor = padded[name]
             zeros = tensor.new_zeros(num_rows - len(tensor), *tensor.shape[1:])

@@ -249,5 +249,7 @@ def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:
         adapt(data, tmp_path / "out", budget=Budget(steps=3, tokens=4))
     with pytest.raises(UserError, match=r"budget\.tokens: fewer tokens than one step(.|\n)*from 64: "):
         adapt(data, tmp_path / "out", budget=Budget(tokens=63))
+    with pytest.raises(UserError, match=r"not a budget(.|\n)*2\.5"):
+        adapt(data, tmp_path / "out", budget=2.5)
     with pytest.raises(ModelError, match="no such model"):
         adapt(data, tmp_path / "out", base=tmp_path / "nowhere")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from domainlm.api import RunSummary, StageInfo, StepInfo
     from domainlm.plugin.marker import hookimpl
-    from domainlm.study.transfer import TransferResult
     from domainlm.study.transfer_recipe import Budget
+    from domainlm.study.transfer_result import TransferResult
     from domainlm.tasks.load import LoadedModel
 
 __version__ = "0.1.0"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import domainlm
-from domainlm.study.transfer import TransferResult
 from domainlm.study.transfer_recipe import Budget
+from domainlm.study.transfer_result import TransferResult
 from domainlm.tasks.language_model import FilledMask, FilledText, Guess, LanguageModel
 from domainlm.tasks.load import LoadedModel
 from domainlm.tasks.sequence.classifier import ClassifiedText, Classifier, FoundRelation, RelatedText

@@ -23,15 +23,20 @@ def compare(first: Path, second: Path, heads: int | None, as_json: bool) -> None
 
     Each is a model folder, a folder of Hugging Face libraries or a checkpoint of Megatron-LM or NeMo. Tensors that are
     equal are counted, the others are listed: the largest absolute difference, and the root mean square of the
-    difference by that of the first. The exit code is 1 if anything differs.
+    difference by that of the first. Vocabularies are compared if both models come with one. The exit code is 1 if
+    anything differs.
     """
-    from domainlm.interop.compare import compare_models
+    from domainlm.interop.compare import compare_models, compare_vocabularies
     from domainlm.interop.read import read_with_heads
 
     differences = compare_models(read_with_heads(first, heads=heads), read_with_heads(second, heads=heads))
     unequal = [entry for entry in differences if not entry.is_equal]
+    vocabularies = compare_vocabularies(first, second)
+    is_equal = not unequal and vocabularies is None
     if as_json:
-        echo_json({"tensors": [asdict(entry) for entry in differences], "equal": not unequal})
+        others = None if vocabularies is None else asdict(vocabularies)
+        tensors = [asdict(entry) for entry in differences]
+        echo_json({"tensors": tensors, "vocabularies": others, "equal": is_equal})
     else:
         if unequal:
             echo_table(
@@ -48,7 +53,12 @@ def compare(first: Path, second: Path, heads: int | None, as_json: bool) -> None
                 ],
             )
         click.echo(f"{len(differences) - len(unequal)} of {len(differences)} tensors are equal")
-    if unequal:
+        if vocabularies is not None:
+            click.echo(
+                f"the vocabularies differ: {vocabularies.first:,} and {vocabularies.second:,} entries, "
+                f"{vocabularies.num_shared:,} in both, {vocabularies.num_in_place:,} with the same id"
+            )
+    if not is_equal:
         raise click.exceptions.Exit(1)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
-from domainlm.interop.foreign import ForeignModel
+from domainlm.errors import UserError
+from domainlm.interop.foreign import BY_ENTRY, ForeignModel
+from domainlm.interop.importing import read_vocabulary
 from domainlm.interop.read import kind_of, read_with_heads
 
 
@@ -37,10 +39,43 @@ class Difference:
         return self.largest == 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class VocabularyDifference:
+    """Two vocabularies with other entries, or another order of them.
+
+    Attributes:
+        first: entries of the first model.
+        second: entries of the second one.
+        num_shared: entries of both, wherever they stand.
+        num_in_place: entries of both with the same id, so that their rows are comparable.
+    """
+
+    first: int
+    second: int
+    num_shared: int
+    num_in_place: int
+
+
 def compare_models(first: ForeignModel, second: ForeignModel) -> list[Difference]:
-    """Every tensor of either model, in the order of the first and then of the second."""
+    """Every tensor of either model, in the order of the first and then of the second.
+
+    Where one has more rows for the vocabulary, those that are known to stand for no entry are left out.
+    """
     names = dict.fromkeys([*first.tensors, *second.tensors])
-    return [_difference(name, first.tensors.get(name), second.tensors.get(name)) for name in names]
+    return [_difference(name, *_alike(name, first, second)) for name in names]
+
+
+def compare_vocabularies(first: Path, second: Path) -> VocabularyDifference | None:
+    """How the vocabularies of two models differ; None where they do not, or where either comes without one."""
+    try:
+        one, other = (read_vocabulary(source) for source in (first, second))
+    except UserError:
+        return None
+    entries, others = (vocabulary.tokens(range(vocabulary.size)) for vocabulary in (one, other))
+    if entries == others:
+        return None
+    in_place = sum(entry == another for entry, another in zip(entries, others, strict=False))
+    return VocabularyDifference(len(entries), len(others), len({*entries} & {*others}), in_place)
 
 
 def describe_model(source: Path, *, heads: int | None = None) -> dict[str, Any]:
@@ -67,6 +102,13 @@ def _facts(tensor: torch.Tensor) -> Mapping[str, Any]:
         "mean": float(values.mean()),
         "deviation": float(values.std(correction=0)),
     }
+
+
+def _alike(name: str, first: ForeignModel, second: ForeignModel) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    one, other = first.tensors.get(name), second.tensors.get(name)
+    if name in BY_ENTRY and one is not None and other is not None and len(one) != len(other):
+        return one[: first.config.vocabulary_size], other[: second.config.vocabulary_size]
+    return one, other
 
 
 def _difference(name: str, first: torch.Tensor | None, second: torch.Tensor | None) -> Difference:

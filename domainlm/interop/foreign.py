@@ -19,6 +19,8 @@ from domainlm.vocab.vocabulary import Vocabulary
 
 _WORD_EMBEDDING = "encoder.embeddings.word.weight"
 _DECODER_BIAS = "masked_lm.bias"
+BY_ENTRY = (_WORD_EMBEDDING, _DECODER_BIAS)
+"""Tensors with a row for each entry of the vocabulary."""
 _MAX_NAMED = 8
 
 
@@ -174,7 +176,7 @@ def check_encoder(missing: list[str], where: Path) -> None:
 
 
 def check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], where: Path) -> None:
-    """Refuse tensors of other shapes than the model's, and those that are no numbers with a fraction."""
+    """Refuse tensors of other shapes than the model's, and those that are no finite numbers with a fraction."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise ModelError(
@@ -191,6 +193,8 @@ def check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch
                 given=tuple(tensor.shape),
                 allowed=str(tuple(wanted[name].shape)),
             )
+        if not torch.isfinite(tensor).all():
+            raise ModelError(f"{name} holds values that are not finite", where=where, remedy="get the model anew")
 
 
 def _with_vocabulary(
@@ -213,7 +217,7 @@ def _with_vocabulary(
 def _padded(tensors: Mapping[str, torch.Tensor], num_rows: int) -> dict[str, torch.Tensor]:
     """With rows of zeros below the word embedding and the decoder's bias."""
     padded = dict(tensors)
-    for name in (_WORD_EMBEDDING, _DECODER_BIAS):
+    for name in BY_ENTRY:
         if name in padded:
             tensor = padded[name]
             zeros = tensor.new_zeros(num_rows - len(tensor), *tensor.shape[1:])

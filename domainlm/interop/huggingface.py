@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from domainlm.interop.foreign import ForeignModel
 from domainlm.interop.names import from_huggingface
-from domainlm.interop.sources import read_weights
+from domainlm.interop.sources import read_tensor_file, read_weights
 from domainlm.interop.task_heads import (
     CLASS_STEMS,
     NUM_SPAN_SCORES,
     TASK_CLASSES,
     check_head,
+    check_kept_head,
     check_one_label_each,
     fold_pooler,
     label_names,
@@ -90,7 +90,8 @@ def _read_exported(
     mapped = from_huggingface(weights, model, kind)
     tensors, origins = dict(mapped.tensors), dict(mapped.origins)
     if (folder / HEAD_FILE).is_file():
-        head = load_file(folder / HEAD_FILE)
+        head = read_tensor_file(folder / HEAD_FILE)
+        check_kept_head(head, extra, model.hidden, folder / HEAD_FILE)
         tensors |= head
         origins |= {name: (name,) for name in head}
     elif kind in TASK_CLASSES:

@@ -88,7 +88,7 @@ def from_huggingface(source: Mapping[str, torch.Tensor], config: ModelConfig, ki
     Raises:
         ModelError: the decoder is another matrix than the word embedding, or projections have a wrong shape.
     """
-    found = {_plain(name): name for name in source}
+    found = _by_plain_name(source)
     theirs = {plain: source[name] for plain, name in found.items()}
     _check_tied(theirs)
     if _DECODER_BIAS not in theirs and "cls.predictions.decoder.bias" in theirs:
@@ -161,6 +161,20 @@ def _plain(name: str) -> str:
         if name.endswith(old):
             name = name.removesuffix(old) + new
     return name.removeprefix(_STEM)
+
+
+def _by_plain_name(source: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """What each tensor is called in the source; raises `ModelError` where two names mean the same tensor."""
+    found: dict[str, str] = {}
+    for name in source:
+        other = found.setdefault(_plain(name), name)
+        if other != name:
+            raise ModelError(
+                "two tensors have names of the same one",
+                given=f"{other}, {name}",
+                remedy="leave one of them out of the file",
+            )
+    return found
 
 
 def _with_stem(name: str) -> str:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from domainlm.errors import ModelError
-from domainlm.model.weight_files import weight_files
+from domainlm.model.weight_files import indexed_tensors, weight_files
 
 _REBUILD = np.zeros(1).__reduce__()[0]
 """What a pickled array names to be rebuilt with."""
@@ -26,10 +26,24 @@ _HARMLESS: list[Any] = [
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a Hugging Face folder by name; `ModelError` where a file is missing or damaged."""
+    """All tensors of a Hugging Face folder by name; `ModelError` where a file, or what an index names, is missing."""
     tensors: dict[str, torch.Tensor] = {}
     for file in weight_files(folder):
         tensors.update(_read(file))
+    lacking = [name for name in indexed_tensors(folder) if name not in tensors]
+    if lacking:
+        raise ModelError("a tensor that the index names is in no file", where=folder, given=lacking[0])
+    return tensors
+
+
+def read_tensor_file(file: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file; `ModelError` where it is missing or damaged."""
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(file)
+    except FileNotFoundError:
+        raise ModelError("there is no such file", where=file) from None
+    except SafetensorError as error:
+        raise ModelError(f"damaged: {error}", where=file) from None
     return tensors
 
 
@@ -60,13 +74,7 @@ def read_pickled(file: Path | IO[bytes], where: Path | str) -> Any:  # noqa: ANN
 
 def _read(file: Path) -> Mapping[str, torch.Tensor]:
     if file.suffix == ".safetensors":
-        try:
-            tensors: dict[str, torch.Tensor] = load_file(file)
-        except FileNotFoundError:
-            raise ModelError("there is no such file", where=file) from None
-        except SafetensorError as error:
-            raise ModelError(f"damaged: {error}", where=file) from None
-        return tensors
+        return read_tensor_file(file)
     content = read_pickled(file, file)
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise ModelError("not a table of tensors", where=file)

@@ -102,6 +102,25 @@ def check_head(kind: str, tensors: Mapping[str, torch.Tensor], num_labels: int, 
                 )
 
 
+def check_kept_head(head: Mapping[str, torch.Tensor], extra: Mapping[str, Any], hidden: int, file: Path) -> None:
+    """Refuse the file of a head that lacks tensors, or whose layers do not fit one another; raises `ModelError`."""
+    settings = extra.get("head")
+    says_two = isinstance(settings, dict) and settings.get("num_fc_layers") == 2
+    has_dense = says_two or any(name.startswith("head.dense.") for name in head)
+    stems = ("head.dense", "head.output") if has_dense else ("head.output",)
+    width = 0  # of what the layer reads: states of one place or of several
+    for stem in stems:
+        weight, bias = head.get(f"{stem}.weight"), head.get(f"{stem}.bias")
+        if weight is None or bias is None:
+            lacking = f"{stem}.{'bias' if weight is not None else 'weight'}"
+            raise ModelError("a tensor of the head is missing", where=file, given=f"no {lacking}", remedy=_REMEDY)
+        is_read = weight.ndim == 2 and (weight.shape[1] == width if width else weight.shape[1] % hidden == 0)
+        if not is_read or tuple(bias.shape) != (len(weight),):
+            shapes = f"{tuple(weight.shape)} and {tuple(bias.shape)}"
+            raise ModelError(f"{stem} has a wrong shape", where=file, given=shapes, remedy=_REMEDY)
+        width = len(weight)
+
+
 def fold_pooler(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A sequence head without its pooler, where that is the tiny multiple of the identity that exporting puts there."""
     folded = dict(tensors)

@@ -29,6 +29,17 @@ def weight_files(folder: Path) -> list[Path]:
     raise ModelError("no weights in the folder", where=folder, allowed=(SAFETENSORS, PYTORCH))
 
 
+def indexed_tensors(folder: Path) -> list[str]:
+    """The tensors that the index of these files names; none where a single file holds all."""
+    for name in (SAFETENSORS, PYTORCH):
+        if (folder / name).is_file():
+            return []
+        index = folder / f"{name}{_INDEX}"
+        if index.is_file():
+            return list(read_json_table(index).get("weight_map", ()))
+    return []
+
+
 def _indexed(index: Path) -> list[Path]:
     table = read_json_table(index).get("weight_map")
     if not isinstance(table, dict):

@@ -41,7 +41,7 @@ def model_card(folder: Path, results: Path | None, name: str) -> str:
         lines += [recipe["description"], ""]
     lines += [*loading_lines(folder, name), ""]
     if content:
-        lines += [*_scores(_rows_of(folder, content)), *_data(content["lock"]), *_making(content)]
+        lines += [*_scores(rows_about(folder, content)), *_data(content["lock"]), *_making(content)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -63,7 +63,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _rows_of(folder: Path, content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def rows_about(folder: Path, content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The rows about this model; of a language model also those of what was fine-tuned from it."""
     cell, model = folder.absolute().parent.name, folder.absolute().name
     recipe = content["recipe"]

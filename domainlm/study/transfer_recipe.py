@@ -76,6 +76,10 @@ def transfer_recipe(
         ModelError: there is no such base.
     """
     given = Budget(steps=budget) if isinstance(budget, int) else budget
+    if not isinstance(given, Budget):  # as numbers with a fraction
+        raise UserError(
+            "not a budget", where="budget", given=repr(budget), allowed="a whole number of steps, or a Budget"
+        )
     shape = {key: settings.get(f"pretraining.{key}", value) for key, value in _DEFAULTS.items()}
     limits = given.limits(shape["num_sequences_per_step"] * shape["max_tokens"])
     recipe: dict[str, Any] = {

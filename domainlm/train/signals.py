@@ -86,21 +86,22 @@ class DeferredSignal:
             self.deliver()
 
 
-_deferring: list[DeferredSignal] = []
+_deferring: list[tuple[threading.Thread, DeferredSignal]] = []
 _heeding: list[DeferredSignal] = []
 
 
 def interrupt() -> None:
     """Stop as Ctrl-C does, also where the program has a handler of its own: after the step in work, which is saved.
 
-    All ranks stop at the same step. Where nothing is trained, and in another thread than the main one, it is at once.
+    All ranks stop at the same step. To be called in the thread that trains; where nothing is trained, it is at once.
 
     Raises:
         KeyboardInterrupt: where it is at once.
     """
-    if not _deferring or threading.current_thread() is not threading.main_thread():
+    own = [deferred for thread, deferred in _deferring if thread is threading.current_thread()]
+    if not own:
         raise KeyboardInterrupt
-    _deferring[-1].defer(signal.SIGINT, None, None)
+    own[-1].defer(signal.SIGINT, None, None)
 
 
 def heed_signals() -> None:
@@ -116,24 +117,29 @@ def heed_signals() -> None:
 
 @contextmanager
 def deferred_signals(*, is_alone: bool = True) -> Iterator[DeferredSignal]:
-    """Defer signals within the context; only the main thread can, elsewhere nothing is deferred.
+    """Defer signals within the context; only the main thread gets any, elsewhere `interrupt` alone is deferred.
 
     Args:
         is_alone: as for `DeferredSignal`.
     """
     deferred = DeferredSignal(is_alone=is_alone)
+    entry = (threading.current_thread(), deferred)
     if threading.current_thread() is not threading.main_thread():
-        yield deferred
+        _deferring.append(entry)
+        try:
+            yield deferred
+        finally:
+            _deferring.remove(entry)
         return
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     # Whoever ignores a signal, or leaves SIGTERM to end the process, goes on doing so.
     taken = [number for number, handler in before.items() if callable(handler)]
     for number in taken:
         signal.signal(number, lambda signum, frame: deferred.defer(signum, frame, before[signal.Signals(signum)]))
-    _deferring.append(deferred)
+    _deferring.append(entry)
     try:
         yield deferred
     finally:
-        _deferring.remove(deferred)
+        _deferring.remove(entry)
         for number in taken:
             signal.signal(number, before[number])

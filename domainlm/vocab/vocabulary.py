@@ -203,6 +203,9 @@ class Vocabulary:
         as_bert = bert_normalizer(cased=self.cased)
         if normalizer is None or normalizer.normalize_str(_PROBE) != as_bert.normalize_str(_PROBE):
             return f"it does otherwise with accents or ideographs than a BERT that is {_case(self.cased)}"
+        added = next((token["content"] for token in self.description["added_tokens"] if not token["special"]), None)
+        if added is not None:
+            return f"{added!r} was added to it, and is cut out of words by no list of entries"
         broken = next((entry for entry in self._entries if "\n" in entry or entry.endswith("\r")), None)
         return None if broken is None else f"the entry {broken!r} has a line break"
 

@@ -165,6 +165,9 @@ def test_weights_in_several_parts_are_joined(make_source: MakeSource, tmp_path: 
     joined = read_huggingface(source).tensors
     assert joined.keys() == whole.keys()
     assert all(torch.equal(joined[name], whole[name]) for name in whole)
+    index.write_text(json.dumps({"weight_map": table | {"cls.lost": "model-0.safetensors"}}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"the index names is in no file(.|\n)*cls\.lost"):
+        read_huggingface(source)
     index.write_text(json.dumps({"weight_map": table | {names[0]: "../secret.safetensors"}}), encoding="utf-8")
     with pytest.raises(ModelError, match="outside its folder"):
         read_huggingface(source)
@@ -290,3 +293,22 @@ def test_a_real_model_comes_in(rows: Rows, tmp_path: Path) -> None:
     tokens = torch.tensor([[vocabulary.cls_id, *ids, vocabulary.sep_id]])
     states = ours.encoder(tokens, torch.zeros_like(tokens), torch.tensor([tokens.shape[1]]))
     assert close(states, theirs(tokens).last_hidden_state)
+
+
+def test_two_names_of_one_tensor_are_refused(make_source: MakeSource) -> None:
+    source, _ = make_source("bert")
+    tensors = load_file(source / "model.safetensors")
+    tensors["bert.embeddings.LayerNorm.gamma"] = torch.ones(24)
+    save_file(tensors, source / "model.safetensors")
+    with pytest.raises(ModelError, match=r"LayerNorm\.gamma, bert\.embeddings\.LayerNorm\.weight"):
+        read_huggingface(source)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(value: float, make_source: MakeSource, tmp_path: Path) -> None:
+    source, _ = make_source("bert")
+    tensors = load_file(source / "model.safetensors")
+    tensors["bert.encoder.layer.1.output.dense.weight"][3, 4] = value
+    save_file(tensors, source / "model.safetensors")
+    with pytest.raises(ModelError, match=r"encoder\.layers\.1\.feed_forward\.output\.weight .* not finite"):
+        take(source, tmp_path / "taken")

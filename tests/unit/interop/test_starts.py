@@ -23,6 +23,7 @@ from domainlm.cli.state import CliState
 from domainlm.errors import FetchError, ModelError, RecipeError, StorageError, UserError
 from domainlm.fetch.hub import hub_folder
 from domainlm.interop import importing
+from domainlm.interop.export import export_huggingface
 from domainlm.interop.importing import import_model
 from domainlm.model.files import read_config
 from domainlm.plugin import load_plugins
@@ -461,6 +462,26 @@ def test_models_are_compared_tensor_by_tensor(make_source: MakeSource, tmp_path:
     shown = call("model", "compare", str(tmp_path / "ours"), str(tmp_path / "other")).output
     assert "encoder.layers.1.feed_forward.output.weight" in shown
     assert shown.endswith("45 of 46 tensors are equal\n")
+
+
+def test_other_vocabularies_make_other_models_and_padding_does_not(make_source: MakeSource, tmp_path: Path) -> None:
+    source, _ = make_source("bert", rows=64)
+    import_model(source, tmp_path / "padded")
+    export_huggingface(tmp_path / "padded", tmp_path / "bare")
+    same = call("model", "compare", str(tmp_path / "padded"), str(tmp_path / "bare"))
+    assert (same.exit_code, same.output) == (0, "46 of 46 tensors are equal\n")
+    entries = (source / "vocab.txt").read_text("utf-8").split()
+    swapped = [*entries[:-2], entries[-1], entries[-2], "further"]
+    (tmp_path / "other.txt").write_text("\n".join(swapped) + "\n", encoding="utf-8")
+    import_model(source, tmp_path / "other", vocabulary=tmp_path / "other.txt")
+    shown = call("model", "compare", str(tmp_path / "padded"), str(tmp_path / "other"))
+    assert shown.exit_code == 1
+    assert shown.output.startswith(
+        "46 of 46 tensors are equal\nthe vocabularies differ: 28 and 29 entries, 28 in both, 26 "
+    )
+    found = json.loads(call("model", "compare", str(tmp_path / "other"), str(tmp_path / "padded"), "--json").output)
+    assert found["equal"] is False
+    assert found["vocabularies"] == {"first": 29, "second": 28, "num_shared": 28, "num_in_place": 26}
 
 
 def test_a_model_is_described(make_source: MakeSource, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from domainlm.errors import ModelError, StorageError
 from domainlm.interop.compare import compare_models
@@ -217,6 +218,25 @@ def test_a_head_no_class_has_is_kept_beside_the_encoder(
     assert largest(rows.real(theirs(**rows.theirs).last_hidden_state), rows.real(states)) <= 1e-5
     import_model(tmp_path / "theirs", tmp_path / "back")
     assert (tmp_path / "back" / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_a_kept_head_that_is_damaged_is_refused(config: ModelConfig, save: Callable[..., Path], tmp_path: Path) -> None:
+    ours = TaskModel(config, 24, 3, 2)
+    folder = save(ours, config, {"kind": "token", "types": ["Ship"], "head": {"num_fc_layers": 2}})
+    export_huggingface(folder, tmp_path / "theirs")
+    file = tmp_path / "theirs" / "head.safetensors"
+    content, head = file.read_bytes(), load_file(file)
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelError, match=r"head\.safetensors: damaged"):
+        import_model(tmp_path / "theirs", tmp_path / "back")
+    for name in head:
+        save_file({other: tensor for other, tensor in head.items() if other != name}, file)
+        with pytest.raises(ModelError, match=rf"missing\n.*no {re.escape(name)}"):
+            import_model(tmp_path / "theirs", tmp_path / "back")
+        save_file(head | {name: head[name][..., :-1].contiguous()}, file)
+        with pytest.raises(ModelError, match="has a wrong shape"):
+            import_model(tmp_path / "theirs", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
 
 
 def test_the_tokeniser_reads_alike(config: ModelConfig, save: Callable[..., Path], tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ def test_tokens_added_to_a_list_keep_their_rows(
     words = "bert.embeddings.word_embeddings.weight"
     before, after = (load_file(folder / "model.safetensors")[words] for folder in (source, tmp_path / "back"))
     assert torch.equal(before, after)
+    assert not (tmp_path / "back" / "vocab.txt").exists()  # which would cut "covids" otherwise
+    with pytest.raises(VocabularyError, match="'covid' was added to it"):
+        vocabulary.save_entries(tmp_path / "list.txt")
     back = transformers.AutoTokenizer.from_pretrained(tmp_path / "back")
     for text in TEXTS:
         expected = theirs(text, add_special_tokens=False)["input_ids"]

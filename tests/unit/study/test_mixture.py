@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domainlm.errors import UserError
+from domainlm.errors import RecipeError, UserError
 from domainlm.plugin import load_plugins
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
@@ -118,3 +118,36 @@ def test_the_order_of_corpora_is_part_of_what_a_model_is(recipe: Path, tmp_path:
         return cell.pretraining.key
 
     assert key(f"{one}, {other}") != key(f"{other}, {one}")
+
+
+GENERAL = """
+[general]
+spec = "core/text"
+files = ["letters.txt"]
+held_out_share = SHARE
+"""
+
+
+@pytest.mark.parametrize(("share", "steps"), [("0.2", 2), ("0.1", 2), ("0.5", 0)])
+def test_general_text_may_be_replayed_where_what_it_is_scored_on_is_held_out(
+    share: str, steps: int, recipe: Path
+) -> None:
+    recipe.write_text(RECIPE.replace("num_steps = 2", f"num_steps = {steps}") + GENERAL.replace("SHARE", share))
+    plugins = load_plugins()
+    assert resolve(load_recipe(recipe), plugins.registry).num_cells == 1
+
+
+@pytest.mark.parametrize("place", ["mixture.corpora.0", "corpus"])
+def test_documents_that_are_scored_on_are_not_replayed(place: str, recipe: Path) -> None:
+    files = "letters.txt" if place == "mixture.corpora.0" else "logs.txt"
+    recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.5").replace("letters.txt", files))
+    with pytest.raises(
+        RecipeError, match=rf"{place}\.held_out_share: .*\[general\](.|\n)*given: +0\.2\n(.|\n)*from 0\.5"
+    ):
+        resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_a_replay_of_the_corpus_itself_holds_out_as_much(recipe: Path) -> None:
+    recipe.write_text(RECIPE.replace('files = ["letters.txt"]\nheld_out_share = 0.2', 'files = ["logs.txt"]'))
+    with pytest.raises(RecipeError, match=r"mixture\.corpora\.0\.held_out_share: .*\[corpus\]"):
+        resolve(load_recipe(recipe), load_plugins().registry)

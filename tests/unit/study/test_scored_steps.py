@@ -29,7 +29,7 @@ held_out_share = 0.2
 [general]
 spec = "core/text"
 files = ["logs.txt"]
-held_out_share = 0.5
+held_out_share = 0.2
 [vocabulary]
 size = 80
 [model]

@@ -7,6 +7,7 @@ import re
 import runpy
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from domainlm import Budget
 from domainlm.api import Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, UserError
 from domainlm.model.files import read_config
-from domainlm.study.transfer import TransferResult
+from domainlm.study.transfer_result import TransferResult
 
 SETTINGS: dict[str, Any] = {
     "model.size": "core/tiny",
@@ -108,7 +109,8 @@ def test_the_recipe_it_leaves_does_the_same(
 def test_its_model_is_the_base_of_another_one(
     first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
 ) -> None:
-    changes = {"base": first[0].model, "vocabulary": None, "tasks": (), "general": data / "logs.txt"}
+    general = {"spec": "core/text", "files": [data / "logs.txt"], "held_out_share": 0.2}
+    changes = {"base": first[0].model, "vocabulary": None, "tasks": (), "general": general}
     settings = {key: value for key, value in SETTINGS.items() if key != "model.size"}
     result = adapt(data, tmp_path / "further", **changes, settings=settings, budget=Budget(tokens=3 * 64 + 5))
     assert len(result.curves["pretrain core/text"]) == 3
@@ -151,6 +153,16 @@ def test_a_handler_of_the_program_does_not_keep_it_from_being_cancelled(data: Pa
     assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
 
 
+def test_in_a_thread_the_step_in_work_is_saved_too(data: Path, tmp_path: Path) -> None:
+    steps: list[StepInfo | StageInfo] = []
+    arguments = {"progress": steps.append, "cancelled": lambda: any(isinstance(each, StepInfo) for each in steps)}
+    with ThreadPoolExecutor(1) as pool:
+        stopped = pool.submit(lambda: adapt(data, tmp_path / "ships", tasks=(), **arguments)).result()
+    assert stopped.status == "cancelled"
+    assert sum(isinstance(each, StepInfo) for each in steps) == 1
+    assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
+
+
 def test_a_budget_in_minutes_decides_the_steps_once(data: Path, tmp_path: Path) -> None:
     settings = {**SETTINGS, "pretraining.num_steps": 5}
     result = adapt(data, tmp_path / "ships", budget=Budget(minutes=0.02), tasks=(), settings=settings)
@@ -185,10 +197,59 @@ def test_a_score_is_of_one_protocol_and_a_mean_over_seeds(tmp_path: Path) -> Non
         result.score("f1", "ships", protocol="exact_match")
 
 
+def test_of_several_scored_steps_the_last_one_counts_or_the_best(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
+) -> None:
+    changes = {"budget": 10, "settings": SETTINGS | {"pretraining.scored_steps": [2, 9]}}
+    result = adapt(data, tmp_path / "ships", store=first[0].out / "artifacts", **changes)
+    losses = {
+        s.extra["cell"]["pretraining.scored_steps"]: s.value for s in result.scores if s.metric == "masked_lm_loss"
+    }
+    assert len(set(losses.values())) == 3
+    loss = ("masked_lm_loss", "core/text", "held-out")
+    assert result.score(*loss) == losses[10]
+    assert result.score(*loss, cell={"pretraining.scored_steps": 2}) == losses[2]
+    assert {len(lines) for name, lines in result.curves.items() if name.startswith("pretrain core/text, of ")} == {
+        2,
+        9,
+        10,
+    }
+    assert set(result.models) == {
+        f"scored_steps={step}/{name}" for step in (2, 9, 10) for name in ("language-model", "ships-seed-0")
+    }
+    assert result.model == result.models["scored_steps=10/language-model"]
+    result.to_huggingface(tmp_path / "tagger", model="ships-seed-0")
+    result.to_huggingface(tmp_path / "last", model="scored_steps=10/ships-seed-0")
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("tagger", "last")]
+    assert weights[0] == weights[1]
+    results = json.loads((result.out / "results.json").read_text("utf-8"))
+    results["early_stops"] = [{"cell": {}, "best_step": 9}]
+    (result.out / "results.json").write_text(json.dumps(results), "utf-8")
+    assert result.score(*loss) == losses[9]
+    assert result.model == result.models["scored_steps=9/language-model"]
+    with pytest.raises(UserError, match=r"no such model(.|\n)*scored_steps=3(.|\n)*scored_steps=10"):
+        result.score(*loss, cell={"pretraining.scored_steps": 3})
+
+
+def test_of_several_arms_one_must_be_named(data: Path, tmp_path: Path) -> None:
+    arms = [{"name": "a", "set": {"pretraining.seed": 1}}, {"name": "b", "set": {"pretraining.seed": 2}}]
+    result = adapt(data, tmp_path / "ships", tasks=(), settings=SETTINGS | {"study.arms": arms})
+    loss = ("masked_lm_loss", "core/text", "held-out")
+    assert result.score(*loss, cell={"arm": "a"}) != result.score(*loss, cell={"arm": "b"})
+    with pytest.raises(UserError, match=r"several models(.|\n)*arm=a(.|\n)*arm=b(.|\n)*cell="):
+        result.score(*loss)
+    with pytest.raises(UserError, match=r"several models(.|\n)*a/language-model, b/language-model"):
+        result.to_huggingface(tmp_path / "adapted")
+    assert set(result.curves) == {"pretrain core/text, of a", "pretrain core/text, of b"}
+    result.to_huggingface(tmp_path / "adapted", model="b/language-model")
+
+
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="one of steps, tokens and minutes"):
         adapt(data, tmp_path / "out", budget=Budget(steps=3, tokens=4))
     with pytest.raises(UserError, match=r"budget\.tokens: fewer tokens than one step(.|\n)*from 64: "):
         adapt(data, tmp_path / "out", budget=Budget(tokens=63))
+    with pytest.raises(UserError, match=r"not a budget(.|\n)*2\.5"):
+        adapt(data, tmp_path / "out", budget=2.5)
     with pytest.raises(ModelError, match="no such model"):
         adapt(data, tmp_path / "out", base=tmp_path / "nowhere")

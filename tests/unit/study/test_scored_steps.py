@@ -28,8 +28,8 @@ files = ["logs.txt"]
 held_out_share = 0.2
 [general]
 spec = "core/text"
-files = ["logs.txt"]
-held_out_share = 0.2
+files = ["general.txt"]
+held_out_share = 0.5
 [vocabulary]
 size = 80
 [model]
@@ -59,6 +59,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory, write_ships: Callable[[Path
     write_ships(folder)
     path = folder / "harbour.toml"
     path.write_text(RECIPE, encoding="utf-8")
+    backwards = (" ".join(line.split()[::-1]) for line in (folder / "logs.txt").read_text("utf-8").splitlines())
+    (folder / "general.txt").write_text("\n".join(backwards) + "\n", encoding="utf-8")
     return path
 
 
@@ -175,7 +177,7 @@ def test_the_language_model_is_watched_on_both_texts(recipe: Path, tmp_path: Pat
     domain, general = logs["core/text, held-out"], logs["core/text (general text), held-out"]
     assert [point["step"] for point in domain] == [point["step"] for point in general] == [3, 6]
     by_text = {row["dataset"]: row["value"] for row in results["rows"] if row["metric"] == "masked_lm_loss"}
-    assert domain[-1]["loss"] == by_text["core/text"]
+    assert domain[-1]["loss"] == by_text["core/text"] != by_text["core/text (general text)"]
     assert general[-1]["loss"] == by_text["core/text (general text)"]
     assert {curve["dataset"] for curve in results["curves"] if curve.get("split") == "held-out"} == {
         "core/text, held-out",

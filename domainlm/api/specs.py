@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from domainlm.api.failures import read_by
+from domainlm.api.failures import read_by, refused
 from domainlm.api.fetching import FetchPlan
 from domainlm.api.field_checks import (
     check_callable,
@@ -27,6 +27,7 @@ from domainlm.api.field_checks import (
     check_text,
 )
 from domainlm.api.problems import ProblemLog
+from domainlm.api.record_types import UNSOUND_EXAMPLE, example_fault
 from domainlm.api.records import Document
 from domainlm.api.references import ReferenceTable
 from domainlm.api.relations import PairRules
@@ -248,10 +249,26 @@ class TaskSpec(SpecBase):
         check_optional(self.fetch, FetchPlan, "fetch", where)
 
     def read_part(self, path: Path, split: Split, problems: ProblemLog) -> Iterator[Any]:
-        """Stream what a file has of one split: all of it, unless it holds several; raises as `read_by` does."""
+        """Stream what a file has of one split: all of it, unless it holds several; raises as `read_all` does."""
         if self.read_split is None:
-            return read_by(self.read, self.reference, path, problems)
-        return read_by(self.read_split, self.reference, path, split, problems)
+            return self.read_all(path, problems)
+        return self._stream(self.read_split, path, split, problems)
+
+    def read_all(self, path: Path, problems: ProblemLog) -> Iterator[Any]:
+        """Stream all that a file has.
+
+        Raises:
+            UserError: the reader fails, as `read_by` says it, or gives what is no example of the task's kind.
+        """
+        return self._stream(self.read, path, problems)
+
+    def _stream(self, read: Callable[..., Iterator[Any]], path: Path, *further: object) -> Iterator[Any]:
+        for example in read_by(read, self.reference, path, *further):
+            fault = example_fault(example, self.kind)
+            if fault is not None:
+                at = f"{path}, example {getattr(example, 'id', '?')!r}"
+                raise refused(read, self.reference, UNSOUND_EXAMPLE, given=fault.given, allowed=fault.allowed, at=at)
+            yield example
 
     def with_companions(self, path: Path) -> tuple[Path, ...]:
         """The file at `path`, and after it those of its companions that are there."""

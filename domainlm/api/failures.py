@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -57,14 +57,21 @@ def blamed(
     except Exception as error:
         if _is_core(function):
             raise
-        where = ", ".join(filter(None, (f"plugin {_distribution(_module(function))}", spec, raised_at(error))))
+        owner = f"plugin {_distribution(_module(function))}"
+        where = ", ".join((owner, spec, raised_at(error) or place_of(function)))
         raise PluginError(
             f"{problem}: {type(error).__name__}: {error}", where=where, remedy=f"{remedy}; -v shows the traceback"
         ) from error
 
 
 def refused(
-    function: Callable[..., object], spec: str, problem: str, *, given: str, allowed: str, at: str = ""
+    function: Callable[..., object],
+    spec: str,
+    problem: str,
+    *,
+    given: object,
+    allowed: str | Sequence[str] | None,
+    at: str = "",
 ) -> UserError:
     """The error for what a function of a spec gave and must not give.
 

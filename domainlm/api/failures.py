@@ -57,8 +57,7 @@ def blamed(
     except Exception as error:
         if _is_core(function):
             raise
-        owner = f"plugin {_distribution(_module(function))}"
-        where = ", ".join((owner, spec, raised_at(error) or place_of(function)))
+        where = ", ".join((owner_of(function), spec, raised_at(error) or place_of(function)))
         raise PluginError(
             f"{problem}: {type(error).__name__}: {error}", where=where, remedy=f"{remedy}; -v shows the traceback"
         ) from error
@@ -85,10 +84,9 @@ def refused(
     """
     if _is_core(function):
         return DataError(problem, where=", ".join(filter(None, (at, spec))), given=given, allowed=allowed)
-    owner = f"plugin {_distribution(_module(function))}"
     return PluginError(
         problem,
-        where=", ".join(filter(None, (owner, spec, place_of(function), at))),
+        where=", ".join(filter(None, (owner_of(function), spec, place_of(function), at))),
         given=given,
         allowed=allowed,
         remedy="mend the plugin; domainlm.testing.check_plugin finds such mistakes",
@@ -105,6 +103,11 @@ def raised_at(error: BaseException) -> str:
         if not frame.filename.startswith(("<", _OWN_FOLDER)) and f"{os.sep}importlib" not in frame.filename
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def owner_of(function: Callable[..., object]) -> str:
+    """The plugin whose function it is, by its distribution and version; by its module where it is not installed."""
+    return f"plugin {_distribution(_module(function))}"
 
 
 def place_of(function: Callable[..., object]) -> str:

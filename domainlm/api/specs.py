@@ -18,8 +18,10 @@ from typing import Any, Literal, get_args
 from domainlm.api.failures import read_by, refused
 from domainlm.api.fetching import FetchPlan
 from domainlm.api.field_checks import (
+    check_absolute,
     check_callable,
     check_choice,
+    check_distinct,
     check_mapping,
     check_optional,
     check_positive,
@@ -62,7 +64,7 @@ class SampleWriter:
     description: str
 
     def __post_init__(self) -> None:
-        check_callable(self.write, "write", "SampleWriter")
+        check_callable(self.write, "write", "SampleWriter", takes=("folder", "seed", "num_documents"))
         if not isinstance(self.description, str) or not self.description.strip():
             raise SpecError("needs a description", where="SampleWriter", remedy="say that the sample is synthetic")
 
@@ -89,7 +91,7 @@ class CorpusSpec(SpecBase):
     fetch: FetchPlan | None = None
 
     def _check(self, where: str) -> None:
-        check_callable(self.read, "read", where)
+        check_callable(self.read, "read", where, takes=("path", "problems"))
         if not isinstance(self.replaces, bool):
             raise SpecError("wrong replaces", where=where, given=repr(self.replaces), allowed="True or False")
         check_strings(self.patterns, "patterns", where)
@@ -147,11 +149,11 @@ class VocabularySpec(SpecBase):
         if self.size is not None:
             check_positive(self.size, "size", where, least=_MIN_ENTRIES)
         if self.algorithm == "custom":
-            check_callable(self.learn, "learn", where)
+            check_callable(self.learn, "learn", where, takes=("sentences", "settings"))
         if not isinstance(self.cased, bool | None):
             raise SpecError("wrong cased", where=where, given=repr(self.cased), allowed="True, False or None")
-        if self.file is not None and not isinstance(self.file, Path):
-            raise SpecError("wrong file", where=where, given=repr(self.file), allowed="a pathlib.Path or None")
+        if self.file is not None:
+            check_absolute(self.file, "file", where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,13 +234,18 @@ class TaskSpec(SpecBase):
 
     def _check(self, where: str) -> None:
         check_choice(self.kind, get_args(TaskKind), "kind", where)
-        check_callable(self.read, "read", where)
+        check_callable(self.read, "read", where, takes=("path", "problems"))
         check_strings(self.types, "types", where)
         check_strings(self.scored_types, "scored_types", where)
+        check_distinct(self.types, "types", where)
+        check_distinct(self.scored_types, "scored_types", where)
+        for label in self.scored_types if self.types else ():
+            check_choice(label, self.types, "scored_types", where)
         check_optional(self.pairs, PairRules, "pairs", where)
-        for key in ("companions", "read_split"):
-            if getattr(self, key) is not None:
-                check_callable(getattr(self, key), key, where)
+        if self.companions is not None:
+            check_callable(self.companions, "companions", where, takes=("path",))
+        if self.read_split is not None:
+            check_callable(self.read_split, "read_split", where, takes=("path", "split", "problems"))
         for key in ("files", "defaults"):
             check_mapping(getattr(self, key), key, where)
         check_text(self.source, "source", where)
@@ -287,8 +294,7 @@ class RecipeSpec(SpecBase):
     path: Path
 
     def _check(self, where: str) -> None:
-        if not isinstance(self.path, Path):
-            raise SpecError("wrong path", where=where, given=repr(self.path), allowed="a pathlib.Path")
+        check_absolute(self.path, "path", where)
 
 
 Prediction = Mapping[str, Any]
@@ -311,7 +317,7 @@ class OutputSpec(SpecBase):
         check_strings(self.kinds, "kinds", where)
         for kind in self.kinds:
             check_choice(kind, get_args(TaskKind), "kinds", where)
-        check_callable(self.write, "write", where)
+        check_callable(self.write, "write", where, takes=("predictions",))
 
 
 Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec | OutputSpec | ReferenceTable

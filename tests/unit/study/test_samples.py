@@ -80,7 +80,6 @@ def test_paths_may_be_absolute_or_not_as_the_folder_may(
         (write, True, 'must have files under "train"'),
         (lambda *_: None, False, "must return its files by split"),
         (lambda *_: 1 // 0, False, "the sample could not be written: ZeroDivisionError"),
-        (lambda folder: {"text": folder}, False, "the sample could not be written: TypeError"),
     ],
 )
 def test_a_writer_that_breaks_a_rule_is_named(function: Write, problem: str, tmp_path: Path, *, is_task: bool) -> None:

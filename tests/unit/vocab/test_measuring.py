@@ -169,7 +169,6 @@ def test_a_plugin_that_learns_without_capitals_is_told_who_can_mend_it(
     ("learn", "problem"),
     [
         (lambda *_: str(1 // 0), "the vocabulary could not be learned: ZeroDivisionError"),
-        (lambda _: "{}", "the vocabulary could not be learned: TypeError"),
         (lambda *_: None, "`learn` must return a text"),
         (lambda *_: "hello", "what `learn` returned is no vocabulary: not a tokenizer"),
         (lambda *_: '{"model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}}', "no vocabulary"),

@@ -40,7 +40,6 @@ from domainlm.api.reports import CheckpointInfo, RunInfo, RunSummary, Score, Sta
 from domainlm.api.sample_writer import SampleWriter
 from domainlm.api.spec_base import check_spec_name
 from domainlm.api.specs import (
-    SPLITS,
     Architecture,
     CorpusSpec,
     ModelSizeSpec,
@@ -48,13 +47,11 @@ from domainlm.api.specs import (
     Prediction,
     RecipeSpec,
     Spec,
-    Split,
-    TaskKind,
-    TaskSpec,
     VocabularySettings,
     VocabularySpec,
     spec_fields,
 )
+from domainlm.api.task_spec import SPLITS, Split, TaskKind, TaskSpec
 from domainlm.errors import DataError, FetchError, SpecError, UserError
 
 __all__ = [

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from domainlm.errors import PluginError, UserError
+from domainlm.errors import DataError, PluginError, UserError
 
 RecordT = TypeVar("RecordT")
 
@@ -29,30 +31,94 @@ def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *furt
     Raises:
         PluginError: a plugin's reader raises what is no `UserError`. Errors of the system pass, and the core's bugs.
     """
-    try:
+    with blamed(read, spec, f"the reader failed at {path}", remedy="mend the file, or tell whoever wrote the plugin"):
         yield from read(path, *further)
+
+
+@contextmanager
+def blamed(
+    function: Callable[..., object], spec: str, problem: str, *, remedy: str = "tell whoever wrote the plugin"
+) -> Iterator[None]:
+    """Say whose it is where a function of a spec fails.
+
+    Args:
+        function: what is called inside.
+        spec: whose it is, for the error.
+        problem: what has failed, for the error.
+        remedy: what to do about it.
+
+    Raises:
+        PluginError: a plugin's function raises what is no `UserError`. Errors of the system pass, and the core's bugs.
+    """
+    try:
+        yield
     except (UserError, OSError, MemoryError):
         raise
     except Exception as error:
-        module = _module(read)
-        if module.partition(".")[0] == _CORE:
+        if _is_core(function):
             raise
-        where = ", ".join(filter(None, (f"plugin {_distribution(module)}", spec, raised_at(error))))
+        where = ", ".join((owner_of(function), spec, raised_at(error) or place_of(function)))
         raise PluginError(
-            f"the reader failed at {path}: {type(error).__name__}: {error}",
-            where=where,
-            remedy="mend the file, or tell whoever wrote the plugin; -v shows the traceback",
+            f"{problem}: {type(error).__name__}: {error}", where=where, remedy=f"{remedy}; -v shows the traceback"
         ) from error
+
+
+def refused(
+    function: Callable[..., object],
+    spec: str,
+    problem: str,
+    *,
+    given: object,
+    allowed: str | Sequence[str] | None,
+    at: str = "",
+) -> UserError:
+    """The error for what a function of a spec gave and must not give.
+
+    Args:
+        function: what gave it.
+        spec: whose it is.
+        problem: what is wrong, in one clause.
+        given: what it gave.
+        allowed: what it should give.
+        at: the file and the example, where there are such.
+    """
+    if _is_core(function):
+        return DataError(problem, where=", ".join(filter(None, (at, spec))), given=given, allowed=allowed)
+    return PluginError(
+        problem,
+        where=", ".join(filter(None, (owner_of(function), spec, place_of(function), at))),
+        given=given,
+        allowed=allowed,
+        remedy="mend the plugin; domainlm.testing.check_plugin finds such mistakes",
+    )
 
 
 def raised_at(error: BaseException) -> str:
     """File and line of the last code outside of domainlm that led to the error; empty where there is none."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"  # which is not among the frames, as it never ran
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(("<", _OWN_FOLDER)) and f"{os.sep}importlib" not in frame.filename
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
+def owner_of(function: Callable[..., object]) -> str:
+    """The plugin whose function it is, by its distribution and version; by its module where it is not installed."""
+    return f"plugin {_distribution(_module(function))}"
+
+
+def place_of(function: Callable[..., object]) -> str:
+    """File and line of a function, or its name where it has none."""
+    inner = getattr(function, "func", function)
+    code = getattr(inspect.unwrap(getattr(inner, "__func__", inner)), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(function)
+
+
+def _is_core(function: Callable[..., object]) -> bool:
+    return _module(function).partition(".")[0] == _CORE
 
 
 def _module(read: Any) -> str:  # noqa: ANN401 - a function, a method, a partial or an object that can be called

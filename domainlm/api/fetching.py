@@ -85,7 +85,7 @@ class Details:
 
     def __post_init__(self) -> None:
         _check_text(self.url, "url", "Details")
-        check_callable(self.read, "read", "Details")
+        check_callable(self.read, "read", "Details", takes=("file", "content"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

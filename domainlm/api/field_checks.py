@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from pathlib import Path
 
 from domainlm.errors import SpecError
 
@@ -19,10 +21,43 @@ def check_choice(value: object, choices: tuple[str, ...], key: str, where: str) 
         raise SpecError(f"wrong {key}", where=where, given=value, allowed=choices)
 
 
-def check_callable(value: object, key: str, where: str) -> None:
-    """Raise `SpecError` unless `value` can be called."""
+def check_callable(value: object, key: str, where: str, takes: tuple[str, ...]) -> None:
+    """Raise `SpecError` unless `value` can be called, and with so many arguments, whatever it calls them."""
+    wanted = f"a function: {key}({', '.join(takes)})"
     if not callable(value):
-        raise SpecError(f"{key} must be callable", where=where, given=repr(value))
+        raise SpecError(f"{key} must be callable", where=where, given=repr(value), allowed=wanted)
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return  # some that are written in C do not say what they take
+    try:
+        signature.bind(*takes)
+    except TypeError:
+        name = getattr(value, "__name__", type(value).__name__)
+        raise SpecError(
+            f"{key} cannot be called as it will be", where=where, given=f"{name}{signature}", allowed=wanted
+        ) from None
+
+
+def check_absolute(value: object, key: str, where: str) -> None:
+    """Raise `SpecError` unless `value` is a path that means the same from every folder."""
+    if not isinstance(value, Path):
+        raise SpecError(f"wrong {key}", where=where, given=repr(value), allowed="a pathlib.Path")
+    if not value.is_absolute():
+        raise SpecError(
+            f"{key} would be looked for in the folder that domainlm is called from",
+            where=where,
+            given=str(value),
+            allowed="an absolute path",
+            remedy=f"write Path(__file__).parent / {value.as_posix()!r}, or what leads there from the module",
+        )
+
+
+def check_distinct(values: tuple[str, ...], key: str, where: str) -> None:
+    """Raise `SpecError` where one stands there twice."""
+    twice = [value for value in values if values.count(value) > 1]
+    if twice:
+        raise SpecError(f"wrong {key}", where=where, given=f"{twice[0]!r} twice", allowed="each once")
 
 
 def check_mapping(value: object, key: str, where: str) -> None:

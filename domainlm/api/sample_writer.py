@@ -24,6 +24,6 @@ class SampleWriter:
     description: str
 
     def __post_init__(self) -> None:
-        check_callable(self.write, "write", "SampleWriter")
+        check_callable(self.write, "write", "SampleWriter", takes=("folder", "seed", "num_documents"))
         if not isinstance(self.description, str) or not self.description.strip():
             raise SpecError("needs a description", where="SampleWriter", remedy="say that the sample is synthetic")

@@ -1,6 +1,6 @@
-"""The frozen specs that plugins declare: corpora, vocabularies, model sizes, tasks, recipes, output formats.
+"""The frozen specs that plugins declare: corpora, vocabularies, model sizes, recipes, output formats.
 
-Reference tables are declared as specs, too: they are in `domainlm.api.references`.
+Tasks and reference tables are specs, too, in `domainlm.api.task_spec` and `domainlm.api.references`.
 
 A spec is data plus, where something must be read or learned, a callable. Specs check themselves when they are made,
 so a wrong field fails where the plugin is loaded. Declaring one must be cheap: import heavy libraries inside the
@@ -11,16 +11,15 @@ identity.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from domainlm.api.failures import read_by
 from domainlm.api.fetching import FetchPlan
 from domainlm.api.field_checks import (
+    check_absolute,
     check_callable,
     check_choice,
-    check_mapping,
     check_optional,
     check_positive,
     check_strings,
@@ -29,17 +28,10 @@ from domainlm.api.field_checks import (
 from domainlm.api.problems import ProblemLog
 from domainlm.api.records import Document
 from domainlm.api.references import ReferenceTable
-from domainlm.api.relations import PairRules
 from domainlm.api.sample_writer import SampleWriter
 from domainlm.api.spec_base import SpecBase
+from domainlm.api.task_spec import TaskKind, TaskSpec
 from domainlm.errors import SpecError
-
-TaskKind = Literal["token", "sequence", "span"]
-"""The kinds of task: "token" labels every word, "sequence" a text, a pair of texts or a pair of mentions, "span" finds
-the answer to a question in a context."""
-
-Split = Literal["train", "dev", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 _MIN_ENTRIES = 10
 """A vocabulary has no fewer, five special tokens included; recipes cannot ask for fewer either."""
@@ -70,7 +62,7 @@ class CorpusSpec(SpecBase):
     fetch: FetchPlan | None = None
 
     def _check(self, where: str) -> None:
-        check_callable(self.read, "read", where)
+        check_callable(self.read, "read", where, takes=("path", "problems"))
         if not isinstance(self.replaces, bool):
             raise SpecError("wrong replaces", where=where, given=repr(self.replaces), allowed="True or False")
         check_strings(self.patterns, "patterns", where)
@@ -128,11 +120,11 @@ class VocabularySpec(SpecBase):
         if self.size is not None:
             check_positive(self.size, "size", where, least=_MIN_ENTRIES)
         if self.algorithm == "custom":
-            check_callable(self.learn, "learn", where)
+            check_callable(self.learn, "learn", where, takes=("sentences", "settings"))
         if not isinstance(self.cased, bool | None):
             raise SpecError("wrong cased", where=where, given=repr(self.cased), allowed="True, False or None")
-        if self.file is not None and not isinstance(self.file, Path):
-            raise SpecError("wrong file", where=where, given=repr(self.file), allowed="a pathlib.Path or None")
+        if self.file is not None:
+            check_absolute(self.file, "file", where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,73 +167,6 @@ class ModelSizeSpec(SpecBase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec(SpecBase):
-    """A downstream data set: its kind, its reader and how it is usually trained.
-
-    Training on several ranks hands the spec to other processes, so its functions stand at the top of a module (or are
-    `functools.partial` of such), and its mappings are plain dictionaries.
-
-    Attributes:
-        kind: "token" labels words; "sequence" texts; "span" answers questions.
-        read: `read(path, problems)` streams the examples of one file.
-        types: the entity types to label, or the labels of sequences; empty takes those of the training file.
-        scored_types: the labels of sequences that precision, recall and F1 pool; empty takes all.
-        pairs: how documents with relations become examples, where the reader yields such.
-        companions: further files that the reader opens beside one; they count as input as that one does.
-        read_split: `read_split(path, split, problems)` streams what a file that holds several splits has of one; it is
-            used in place of `read` where it is given.
-        files: file names of each split below the folder that a recipe gives; the first that exists is taken, also
-            with `.gz` added. One with `*`, `?` or `[...]` stands for all files that it matches.
-        defaults: fine-tuning settings of this task (keys of the recipe's `[finetuning]`), below the recipe's own.
-        sample: writes a synthetic sample, where the spec ships one.
-        source: where the real data comes from, and under which licence.
-        fetch: how `domainlm task fetch` gets the real data, under names of `files`.
-    """
-
-    kind: TaskKind
-    read: Callable[[Path, ProblemLog], Iterator[Any]]
-    types: tuple[str, ...] = ()
-    scored_types: tuple[str, ...] = ()
-    pairs: PairRules | None = None
-    companions: Callable[[Path], tuple[Path, ...]] | None = None
-    read_split: Callable[[Path, Split, ProblemLog], Iterator[Any]] | None = None
-    files: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
-    defaults: Mapping[str, object] = field(default_factory=dict)
-    sample: SampleWriter | None = None
-    source: str = ""
-    fetch: FetchPlan | None = None
-
-    def _check(self, where: str) -> None:
-        check_choice(self.kind, get_args(TaskKind), "kind", where)
-        check_callable(self.read, "read", where)
-        check_strings(self.types, "types", where)
-        check_strings(self.scored_types, "scored_types", where)
-        check_optional(self.pairs, PairRules, "pairs", where)
-        for key in ("companions", "read_split"):
-            if getattr(self, key) is not None:
-                check_callable(getattr(self, key), key, where)
-        for key in ("files", "defaults"):
-            check_mapping(getattr(self, key), key, where)
-        check_text(self.source, "source", where)
-        for split, names in self.files.items():
-            check_choice(split, SPLITS, "files", where)
-            check_strings(names, f"files[{split!r}]", where)
-        check_optional(self.sample, SampleWriter, "sample", where)
-        check_optional(self.fetch, FetchPlan, "fetch", where)
-
-    def read_part(self, path: Path, split: Split, problems: ProblemLog) -> Iterator[Any]:
-        """Stream what a file has of one split: all of it, unless it holds several; raises as `read_by` does."""
-        if self.read_split is None:
-            return read_by(self.read, self.reference, path, problems)
-        return read_by(self.read_split, self.reference, path, split, problems)
-
-    def with_companions(self, path: Path) -> tuple[Path, ...]:
-        """The file at `path`, and after it those of its companions that are there."""
-        beside = self.companions(path) if self.companions is not None else ()
-        return (path, *(each for each in beside if each.is_file()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeSpec(SpecBase):
     """A recipe that ships with a plugin.
 
@@ -252,8 +177,7 @@ class RecipeSpec(SpecBase):
     path: Path
 
     def _check(self, where: str) -> None:
-        if not isinstance(self.path, Path):
-            raise SpecError("wrong path", where=where, given=repr(self.path), allowed="a pathlib.Path")
+        check_absolute(self.path, "path", where)
 
 
 Prediction = Mapping[str, Any]
@@ -276,7 +200,7 @@ class OutputSpec(SpecBase):
         check_strings(self.kinds, "kinds", where)
         for kind in self.kinds:
             check_choice(kind, get_args(TaskKind), "kinds", where)
-        check_callable(self.write, "write", where)
+        check_callable(self.write, "write", where, takes=("predictions",))
 
 
 Spec = CorpusSpec | VocabularySpec | ModelSizeSpec | TaskSpec | RecipeSpec | OutputSpec | ReferenceTable

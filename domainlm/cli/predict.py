@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from domainlm.cli.logs import verbosity_options
 from domainlm.cli.records import JSONL, TEXT, read_as_task, read_records
 from domainlm.cli.state import cli_state
 from domainlm.cli.texts import STANDARD_STREAM, check_output, open_output
-from domainlm.errors import SpecError
+from domainlm.errors import PluginError, SpecError
 
 if TYPE_CHECKING:
     from domainlm.api import OutputSpec
@@ -77,8 +77,34 @@ def predict(
     predictions: Iterator[Any] = model.predict(records) if embed is None else model.embed_records(records, embed)
     silent = cli_state(context).quiet or (target == STANDARD_STREAM and sys.stdout.isatty())
     with open_output(target, flushes=stream) as write:
-        for piece in writer.write(tqdm(predictions, unit=" texts", disable=silent or None)):
+        for piece in _pieces(writer, tqdm(predictions, unit=" texts", disable=silent or None)):
             write(piece)
+
+
+def _pieces(writer: OutputSpec, predictions: Iterable[Any]) -> Iterator[str]:
+    """What a plugin's writer makes of predictions; a failure of the model's within it is not the writer's."""
+    from domainlm.api.failures import blamed, refused
+
+    failed: list[Exception] = []
+
+    def passed() -> Iterator[Any]:
+        try:
+            yield from predictions
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    try:
+        with blamed(writer.write, writer.reference, "the predictions could not be written"):
+            for piece in writer.write(passed()):
+                if not isinstance(piece, str):
+                    problem, allowed = "the writer must give texts", "pieces of the output's text"
+                    raise refused(writer.write, writer.reference, problem, given=repr(piece)[:200], allowed=allowed)
+                yield piece
+    except PluginError as error:
+        if error.__cause__ in failed:
+            raise failed[0] from None
+        raise
 
 
 def _output(registry: Registry, name: str) -> OutputSpec:

@@ -76,7 +76,7 @@ def read_as_task(source: str, task: TaskSpec) -> Iterator[Record]:
     if source == STANDARD_STREAM:
         raise DataError("--read-as needs a file", remedy="name one with --input")
     problems = ProblemLog()
-    for example in task.read(Path(source), problems):
+    for example in task.read_all(Path(source), problems):
         fields = asdict(example)
         if "mentions" in fields:
             fields["entities"] = fields.pop("mentions")

@@ -124,7 +124,7 @@ def _read(named: Sequence[tuple[str, str, Path]], registry: Registry) -> dict[st
                 given=f'{task.name}, of kind "{task.kind}"',
                 allowed='tasks of kind "token"',
             )
-        data_sets.setdefault(name, []).extend(task.read(file, problems))
+        data_sets.setdefault(name, []).extend(task.read_all(file, problems))
     warn_of_problems(problems)
     return data_sets
 

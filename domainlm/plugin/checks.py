@@ -8,6 +8,7 @@ from typing import Any
 
 import pluggy
 
+from domainlm.api.failures import place_of
 from domainlm.errors import PluginError, nearest_name
 from domainlm.plugin import hookspecs
 
@@ -39,7 +40,7 @@ def check_implementations(plugin: object, manager: pluggy.PluginManager, where: 
     for name, options in _marked(plugin, manager):
         function = getattr(plugin, name)
         hook = options.get("specname") or name
-        place = f"{where}, {_place(function)}"
+        place = f"{where}, {place_of(function)}"
         _check_name(hook, place)
         _check_options(hook, options, place)
         _check_arguments(hook, function, place)
@@ -104,12 +105,6 @@ def _check_unmarked(plugin: object, manager: pluggy.PluginManager, where: str) -
         if inspect.isfunction(function) and manager.parse_hookimpl_opts(plugin, name) is None:
             raise PluginError(
                 f"{name} is a hook's name, but the function is not marked",
-                where=f"{where}, {_place(function)}",
+                where=f"{where}, {place_of(function)}",
                 remedy="put @domainlm.hookimpl above it, or give it another name",
             )
-
-
-def _place(function: Callable[..., object]) -> str:
-    """File and line of a function, or its name where it has none."""
-    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(function)

@@ -151,7 +151,9 @@ def _import(candidate: Candidate, where: str) -> object:
     except (Exception, SystemExit) as error:
         place = raised_at(error)
         cause = f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
-        raise PluginError(f"the plugin cannot be imported: {cause}", where=where) from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        remedy = f"install what provides {missing}, and name it among the plugin's dependencies" if missing else None
+        raise PluginError(f"the plugin cannot be imported: {cause}", where=where, remedy=remedy) from error
 
 
 def _register(plugin: object, manager: pluggy.PluginManager, provider: Provider) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from domainlm.api import SPLITS, CorpusSpec, TaskSpec
+from domainlm.api.failures import blamed, owner_of, place_of
 from domainlm.errors import PluginError
 
 
@@ -20,9 +21,11 @@ def write_sample_of(
     """
     if spec.sample is None:
         raise PluginError("writes no sample", where=spec.name)
-    where = f"sample of {spec.reference}"
+    write = spec.sample.write
+    where = f"{owner_of(write)}, sample of {spec.reference}, {place_of(write)}"
     keys = ("text",) if isinstance(spec, CorpusSpec) else SPLITS
-    files: object = spec.sample.write(folder, seed, num_documents)
+    with blamed(write, spec.reference, "the sample could not be written"):
+        files: object = write(folder, seed, num_documents)
     if not isinstance(files, Mapping):
         raise PluginError("the sample writer must return its files by split", where=where, given=repr(files))
     if not files.get(keys[0]) or not set(files) <= set(keys):

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from domainlm.api import SPLITS, Entity, ProblemLog, Split, TaskKind, TaskSpec, TokenExample
+from domainlm.api.record_types import UNSOUND_EXAMPLE, example_fault
 from domainlm.testing.failure import CheckError
 from domainlm.testing.samples import check_refusals, read_twice, write_sample
 from domainlm.testing.sequences import check_sequence_example, count_labels
@@ -145,6 +146,9 @@ def check_examples(examples: Sequence[object], spec: TaskSpec, where: str) -> No
     for example in examples:
         name = getattr(example, "id", None)
         place = f"{where}, example {name!r}"
+        fault = example_fault(example, spec.kind)
+        if fault is not None:
+            raise CheckError(UNSOUND_EXAMPLE, where=place, given=fault.given, allowed=fault.allowed)
         _CHECKS[spec.kind](example, spec, place)
         if not isinstance(name, str) or name in ids:
             raise CheckError("two examples of one file have one id", where=place)

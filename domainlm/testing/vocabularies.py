@@ -28,6 +28,7 @@ def check_vocabulary(spec: VocabularySpec) -> int:
     Raises:
         UserError: the file cannot be loaded, or the learning breaks a rule.
     """
+    from domainlm.vocab.learn import learner_of
     from domainlm.vocab.making import load_learned
     from domainlm.vocab.vocabulary import Vocabulary
 
@@ -37,8 +38,9 @@ def check_vocabulary(spec: VocabularySpec) -> int:
     if spec.algorithm != "custom" or spec.learn is None:
         return 0
     settings = VocabularySettings(size=min(spec.size or _SIZE, _SIZE), cased=spec.learns_cased)
-    learned = spec.learn(sentences(), settings)
-    if spec.learn(sentences(), settings) != learned:
+    learn = learner_of(spec)
+    learned = learn(sentences(), settings)
+    if learn(sentences(), settings) != learned:
         raise CheckError(
             "the same sentences give another vocabulary the second time",
             where=where,

@@ -11,6 +11,7 @@ special tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
@@ -18,6 +19,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import WordPieceTrainer
 
 from domainlm.api import VocabularySettings, VocabularySpec
+from domainlm.api.failures import blamed, refused
 from domainlm.errors import VocabularyError
 from domainlm.vocab.background import run_answerably
 from domainlm.vocab.bert import MAX_WORD_CHARACTERS, SPECIAL_TOKENS, UNK, serialise
@@ -44,13 +46,32 @@ def learner_of(spec: VocabularySpec) -> Learner:
     Raises:
         VocabularyError: where the spec reads a file.
     """
+    if spec.algorithm == "custom" and spec.learn is not None:
+        return partial(_learn_by_plugin, spec, spec.learn)
     learners: Mapping[str, Learner] = {"wordpiece": learn_wordpiece, "bpe": learn_bpe, "unigram": learn_unigram}
-    learn = spec.learn if spec.algorithm == "custom" else learners.get(spec.algorithm)
+    learn = learners.get(spec.algorithm)
     if learn is None:
         raise VocabularyError(
             "this vocabulary is read from a file, not learned", where=spec.name, allowed=(*learners, "custom")
         )
     return learn
+
+
+def _learn_by_plugin(
+    spec: VocabularySpec, learn: Learner, sentences: Iterator[str], settings: VocabularySettings
+) -> str:
+    """Call the spec's own function; raise `PluginError` where it fails, or returns something else than a text."""
+    with blamed(learn, spec.reference, "the vocabulary could not be learned"):
+        learned: object = learn(sentences, settings)
+    if not isinstance(learned, str):
+        raise refused(
+            learn,
+            spec.reference,
+            "`learn` must return a text",
+            given=type(learned).__name__,
+            allowed="the text of a tokenizer.json, as Tokenizer.to_str() of the tokenizers library gives it",
+        )
+    return learned
 
 
 def learn_wordpiece(sentences: Iterable[str], settings: VocabularySettings) -> str:

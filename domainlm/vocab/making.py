@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from domainlm.api import VocabularySettings, VocabularySpec
+from domainlm.api.failures import refused
 from domainlm.errors import VocabularyError
 from domainlm.vocab.files import TOKENIZER_FILE, write_text
 from domainlm.vocab.learn import learner_of
@@ -61,9 +62,9 @@ def load_learned(path: Path, spec: VocabularySpec, settings: VocabularySettings)
     """Read a vocabulary that was learned by a spec.
 
     Raises:
-        VocabularyError: it cannot be read, or keeps capitals where none are asked for, or the other way round.
+        UserError: it cannot be read, or keeps capitals where none are asked for, or the other way round.
     """
-    vocabulary = Vocabulary.load(path)
+    vocabulary = _read_learned(path, spec)
     if vocabulary.cased != settings.cased:
         found, asked = (("cased" if cased else "uncased") for cased in (vocabulary.cased, settings.cased))
         raise VocabularyError(
@@ -74,6 +75,17 @@ def load_learned(path: Path, spec: VocabularySpec, settings: VocabularySettings)
             else f"in the plugin, obey settings.cased in `learn`, or declare VocabularySpec(cased={vocabulary.cased})",
         )
     return vocabulary
+
+
+def _read_learned(path: Path, spec: VocabularySpec) -> Vocabulary:
+    """Read it; where a plugin's `learn` made it, the mistake is the plugin's, and the file is no place to look at."""
+    try:
+        return Vocabulary.load(path)
+    except VocabularyError as error:
+        if spec.learn is None:
+            raise
+        problem = f"what `learn` returned is no vocabulary: {error.problem}"
+        raise refused(spec.learn, spec.reference, problem, given=error.given, allowed=error.allowed) from error
 
 
 def _shown(sentences: Iterable[str], title: str) -> Iterator[str]:

@@ -78,6 +78,15 @@ def make_examples(spec: TaskSpec, splits: Mapping[Split, SplitExamples], setting
             allowed=spec.types or "examples of two labels at least",
             remedy="check that these are the right files, and that labels are spelled as the task spells them",
         )
+    missing = [label for label in spec.scored_types if label not in labels]
+    if missing:
+        raise DataError(
+            "the training split has no example of a label that is to be scored",
+            where=splits["train"].where,
+            given=missing[0],
+            allowed=labels,
+            remedy=f"check how {spec.name} spells it under scored_types; where it may be missing, types must name it",
+        )
     no_relation = spec.pairs.no_relation if types is not None and spec.pairs else None
     scored = spec.scored_types or tuple(label for label in labels if label != no_relation)
     return SequenceData(found, labels, scored, types or ())

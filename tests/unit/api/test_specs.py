@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domainlm.api import (
     ModelSizeSpec,
     OutputSpec,
     PairRules,
+    RecipeSpec,
     ReferenceRow,
     SampleWriter,
     SpecError,
@@ -45,6 +47,7 @@ SOUND: dict[type, dict[str, Any]] = {
     },
     VocabularySpec: {"name": "cook/words", "description": "x", "algorithm": "wordpiece", "size": 10},
     ModelSizeSpec: {"name": "cook/pan", "description": "x", "layers": 1, "hidden": 2, "heads": 1, "dropout": 0},
+    RecipeSpec: {"name": "cook/first", "description": "x", "path": Path(__file__).parent / "first.toml"},
     OutputSpec: {"name": "cook/menu", "description": "x", "kinds": ("token",), "write": read},
     SampleWriter: {"write": write, "description": "synthetic"},
     PairRules: {"type_pairs": (("cook", "dish"),), "dummies": {"cook": "@C$"}},
@@ -70,6 +73,12 @@ def test_sound_ones_are_taken(made: type) -> None:
         (TaskSpec, "defaults", {1: 1}),
         (TaskSpec, "files", ("train.txt",)),
         (TaskSpec, "files", None),
+        (TaskSpec, "types", ("food", "drink", "food")),
+        (TaskSpec, "scored_types", ("food", "food")),
+        (RecipeSpec, "path", "recipes/first.toml"),
+        (RecipeSpec, "path", Path("recipes/first.toml")),
+        (VocabularySpec, "file", "/vocab.txt"),
+        (VocabularySpec, "file", Path("vocab.txt")),
         (VocabularySpec, "size", 9),
         (VocabularySpec, "size", 3),
         (ModelSizeSpec, "dropout", "0.1"),
@@ -91,3 +100,39 @@ def test_sound_ones_are_taken(made: type) -> None:
 def test_a_wrong_field_is_named(made: type, field: str, value: object) -> None:
     with pytest.raises(SpecError, match=field):
         made(**{**SOUND[made], field: value})
+
+
+def _path_alone(_: Path) -> Iterator[Any]:
+    yield from ()
+
+
+def _with_default(_: Path, __: object, *, strict: bool = True) -> Iterator[Any]:
+    yield from ()
+
+
+def _needs_more(_: Path, __: object, ___: object) -> Iterator[Any]:
+    yield from ()
+
+
+@pytest.mark.parametrize("function", [_path_alone, _needs_more, partial(_path_alone, Path())])
+def test_a_reader_that_takes_other_arguments_is_refused(function: Any) -> None:  # noqa: ANN401 - wrong ones
+    with pytest.raises(SpecError, match="read cannot be called as it will be") as caught:
+        CorpusSpec(name="cook/soups", description="x", read=function)
+    assert caught.value.allowed == "a function: read(path, problems)"
+
+
+@pytest.mark.parametrize("function", [_with_default, partial(_needs_more, Path()), zip])
+def test_a_reader_may_take_more_that_need_not_be_given(function: Any) -> None:  # noqa: ANN401 - of any kind
+    assert CorpusSpec(name="cook/soups", description="x", read=function)
+
+
+def test_a_scored_label_is_among_the_types() -> None:
+    with pytest.raises(SpecError, match="scored_types") as caught:
+        TaskSpec(name="cook/meals", description="x", kind="sequence", read=read, types=("a", "b"), scored_types=("c",))
+    assert caught.value.given == "c"
+
+
+def test_a_relative_path_is_told_what_to_write() -> None:
+    with pytest.raises(SpecError) as caught:
+        RecipeSpec(name="cook/first", description="x", path=Path("recipes/first.toml"))
+    assert str(caught.value.remedy).startswith("write Path(__file__).parent / 'recipes/first.toml'")

@@ -40,7 +40,7 @@ def test_shipped_recipes_are_completed(domainlm_process: Fixture, install: Fixtu
     code = (
         "from pathlib import Path\nfrom domainlm import hookimpl\nfrom domainlm.api import RecipeSpec\n"
         "@hookimpl\ndef domainlm_recipes():\n"
-        "    return [RecipeSpec(name='cook/soups', description='x', path=Path('soups.toml'))]\n"
+        "    return [RecipeSpec(name='cook/soups', description='x', path=Path('soups.toml').absolute())]\n"
     )
     install("domainlm-cook", code)
 

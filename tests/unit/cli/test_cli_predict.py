@@ -15,7 +15,7 @@ import pytest
 
 from domainlm.api import OutputSpec
 from domainlm.cli.texts import open_output
-from domainlm.errors import DataError, SpecError, StorageError
+from domainlm.errors import DataError, PluginError, SpecError, StorageError
 from domainlm.tasks.models import Record
 
 Fixture = Callable[..., Any]
@@ -186,6 +186,45 @@ def test_a_format_for_another_kind_of_model_is_refused(call: Fixture, monkeypatc
 
     assert isinstance(error, SpecError)
     assert 'kind "token"' in str(error)
+
+
+def _name_missing(predictions: Iterable[Any]) -> Iterator[str]:
+    for prediction in predictions:
+        yield prediction["ident"]
+
+
+@pytest.mark.parametrize(
+    ("write", "problem"),
+    [
+        (_name_missing, "the predictions could not be written: KeyError: 'ident'"),
+        (lambda _: None, "the predictions could not be written: TypeError"),
+        (iter, "the writer must give texts"),
+    ],
+)
+def test_a_writer_that_fails_is_named(
+    call: Fixture, monkeypatch: pytest.MonkeyPatch, write: Callable[[Iterable[Any]], Iterator[str]], problem: str
+) -> None:
+    spec = OutputSpec(name="test/lines", description="lines", write=write)
+    monkeypatch.setattr("domainlm.plugin.registry.Registry.output_format", lambda *_, **__: spec)
+    error = call("predict", "model", "--output-format", "test/lines", stdin="Oslo\n").exception
+
+    assert isinstance(error, PluginError)
+    assert problem in str(error)
+    assert "test/lines@1" in str(error.where)
+
+
+def test_a_writer_is_not_blamed_for_the_model(
+    call: Fixture, monkeypatch: pytest.MonkeyPatch, model: _CapitalFinder
+) -> None:
+    def predict(_: object) -> Iterator[dict[str, Any]]:
+        yield {"id": 1}
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(model, "predict", predict)
+    spec = OutputSpec(name="test/lines", description="lines", write=lambda given: (str(each) for each in given))
+    monkeypatch.setattr("domainlm.plugin.registry.Registry.output_format", lambda *_, **__: spec)
+
+    assert isinstance(call("predict", "model", stdin="Oslo\n").exception, ZeroDivisionError)
 
 
 def test_half_of_a_surrogate_pair_is_written_as_it_came(call: Fixture) -> None:

@@ -298,6 +298,17 @@ def test_a_failing_import_is_named_with_version_and_cause(error: BaseException, 
     assert caught.value.__cause__ is error
 
 
+def test_a_missing_dependency_is_told_how_to_get_it() -> None:
+    with pytest.raises(PluginError) as caught:
+        load_plugins(candidates=[_failing(ModuleNotFoundError("No module named 'astro'", name="astro"))])
+    assert str(caught.value.remedy).startswith("install what provides astro, and name it among")
+
+
+def test_a_file_that_is_no_python_is_the_place() -> None:
+    with pytest.raises(PluginError, match=r"\(harbour/logs\.py:4\)"):
+        load_plugins(candidates=[_failing(SyntaxError("invalid syntax", ("harbour/logs.py", 4, 1, "def (:")))])
+
+
 def test_ctrl_c_while_importing_is_no_fault_of_the_plugin() -> None:
     with pytest.raises(KeyboardInterrupt):
         load_plugins(candidates=[_failing(KeyboardInterrupt())])

@@ -79,8 +79,9 @@ def test_paths_may_be_absolute_or_not_as_the_folder_may(
         (as_task, False, 'must have files under "text"'),
         (write, True, 'must have files under "train"'),
         (lambda *_: None, False, "must return its files by split"),
+        (lambda *_: 1 // 0, False, "the sample could not be written: ZeroDivisionError"),
     ],
 )
 def test_a_writer_that_breaks_a_rule_is_named(function: Write, problem: str, tmp_path: Path, *, is_task: bool) -> None:
-    with pytest.raises(PluginError, match=rf"sample of cook/soups@1: .*{problem}"):
+    with pytest.raises(PluginError, match=rf"plugin {__name__}, .*cook/soups@1, {__file__}:.*{problem}"):
         make(function, tmp_path, is_task=is_task)

@@ -62,7 +62,7 @@ def test_sound_examples_are_counted(path: Path) -> None:
 @pytest.mark.parametrize(
     ("example", "problem"),
     [
-        ("text", "must give SequenceExamples"),
+        ("text", "an example that is not sound"),
         (SequenceExample("1", " ", "a"), "text is empty"),
         (SequenceExample("1", "late"), "label is empty"),
         (SequenceExample("1", "late", "b"), "undeclared label"),

@@ -67,7 +67,7 @@ def test_a_sound_task_passes_with_its_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("example", "problem"),
     [
-        (Document("a", ("Stir.",)), "must give TokenExamples"),
+        (Document("a", ("Stir.",)), "an example that is not sound"),
         (_example(words=((0, 4), (9, 14))), "a word lies outside the text"),
         (_example(words=((0, 4), (3, 8))), "words must ascend and not overlap"),
         (_example(words=((5, 8), (0, 4))), "words must ascend and not overlap"),
@@ -151,7 +151,7 @@ def _none(path: Path, _: Split, __: ProblemLog) -> Iterator[TokenExample]:
         (_forgiving, 'read_split "train": a missing file must raise'),
         (_no_dev, 'read_split "dev",(.|\n)*the reader gives nothing'),
         (_unsound, 'read_split "train",(.|\n)*the reader gives nothing'),
-        (_bare, "must give TokenExamples"),
+        (_bare, "an example that is not sound"),
     ],
 )
 def test_a_bad_reader_of_one_split_is_found(

@@ -163,7 +163,8 @@ def test_a_spec_names_its_learner() -> None:
 
     for kind, learner in _LEARNERS.items():
         assert learner_of(VocabularySpec(name="a/b", description="c", algorithm=kind)) is learner  # type: ignore[arg-type]
-    assert learner_of(VocabularySpec(name="a/b", description="c", algorithm="custom", learn=learn)) is learn
+    own = learner_of(VocabularySpec(name="a/b", description="c", algorithm="custom", learn=learn))
+    assert own(iter(()), VocabularySettings(size=10, cased=True)) == "{}"
     with pytest.raises(VocabularyError, match="not learned"):
         learner_of(VocabularySpec(name="a/b", description="c", algorithm="file"))
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from domainlm.api import VocabularySettings, VocabularySpec
-from domainlm.errors import DataError, VocabularyError
+from domainlm.errors import DataError, PluginError, VocabularyError
 from domainlm.vocab import making
 from domainlm.vocab.background import run_answerably
 from domainlm.vocab.learn import learner_of
@@ -163,6 +163,24 @@ def test_a_plugin_that_learns_without_capitals_is_told_who_can_mend_it(
     with pytest.raises(VocabularyError, match="is uncased, and cased was asked for") as caught:
         make_vocabulary(spec, settings, lambda: log_lines, tmp_path, "log")
     assert re.search(remedy, str(caught.value.remedy))
+
+
+@pytest.mark.parametrize(
+    ("learn", "problem"),
+    [
+        (lambda *_: str(1 // 0), "the vocabulary could not be learned: ZeroDivisionError"),
+        (lambda *_: None, "`learn` must return a text"),
+        (lambda *_: "hello", "what `learn` returned is no vocabulary: not a tokenizer"),
+        (lambda *_: '{"model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}}', "no vocabulary"),
+    ],
+)
+def test_a_plugin_that_cannot_learn_one_is_named(
+    log_lines: list[str], tmp_path: Path, learn: Callable[..., str], problem: str
+) -> None:
+    spec = VocabularySpec(name="logs/low", description="low", algorithm="custom", learn=learn)
+    with pytest.raises(PluginError, match=re.escape(problem)) as caught:
+        make_vocabulary(spec, VocabularySettings(size=120, cased=True), lambda: log_lines, tmp_path, "log")
+    assert f"plugin {__name__}, logs/low@1, {__file__}:" in str(caught.value.where)
 
 
 def test_errors_and_results_come_out_of_the_other_thread() -> None:

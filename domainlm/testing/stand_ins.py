@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,8 @@ class StandIns:
         return {name: allowed for name, allowed in plugins.items() if normalise(name) not in own or _is_installed(name)}
 
     def _corpus(self, corpus: CorpusSettings) -> CorpusSettings:
-        return corpus.model_copy(update={"files": (self._text(),)}) if corpus.files else corpus
+        """With a stand-in for each file, so that corpora share those that they share in the recipe."""
+        return corpus.model_copy(update={"files": tuple(map(self._text, corpus.files))}) if corpus.files else corpus
 
     def _task(self, task: TaskSettings) -> TaskSettings:
         from domainlm.recipe.task_settings import TaskFiles
@@ -142,8 +144,8 @@ class StandIns:
         except UserError:
             return _ANY_SIZE  # resolving the recipe says it, and where
 
-    def _text(self) -> str:
-        path = self.folder / "data"
+    def _text(self, given: str = "") -> str:
+        path = self.folder / f"data-{sha256(given.encode()).hexdigest()[:16]}"
         path.touch()
         return str(path)
 

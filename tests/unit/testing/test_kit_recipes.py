@@ -77,6 +77,10 @@ def test_a_recipe_without_file_is_found(tmp_path: Path) -> None:
         (("size = 100", 'spec = "core/file"'), "reads a file, and none is named"),
         (("size = 100", 'spec = "core/start"'), "the start is random"),
         (("[[tasks]]", '[general]\nspec = "core/none"\nfiles = ["x"]\n[[tasks]]'), "general.spec: unknown corpus"),
+        (
+            ("[[tasks]]", '[general]\nspec = "core/text"\nfiles = ["none.txt"]\nheld_out_share = 0.4\n[[tasks]]'),
+            "learn from documents that .general. holds out",
+        ),
         (("[[tasks]]", '[requires]\ndomainlm = ">=99"\n[[tasks]]'), "version .* of domainlm is installed"),
         (("[[tasks]]", '[requires]\nplugins = { domainlm-none = "" }\n[[tasks]]'), "not installed"),
         (("[[tasks]]", "[parallel]\ntensor = 7\n[[tasks]]"), "cannot be divided evenly"),
@@ -108,6 +112,7 @@ def test_what_recipe_check_refuses_is_found(check: Callable[..., int], change: t
         START.format(kind="general")
         + 'num_steps = 1\nvocabulary = "none.txt"\n[general]\nspec = "core/jsonl"\nfiles = ["none.jsonl"]\n',
         '[[mixture.corpora]]\nspec = "core/jsonl"\nfiles = ["none/*.jsonl"]\n',
+        '[general]\nspec = "core/text"\nfiles = ["other.txt"]\nheld_out_share = 0.4\n',
         '[study]\nselect = ["finetuning.num_epochs"]\n[study.axes]\n"finetuning.num_epochs" = [1]\n',
     ],
 )

@@ -206,7 +206,7 @@ def results() -> dict[str, Any]:
 
 
 def scores(folder: Path, content: dict[str, Any]) -> list[str]:
-    lines = list(card._scores(card._rows_of(folder, json.loads(json.dumps(content)))))
+    lines = list(card._scores(card.rows_about(folder, json.loads(json.dumps(content)))))
     return [line.split(" | ")[-1].removesuffix(" |") for line in lines if line.startswith("| ") and "seed" not in line]
 
 
@@ -224,7 +224,7 @@ def test_a_card_has_the_scores_of_its_model_alone() -> None:
 
 @pytest.mark.parametrize("name", ["learning_rate=0.1_num_steps=9/ships-seed-3", "moved/ships-seed-3", "x/y"])
 def test_a_card_without_scores_says_so(name: str) -> None:
-    rows = card._rows_of(Path(name), results())
+    rows = card.rows_about(Path(name), results())
     assert rows == []
     assert "results.json of the run has no scores of this model." in list(card._scores(rows))
     only_types = [{**row, "type": "ship"} for row in results()["rows"]]

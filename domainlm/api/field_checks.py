@@ -27,7 +27,7 @@ def check_callable(value: object, key: str, where: str, takes: tuple[str, ...]) 
     if not callable(value):
         raise SpecError(f"{key} must be callable", where=where, given=repr(value), allowed=wanted)
     try:
-        signature = inspect.signature(value)
+        signature = inspect.signature(value, follow_wrapped=False)  # that of a decorator's wrapper, which is called
     except (TypeError, ValueError):
         return  # some that are written in C do not say what they take
     try:

@@ -148,6 +148,7 @@ def write_task_model(foreign: ForeignModel, vocabulary: Vocabulary, folder: Path
     check_encoder([name for name in wanted if name not in foreign.tensors], foreign.where)
     encoder = {name: tensor for name, tensor in foreign.tensors.items() if name in wanted}
     check_shapes(encoder, wanted, foreign.where)
+    check_finite({name: tensor for name, tensor in foreign.tensors.items() if name not in wanted}, foreign.where)
     write_folder(folder, foreign.tensors, config, foreign.own, vocabulary)
     return config, Taken(foreign.unexpected, (), foreign.notes)
 
@@ -193,6 +194,12 @@ def check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch
                 given=tuple(tensor.shape),
                 allowed=str(tuple(wanted[name].shape)),
             )
+    check_finite(tensors, where)
+
+
+def check_finite(tensors: Mapping[str, torch.Tensor], where: Path) -> None:
+    """Refuse infinite values and such as are no numbers."""
+    for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise ModelError(f"{name} holds values that are not finite", where=where, remedy="get the model anew")
 

@@ -95,11 +95,10 @@ def _resolve_cell(cell: Cell, loaded: LoadedRecipe, registry: Registry, devices:
         if each is not None and each.spec.name == TASK_TEXT and not tasks:
             raise RecipeError(f"{TASK_TEXT} needs tasks", where=where(key), remedy="add [[tasks]] to the recipe")
     _check_numbers(recipe, tasks, size, loaded)
-    if recipe.pretraining.num_steps:
-        replayed = {where(f"mixture.corpora.{number}"): each for number, each in enumerate(mixed)}
-        domain, apart = {where("corpus"): corpus}, {} if general is None else {where("general"): general}
-        general_start = apart if recipe.start.kind == "general" else {}
-        check_scored_texts(domain | replayed | general_start, domain | apart)
+    replayed = {where(f"mixture.corpora.{number}"): each for number, each in enumerate(mixed)}
+    domain, apart = {where("corpus"): corpus}, {} if general is None else {where("general"): general}
+    learned = (domain | replayed) if recipe.pretraining.num_steps else {}
+    check_scored_texts(learned | (apart if recipe.start.kind == "general" else {}), domain | apart)
     grid = cell_grid(recipe, size, vocabulary, tasks, where("model.size"), devices)
     return ResolvedCell(cell, corpus, vocabulary, size, tasks, grid, start, is_declared, general, tuple(mixed))
 

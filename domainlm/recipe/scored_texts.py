@@ -1,6 +1,7 @@
 """Documents that language models are scored on must not be learned from, where two corpora of a recipe share files.
 
-The same documents of a file are held out by the same share, and more of them by a larger one (`is_held_out`).
+The same documents of a file are held out by the same share, and more of them by a larger one (`is_held_out`), where a
+file has one name and its reader gives the same ids.
 """
 
 from __future__ import annotations
@@ -41,4 +42,4 @@ def _overlap(first: ResolvedCorpus, second: ResolvedCorpus) -> bool:
     one, other = first.settings.sample, second.settings.sample
     if one is not None and other is not None:
         return first.spec.reference == second.spec.reference and one.seed == other.seed
-    return not {*first.files}.isdisjoint(second.files)
+    return not {file.resolve() for file in first.files}.isdisjoint(file.resolve() for file in second.files)

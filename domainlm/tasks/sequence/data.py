@@ -78,13 +78,14 @@ def make_examples(spec: TaskSpec, splits: Mapping[Split, SplitExamples], setting
             allowed=spec.types or "examples of two labels at least",
             remedy="check that these are the right files, and that labels are spelled as the task spells them",
         )
-    missing = [label for label in spec.scored_types if label not in labels]
+    known = dict.fromkeys([*labels, *(label for data in found.values() for label in data.labels)])
+    missing = [label for label in spec.scored_types if label not in known]
     if missing:
         raise DataError(
-            "the training split has no example of a label that is to be scored",
+            "no split has an example of a label that is to be scored",
             where=splits["train"].where,
             given=missing[0],
-            allowed=labels,
+            allowed=tuple(known),
             remedy=f"check how {spec.name} spells it under scored_types; where it may be missing, types must name it",
         )
     no_relation = spec.pairs.no_relation if types is not None and spec.pairs else None

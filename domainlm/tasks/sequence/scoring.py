@@ -76,10 +76,10 @@ def label_scores(
         gold: the right label of each example.
         given: the label each was given.
         labels: all labels there are.
-        scored: those that precision, recall and F1 are about. Where they are all of them, each micro average is the
-            accuracy.
+        scored: those that precision, recall and F1 are about, also if no example has them. Where they are all of them,
+            each micro average is the accuracy.
     """
-    by_label = count_labels(gold, given, labels)
+    by_label = count_labels(gold, given, dict.fromkeys((*labels, *scored)))
     counted = {label: by_label[label] for label in scored}
     macro = {name: sum(getattr(each, name) for each in counted.values()) / len(counted) for name in _METRICS}
     num_right = sum(right == found for right, found in zip(gold, given, strict=True))

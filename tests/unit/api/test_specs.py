@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,11 @@ def _needs_more(_: Path, __: object, ___: object) -> Iterator[Any]:
     yield from ()
 
 
+@wraps(_path_alone)
+def _wrapper(path: Path, _: object) -> Iterator[Any]:
+    return _path_alone(path)
+
+
 @pytest.mark.parametrize("function", [_path_alone, _needs_more, partial(_path_alone, Path())])
 def test_a_reader_that_takes_other_arguments_is_refused(function: Any) -> None:  # noqa: ANN401 - wrong ones
     with pytest.raises(SpecError, match="read cannot be called as it will be") as caught:
@@ -121,7 +126,7 @@ def test_a_reader_that_takes_other_arguments_is_refused(function: Any) -> None: 
     assert caught.value.allowed == "a function: read(path, problems)"
 
 
-@pytest.mark.parametrize("function", [_with_default, partial(_needs_more, Path()), zip])
+@pytest.mark.parametrize("function", [_with_default, partial(_needs_more, Path()), zip, _wrapper])
 def test_a_reader_may_take_more_that_need_not_be_given(function: Any) -> None:  # noqa: ANN401 - of any kind
     assert CorpusSpec(name="cook/soups", description="x", read=function)
 

@@ -81,6 +81,14 @@ def refusal(folder: Path, out: Path) -> ModelError:
     return raised.value
 
 
+def test_values_of_a_head_that_are_not_finite_are_refused(tagger: Path, tmp_path: Path) -> None:
+    tensors = load_file(tagger / "model.safetensors")
+    tensors["classifier.weight"][0, 0] = torch.nan
+    save_file(tensors, tagger / "model.safetensors")
+    with pytest.raises(ModelError, match=r"head\.output\.weight holds values that are not finite"):
+        import_model(tagger, tmp_path / "ours")
+
+
 def test_labels_that_are_not_those_of_the_head_are_refused(tagger: Path, tmp_path: Path) -> None:
     edit(tagger, id2label={"0": "O", "1": "B-Ship"})
     error = refusal(tagger, tmp_path / "ours")

@@ -147,6 +147,25 @@ def test_documents_that_are_scored_on_are_not_replayed(place: str, recipe: Path)
         resolve(load_recipe(recipe), load_plugins().registry)
 
 
+def test_another_name_of_a_file_hides_nothing(recipe: Path) -> None:
+    (recipe.parent / "linked.txt").symlink_to(recipe.parent / "letters.txt")
+    recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.5").replace("letters.txt", "linked.txt"))
+    with pytest.raises(RecipeError, match=r"mixture\.corpora\.0\.held_out_share: .*\[general\]"):
+        resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_a_general_start_learns_from_general_text_though_nothing_follows_it(recipe: Path) -> None:
+    (recipe.parent / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n", "utf-8")
+    start = '[start]\nkind = "general"\nnum_steps = 2\nvocabulary = "vocab.txt"\n'
+    own = RECIPE.replace("[vocabulary]\nsize = 60\n", "").replace("num_steps = 2", "num_steps = 0")
+    text = own + GENERAL.replace("letters.txt", "logs.txt") + start
+    recipe.write_text(text.replace("SHARE", "0.1"))
+    with pytest.raises(RecipeError, match=r"general\.held_out_share: .*\[corpus\]"):
+        resolve(load_recipe(recipe), load_plugins().registry)
+    recipe.write_text(text.replace("SHARE", "0.2"))
+    assert resolve(load_recipe(recipe), load_plugins().registry).num_cells == 1
+
+
 def test_a_replay_of_the_corpus_itself_holds_out_as_much(recipe: Path) -> None:
     recipe.write_text(RECIPE.replace('files = ["letters.txt"]\nheld_out_share = 0.2', 'files = ["logs.txt"]'))
     with pytest.raises(RecipeError, match=r"mixture\.corpora\.0\.held_out_share: .*\[corpus\]"):

@@ -140,3 +140,9 @@ def test_relations_that_are_no_example_count_as_missed() -> None:
     assert _value(scores, "recall", "blocks", ALL_GOLD_PROTOCOL) == 2 / 3
     (pooled_f1,) = (each for each in scores if each.metric == "f1" and not each.type)
     assert pooled_f1.counts == {"gold": 6, "found": 4, "correct": 2}
+
+
+def test_a_scored_label_that_no_example_has_counts_in_the_macro_average() -> None:
+    scores = label_scores("dev", ["a", "b"], ["a", "b"], ("a", "b"), ("a", "c"))
+    found = {score.metric: score.value for score in scores if not score.type}
+    assert (found["f1"], found["macro_f1"]) == (1.0, 0.5)

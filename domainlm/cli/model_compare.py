@@ -10,6 +10,7 @@ import click
 from domainlm.cli.arguments import json_option
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.table import echo_json, echo_table
+from domainlm.errors import UserError
 
 
 @click.command(short_help="Compare two models, tensor by tensor.")
@@ -31,7 +32,11 @@ def compare(first: Path, second: Path, heads: int | None, as_json: bool) -> None
 
     differences = compare_models(read_with_heads(first, heads=heads), read_with_heads(second, heads=heads))
     unequal = [entry for entry in differences if not entry.is_equal]
-    vocabularies = compare_vocabularies(first, second)
+    vocabularies = None
+    try:
+        vocabularies = compare_vocabularies(first, second)
+    except UserError as error:
+        click.echo(f"the vocabularies were not compared: {error.where}: {error.problem}", err=True)
     is_equal = not unequal and vocabularies is None
     if as_json:
         others = None if vocabularies is None else asdict(vocabularies)

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from domainlm.errors import UserError
 from domainlm.interop.foreign import BY_ENTRY, ForeignModel
 from domainlm.interop.importing import read_vocabulary
 from domainlm.interop.read import kind_of, read_with_heads
@@ -66,11 +65,12 @@ def compare_models(first: ForeignModel, second: ForeignModel) -> list[Difference
 
 
 def compare_vocabularies(first: Path, second: Path) -> VocabularyDifference | None:
-    """How the vocabularies of two models differ; None where they do not, or where either comes without one."""
-    try:
-        one, other = (read_vocabulary(source) for source in (first, second))
-    except UserError:
-        return None
+    """How the vocabularies of two models differ; None if they do not.
+
+    Raises:
+        UserError: either model comes without one, or it cannot be read.
+    """
+    one, other = (read_vocabulary(source) for source in (first, second))
     entries, others = (vocabulary.tokens(range(vocabulary.size)) for vocabulary in (one, other))
     if entries == others:
         return None

@@ -452,7 +452,8 @@ def test_models_are_compared_tensor_by_tensor(make_source: MakeSource, tmp_path:
     theirs.save_pretrained(tmp_path / "other")
     ended = call("model", "compare", str(tmp_path / "ours"), str(tmp_path / "other"), "--json")
     assert ended.exit_code == 1
-    found = json.loads(ended.output)
+    assert f"the vocabularies were not compared: {tmp_path / 'other'}: " in ended.stderr
+    found = json.loads(ended.stdout)
     (changed,) = (entry for entry in found["tensors"] if entry["largest"])
     assert changed["name"] == "encoder.layers.1.feed_forward.output.weight"
     assert changed["largest"] == pytest.approx(0.5, abs=1e-6)

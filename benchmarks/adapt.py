@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from adapt_plot import draw
 from measuring import machine_facts, write_results
 
 Row = Mapping[str, Any]
@@ -137,6 +138,15 @@ def page(content: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def write_page(content: Mapping[str, Any]) -> Path:
+    """Write page, plot and figures into benchmarks/results; returns the page."""
+    path = write_results("adapt-minilm", dict(content), page(content))
+    draw(content["rows"], path.with_suffix(".svg"))
+    title, rest = path.read_text("utf-8").split("\n", 1)
+    path.write_text(f"{title}\n\n![F1 and bits per character of each arm]({path.stem}.svg)\n{rest}", encoding="utf-8")
+    return path
+
+
 def main() -> None:
     """Run it, or go on with it, and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -164,7 +174,7 @@ def main() -> None:
         "lock": results["lock"],
         "rows": kept(results["rows"]),
     }
-    print(write_results("adapt-minilm", content, page(content)))
+    print(write_page(content))
 
 
 if __name__ == "__main__":

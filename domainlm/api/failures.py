@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,10 @@ RecordT = TypeVar("RecordT")
 
 _CORE = __name__.partition(".")[0]
 _OWN_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
+_LIBRARY = f"{sysconfig.get_path('stdlib')}{os.sep}"
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of the system that say nothing of whoever met them."""
 
 
 def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *further: object) -> Iterator[RecordT]:
@@ -29,15 +35,21 @@ def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *furt
         further: its further ones.
 
     Raises:
-        PluginError: a plugin's reader raises what is no `UserError`. Errors of the system pass, and the core's bugs.
+        PluginError: a plugin's reader raises what is no `UserError`, as `blamed` says it.
     """
-    with blamed(read, spec, f"the reader failed at {path}", remedy="mend the file, or tell whoever wrote the plugin"):
+    remedy = "mend the file, or tell whoever wrote the plugin"
+    with blamed(read, spec, f"the reader failed at {path}", remedy=remedy, chosen=path):
         yield from read(path, *further)
 
 
 @contextmanager
 def blamed(
-    function: Callable[..., object], spec: str, problem: str, *, remedy: str = "tell whoever wrote the plugin"
+    function: Callable[..., object],
+    spec: str,
+    problem: str,
+    *,
+    remedy: str = "tell whoever wrote the plugin",
+    chosen: Path | None = None,
 ) -> Iterator[None]:
     """Say whose it is where a function of a spec fails.
 
@@ -46,16 +58,18 @@ def blamed(
         spec: whose it is, for the error.
         problem: what has failed, for the error.
         remedy: what to do about it.
+        chosen: the file that the user chose, where the function reads one.
 
     Raises:
-        PluginError: a plugin's function raises what is no `UserError`. Errors of the system pass, and the core's bugs.
+        PluginError: a plugin's function raises what is no `UserError`. The core's bugs pass, and errors of the system
+            that are about the user's own file, or would meet anyone, as a full disk does.
     """
     try:
         yield
-    except (UserError, OSError, MemoryError):
+    except (UserError, MemoryError):
         raise
     except Exception as error:
-        if _is_core(function):
+        if _is_core(function) or (isinstance(error, OSError) and _is_the_users(error, chosen)):
             raise
         where = ", ".join((owner_of(function), spec, raised_at(error) or place_of(function)))
         raise PluginError(
@@ -94,13 +108,16 @@ def refused(
 
 
 def raised_at(error: BaseException) -> str:
-    """File and line of the last code outside of domainlm that led to the error; empty where there is none."""
+    """File and line of the last code outside of domainlm and of Python's own that led to the error.
+
+    Empty where there is none.
+    """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"  # which is not among the frames, as it never ran
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", _OWN_FOLDER)) and f"{os.sep}importlib" not in frame.filename
+        if not frame.filename.startswith(("<", _OWN_FOLDER)) and not _is_of_python(frame.filename)
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
@@ -115,6 +132,18 @@ def place_of(function: Callable[..., object]) -> str:
     inner = getattr(function, "func", function)
     code = getattr(inspect.unwrap(getattr(inner, "__func__", inner)), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(function)
+
+
+def _is_of_python(file: str) -> bool:
+    return file.startswith(_LIBRARY) and not any(folder in file for folder in _INSTALLED)
+
+
+def _is_the_users(error: OSError, chosen: Path | None) -> bool:
+    """Whether no plugin is to blame for an error of the system."""
+    if error.errno in _OF_THE_MACHINE:
+        return True
+    named = error.filename
+    return chosen is not None and isinstance(named, str | Path) and Path(named).resolve() == chosen.resolve()
 
 
 def _is_core(function: Callable[..., object]) -> bool:

@@ -18,6 +18,7 @@ from domainlm.api.field_checks import (
     check_strings,
     check_text,
 )
+from domainlm.api.field_names import with_known_fields
 from domainlm.api.problems import ProblemLog
 from domainlm.api.record_types import UNSOUND_EXAMPLE, example_fault
 from domainlm.api.relations import PairRules
@@ -32,6 +33,7 @@ Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec(SpecBase):
     """A downstream data set: its kind, its reader and how it is usually trained.

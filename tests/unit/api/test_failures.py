@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from domainlm.api import ProblemLog
+from domainlm.api import ProblemLog, TaskSpec
 from domainlm.api.failures import read_by
 from domainlm.errors import PluginError
 
@@ -20,7 +20,7 @@ METADATA = "Metadata-Version: 2.1\nName: domainlm-harbour\nVersion: 2.0\n"
 CODE = """
 import gzip, os
 
-def fails(path, problems):
+def fails(path, problems=None):
     FAILS
     yield
 """
@@ -84,3 +84,42 @@ def test_a_full_disk_is_nobodys(reader_that: Callable[[str], Any], log: Path) ->
     fails = f"raise OSError({errno.ENOSPC}, 'No space left on device', '/tmp/cache')"
     with pytest.raises(OSError, match="No space left"):
         list(read_by(reader_that(fails), "harbour/logs@1", log, ProblemLog()))
+
+
+@pytest.mark.parametrize(
+    ("gives", "told"),
+    [
+        ("raise KeyError('stem')", "`companions` failed at LOG: KeyError: 'stem'\n"),
+        ("yield path; open('/nowhere/pilots.txt')", "`companions` failed at LOG: FileNotFoundError: .*/nowhere/pilots"),
+        (
+            "return 'pilots.txt'",
+            r"must give paths\n  given:   'pilots.txt'\n  allowed: a tuple of pathlib.Path",
+        ),
+        ("return path", r"`companions` must give paths\n  given:   PosixPath"),
+        ("return (path.name,)", r"`companions` must give paths\n  given:   \('log.txt',\)"),
+        ("return None", r"`companions` must give paths\n  given:   None"),
+    ],
+)
+def test_companions_that_fail_or_are_no_paths_name_the_plugin(
+    reader_that: Callable[[str], Any], log: Path, gives: str, told: str
+) -> None:
+    companions = reader_that(gives if "yield" in gives else f"{gives}\n    return\ndef unused():")
+    spec = TaskSpec(name="harbour/ships", description="x", kind="token", read=print, companions=companions)
+
+    with pytest.raises(PluginError) as caught:
+        spec.with_companions(log)
+
+    assert str(caught.value).startswith("plugin domainlm-harbour 2.0, harbour/ships@1, ")
+    assert re.search(told.replace("LOG", re.escape(str(log))), str(caught.value)), caught.value
+
+
+def test_companions_may_be_any_sort_of_sequence(log: Path) -> None:
+    spec = TaskSpec(
+        name="harbour/ships",
+        description="x",
+        kind="token",
+        read=print,
+        companions=lambda path: iter([path.with_name("gone.txt"), path]),  # type: ignore[arg-type,return-value]
+    )
+
+    assert spec.with_companions(log) == (log, log)

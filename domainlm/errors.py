@@ -63,6 +63,12 @@ class UserError(ValueError):
         self.remedy = remedy
         super().__init__(self._render())
 
+    def at(self, where: str | Path) -> None:
+        """Say where, in an error that does not say it."""
+        if self.where is None:
+            self.where = str(where)
+            self.args = (self._render(),)
+
     def _render(self) -> str:
         head = f"{self.where}: {self.problem}" if self.where else self.problem
         lines = [head]

@@ -35,11 +35,16 @@ def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *furt
         further: its further ones.
 
     Raises:
+        UserError: the reader's own; where it does not say where, the file is said.
         PluginError: a plugin's reader raises what is no `UserError`, as `blamed` says it.
     """
     remedy = "mend the file, or tell whoever wrote the plugin"
     with blamed(read, spec, f"the reader failed at {path}", remedy=remedy, chosen=path):
-        yield from read(path, *further)
+        try:
+            yield from read(path, *further)
+        except UserError as error:
+            error.at(path)
+            raise
 
 
 @contextmanager
@@ -61,15 +66,16 @@ def blamed(
         chosen: the file that the user chose, where the function reads one.
 
     Raises:
-        PluginError: a plugin's function raises what is no `UserError`. The core's bugs pass, and errors of the system
-            that are about the user's own file, or would meet anyone, as a full disk does.
+        PluginError: a plugin's function raises what is no `UserError`, or ends the process by `sys.exit`. The core's
+            bugs pass, and errors of the system that are about the user's own file, or would meet anyone, as a full disk
+            does.
     """
     try:
         yield
     except (UserError, MemoryError):
         raise
-    except Exception as error:
-        if _is_core(function) or (isinstance(error, OSError) and _is_the_users(error, chosen)):
+    except (Exception, SystemExit) as error:
+        if _is_core(function) or _is_no_fault(error, function, chosen):
             raise
         where = ", ".join((owner_of(function), spec, raised_at(error) or place_of(function)))
         raise PluginError(
@@ -138,16 +144,29 @@ def _is_of_python(file: str) -> bool:
     return file.startswith(_LIBRARY) and not any(folder in file for folder in _INSTALLED)
 
 
-def _is_the_users(error: OSError, chosen: Path | None) -> bool:
-    """Whether no plugin is to blame for an error of the system."""
-    if error.errno in _OF_THE_MACHINE:
-        return True
+def _is_no_fault(error: BaseException, function: Callable[..., object], chosen: Path | None) -> bool:
+    """Whether it only passed through the plugin's function."""
+    if isinstance(error, SystemExit):  # a program's own handler of a signal may raise it wherever the signal comes
+        return _package(_last_module(error)) != _package(_module(function))
+    if not isinstance(error, OSError):
+        return False
     named = error.filename
-    return chosen is not None and isinstance(named, str | Path) and Path(named).resolve() == chosen.resolve()
+    is_chosen = chosen is not None and isinstance(named, str | Path) and Path(named).resolve() == chosen.resolve()
+    return is_chosen or error.errno in _OF_THE_MACHINE
+
+
+def _last_module(error: BaseException) -> str:
+    """The module of the code that raised it."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(modules[-1]) if modules else ""
 
 
 def _is_core(function: Callable[..., object]) -> bool:
-    return _module(function).partition(".")[0] == _CORE
+    return _package(_module(function)) == _CORE
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _module(read: Any) -> str:  # noqa: ANN401 - a function, a method, a partial or an object that can be called
@@ -157,7 +176,7 @@ def _module(read: Any) -> str:  # noqa: ANN401 - a function, a method, a partial
 
 def _distribution(module: str) -> str:
     """The distribution with the plugin that a module belongs to, and its version; the module where there is none."""
-    package = module.partition(".")[0]
+    package = _package(module)
     for entry in entry_points(group=_CORE):
         if entry.dist is not None and entry.module.partition(".")[0] == package:
             return f"{entry.dist.name} {entry.dist.version}"

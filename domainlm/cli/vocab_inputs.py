@@ -97,11 +97,11 @@ def text_reader(registry: Registry, corpus: str, files: Sequence[str]) -> Callab
 
 
 def _paragraphs(spec: CorpusSpec, paths: Sequence[Path], problems: ProblemLog) -> Iterator[str]:
-    from domainlm.api.failures import read_by
     from domainlm.text.corpus import normalise_sentence
+    from domainlm.text.documents import read_documents
 
     for path in paths:
-        for document in read_by(spec.read, spec.reference, path, problems):
+        for document in read_documents(spec.read, spec.reference, path, problems):
             for paragraph in document.paragraphs:
                 if text := normalise_sentence(paragraph):
                     yield text

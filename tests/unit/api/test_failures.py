@@ -13,12 +13,13 @@ import pytest
 
 from domainlm.api import ProblemLog, TaskSpec
 from domainlm.api.failures import read_by
-from domainlm.errors import PluginError
+from domainlm.errors import DataError, PluginError
 
 MODULE = "domainlm_failing_harbour"
 METADATA = "Metadata-Version: 2.1\nName: domainlm-harbour\nVersion: 2.0\n"
 CODE = """
 import gzip, os
+from domainlm.api import DataError
 
 def fails(path, problems=None):
     FAILS
@@ -58,6 +59,7 @@ def log(tmp_path: Path) -> Path:
         ("raise PermissionError(13, 'denied', '/var/pilots')", r"PermissionError: \[Errno 13\] denied: '/var/pilots'"),
         ("gzip.open(path).read()", "BadGzipFile: Not a gzipped file.*"),
         ("raise TimeoutError('too slow')", "TimeoutError: too slow"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
     ],
 )
 def test_an_error_of_the_system_names_the_plugin_and_its_line(
@@ -67,7 +69,7 @@ def test_an_error_of_the_system_names_the_plugin_and_its_line(
         list(read_by(reader_that(fails), "harbour/logs@1", log, ProblemLog()))
 
     head = (
-        rf"plugin domainlm-harbour 2\.0, harbour/logs@1, \S+{MODULE}\.py:5: the reader failed at {re.escape(str(log))}"
+        rf"plugin domainlm-harbour 2\.0, harbour/logs@1, \S+{MODULE}\.py:6: the reader failed at {re.escape(str(log))}"
     )
     assert re.match(f"{head}: {told}\n", str(caught.value)), caught.value
 
@@ -78,6 +80,26 @@ def test_one_about_the_users_own_file_is_the_users(
 ) -> None:
     with pytest.raises(FileNotFoundError):
         list(read_by(reader_that(fails), "harbour/logs@1", tmp_path / "nowhere.txt", ProblemLog()))
+
+
+def test_a_program_that_ends_while_a_plugin_reads_may_end(reader_that: Callable[[str], Any], log: Path) -> None:
+    def handler() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        list(read_by(reader_that("problems()"), "harbour/logs@1", log, handler))
+
+
+def test_a_reader_s_own_error_that_does_not_say_where_is_given_the_file(
+    reader_that: Callable[[str], Any], log: Path
+) -> None:
+    read = reader_that("raise DataError('no ship', where=problems, given='3 boats')")
+    with pytest.raises(DataError) as caught:
+        list(read_by(read, "harbour/logs@1", log, None))
+    assert caught.value.where == str(log)
+    assert str(caught.value) == f"{log}: no ship\n  given:   3 boats"
+    with pytest.raises(DataError, match=r"^line 3: no ship"):
+        list(read_by(read, "harbour/logs@1", log, "line 3"))
 
 
 def test_a_full_disk_is_nobodys(reader_that: Callable[[str], Any], log: Path) -> None:

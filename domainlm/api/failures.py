@@ -178,6 +178,6 @@ def _distribution(module: str) -> str:
     """The distribution with the plugin that a module belongs to, and its version; the module where there is none."""
     package = _package(module)
     for entry in entry_points(group=_CORE):
-        if entry.dist is not None and entry.module.partition(".")[0] == package:
+        if entry.dist is not None and entry.dist.name and _package(entry.value.partition(":")[0]) == package:
             return f"{entry.dist.name} {entry.dist.version}"
     return module

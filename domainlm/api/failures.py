@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import inspect
 import os
-import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ RecordT = TypeVar("RecordT")
 
 _CORE = __name__.partition(".")[0]
 _OWN_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
-_LIBRARY = f"{sysconfig.get_path('stdlib')}{os.sep}"
+_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors of the system that say nothing of whoever met them."""

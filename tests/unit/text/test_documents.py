@@ -10,7 +10,7 @@ import pytest
 
 from domainlm.api import CorpusSpec, Document, ProblemLog
 from domainlm.cli.vocab_inputs import text_reader
-from domainlm.errors import PluginError
+from domainlm.errors import DataError, PluginError
 from domainlm.plugin import Provider, Registry
 from domainlm.text.documents import read_documents
 
@@ -56,4 +56,15 @@ def test_text_for_a_vocabulary_is_checked_too(log: Path, odd: object) -> None:
         CorpusSpec(name="harbour/logs", description="Logs.", read=_Reads(odd)), Provider("harbour", "1.0", "main")
     )
     with pytest.raises(PluginError, match="the reader gave a document that is not sound"):
+        list(text_reader(registry, "harbour/logs", [str(log)])())
+
+
+@pytest.mark.parametrize("documents", [(), (Document("a", (" ",)),)])
+def test_a_corpus_without_text_is_no_text_for_a_vocabulary(log: Path, documents: tuple[Document, ...]) -> None:
+    registry = Registry()
+    spec = CorpusSpec(name="harbour/logs", description="Logs.", read=_Reads(*documents))
+    registry.corpora.add(spec, Provider("harbour", "1.0", "main"))
+    with pytest.raises(
+        DataError, match=r"^corpus harbour/logs@1: the corpus has no text\n  given:   files without a doc"
+    ):
         list(text_reader(registry, "harbour/logs", [str(log)])())

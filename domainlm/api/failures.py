@@ -34,7 +34,8 @@ def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *furt
         further: its further ones.
 
     Raises:
-        UserError: the reader's own; where it does not say where, the file is said.
+        UserError: the reader's own. Where it does not say where, the file is said; where it is about another file, so
+            is the plugin that opened that.
         PluginError: a plugin's reader raises what is no `UserError`, as `blamed` says it.
     """
     remedy = "mend the file, or tell whoever wrote the plugin"
@@ -43,6 +44,8 @@ def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *furt
             yield from read(path, *further)
         except UserError as error:
             error.at(path)
+            if not _is_core(read) and _is_elsewhere(error.where or "", path):
+                error.within(f"{owner_of(read)}, {spec}")
             raise
 
 
@@ -152,6 +155,11 @@ def _is_no_fault(error: BaseException, function: Callable[..., object], chosen: 
     named = error.filename
     is_chosen = chosen is not None and isinstance(named, str | Path) and Path(named).resolve() == chosen.resolve()
     return is_chosen or error.errno in _OF_THE_MACHINE
+
+
+def _is_elsewhere(where: str, path: Path) -> bool:
+    """Whether a place of an error is in another file than this."""
+    return Path(where).is_absolute() and not where.startswith((str(path), str(path.resolve())))
 
 
 def _last_module(error: BaseException) -> str:

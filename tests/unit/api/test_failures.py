@@ -102,6 +102,20 @@ def test_a_reader_s_own_error_that_does_not_say_where_is_given_the_file(
         list(read_by(read, "harbour/logs@1", log, "line 3"))
 
 
+def test_one_about_another_file_names_the_plugin_that_opened_it(reader_that: Callable[[str], Any], log: Path) -> None:
+    read = reader_that("from domainlm.reading import open_text; list(open_text(problems))")
+    lexicon = log.with_name("lexicon.txt")
+    with pytest.raises(DataError) as caught:
+        list(read_by(read, "harbour/logs@1", log, lexicon))
+    assert str(caught.value).startswith(
+        f"plugin domainlm-harbour 2.0, harbour/logs@1, {lexicon}: no such file or folder\n"
+    )
+    log.write_bytes(b"\xff\n")
+    with pytest.raises(DataError) as caught:
+        list(read_by(read, "harbour/logs@1", log, log))
+    assert caught.value.where == f"{log}:1", "the user's own file is the user's"
+
+
 def test_a_full_disk_is_nobodys(reader_that: Callable[[str], Any], log: Path) -> None:
     fails = f"raise OSError({errno.ENOSPC}, 'No space left on device', '/tmp/cache')"
     with pytest.raises(OSError, match="No space left"):

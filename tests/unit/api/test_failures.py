@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,10 @@ def test_a_full_disk_is_nobodys(reader_that: Callable[[str], Any], log: Path) ->
         list(read_by(reader_that(fails), "harbour/logs@1", log, ProblemLog()))
 
 
+def _read_nothing(_: Path, __: ProblemLog) -> Iterator[Any]:
+    yield from ()
+
+
 @pytest.mark.parametrize(
     ("gives", "told"),
     [
@@ -140,7 +144,7 @@ def test_companions_that_fail_or_are_no_paths_name_the_plugin(
     reader_that: Callable[[str], Any], log: Path, gives: str, told: str
 ) -> None:
     companions = reader_that(gives if "yield" in gives else f"{gives}\n    return\ndef unused():")
-    spec = TaskSpec(name="harbour/ships", description="x", kind="token", read=print, companions=companions)
+    spec = TaskSpec(name="harbour/ships", description="x", kind="token", read=_read_nothing, companions=companions)
 
     with pytest.raises(PluginError) as caught:
         spec.with_companions(log)
@@ -154,7 +158,7 @@ def test_companions_may_be_any_sort_of_sequence(log: Path) -> None:
         name="harbour/ships",
         description="x",
         kind="token",
-        read=print,
+        read=_read_nothing,
         companions=lambda path: iter([path.with_name("gone.txt"), path]),  # type: ignore[arg-type,return-value]
     )
 

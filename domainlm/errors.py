@@ -63,6 +63,17 @@ class UserError(ValueError):
         self.remedy = remedy
         super().__init__(self._render())
 
+    def at(self, where: str | Path) -> None:
+        """Say where, in an error that does not say it."""
+        if self.where is None:
+            self.where = str(where)
+            self.args = (self._render(),)
+
+    def within(self, whole: str) -> None:
+        """Say what the place is part of, or who came to it."""
+        self.where = f"{whole}, {self.where}" if self.where else whole
+        self.args = (self._render(),)
+
     def _render(self) -> str:
         head = f"{self.where}: {self.problem}" if self.where else self.problem
         lines = [head]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 import traceback
@@ -17,6 +18,10 @@ RecordT = TypeVar("RecordT")
 
 _CORE = __name__.partition(".")[0]
 _OWN_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
+_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of the system that say nothing of whoever met them."""
 
 
 def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *further: object) -> Iterator[RecordT]:
@@ -29,15 +34,29 @@ def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *furt
         further: its further ones.
 
     Raises:
-        PluginError: a plugin's reader raises what is no `UserError`. Errors of the system pass, and the core's bugs.
+        UserError: the reader's own. Where it does not say where, the file is said; where it is about another file, so
+            is the plugin that opened that.
+        PluginError: a plugin's reader raises what is no `UserError`, as `blamed` says it.
     """
-    with blamed(read, spec, f"the reader failed at {path}", remedy="mend the file, or tell whoever wrote the plugin"):
-        yield from read(path, *further)
+    remedy = "mend the file, or tell whoever wrote the plugin"
+    with blamed(read, spec, f"the reader failed at {path}", remedy=remedy, chosen=path):
+        try:
+            yield from read(path, *further)
+        except UserError as error:
+            error.at(path)
+            if not _is_core(read) and _is_elsewhere(error.where or "", path):
+                error.within(f"{owner_of(read)}, {spec}")
+            raise
 
 
 @contextmanager
 def blamed(
-    function: Callable[..., object], spec: str, problem: str, *, remedy: str = "tell whoever wrote the plugin"
+    function: Callable[..., object],
+    spec: str,
+    problem: str,
+    *,
+    remedy: str = "tell whoever wrote the plugin",
+    chosen: Path | None = None,
 ) -> Iterator[None]:
     """Say whose it is where a function of a spec fails.
 
@@ -46,16 +65,19 @@ def blamed(
         spec: whose it is, for the error.
         problem: what has failed, for the error.
         remedy: what to do about it.
+        chosen: the file that the user chose, where the function reads one.
 
     Raises:
-        PluginError: a plugin's function raises what is no `UserError`. Errors of the system pass, and the core's bugs.
+        PluginError: a plugin's function raises what is no `UserError`, or ends the process by `sys.exit`. The core's
+            bugs pass, and errors of the system that are about the user's own file, or would meet anyone, as a full disk
+            does.
     """
     try:
         yield
-    except (UserError, OSError, MemoryError):
+    except (UserError, MemoryError):
         raise
-    except Exception as error:
-        if _is_core(function):
+    except (Exception, SystemExit) as error:
+        if _is_core(function) or _is_no_fault(error, function, chosen):
             raise
         where = ", ".join((owner_of(function), spec, raised_at(error) or place_of(function)))
         raise PluginError(
@@ -94,13 +116,16 @@ def refused(
 
 
 def raised_at(error: BaseException) -> str:
-    """File and line of the last code outside of domainlm that led to the error; empty where there is none."""
+    """File and line of the last code outside of domainlm and of Python's own that led to the error.
+
+    Empty where there is none.
+    """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"  # which is not among the frames, as it never ran
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", _OWN_FOLDER)) and f"{os.sep}importlib" not in frame.filename
+        if not frame.filename.startswith(("<", _OWN_FOLDER)) and not _is_of_python(frame.filename)
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
@@ -117,8 +142,38 @@ def place_of(function: Callable[..., object]) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(function)
 
 
+def _is_of_python(file: str) -> bool:
+    return file.startswith(_LIBRARY) and not any(folder in file for folder in _INSTALLED)
+
+
+def _is_no_fault(error: BaseException, function: Callable[..., object], chosen: Path | None) -> bool:
+    """Whether it only passed through the plugin's function."""
+    if isinstance(error, SystemExit):  # a program's own handler of a signal may raise it wherever the signal comes
+        return _package(_last_module(error)) != _package(_module(function))
+    if not isinstance(error, OSError):
+        return False
+    named = error.filename
+    is_chosen = chosen is not None and isinstance(named, str | Path) and Path(named).resolve() == chosen.resolve()
+    return is_chosen or error.errno in _OF_THE_MACHINE
+
+
+def _is_elsewhere(where: str, path: Path) -> bool:
+    """Whether a place of an error is in another file than this."""
+    return Path(where).is_absolute() and not where.startswith((str(path), str(path.resolve())))
+
+
+def _last_module(error: BaseException) -> str:
+    """The module of the code that raised it."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(modules[-1]) if modules else ""
+
+
 def _is_core(function: Callable[..., object]) -> bool:
-    return _module(function).partition(".")[0] == _CORE
+    return _package(_module(function)) == _CORE
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _module(read: Any) -> str:  # noqa: ANN401 - a function, a method, a partial or an object that can be called
@@ -128,8 +183,8 @@ def _module(read: Any) -> str:  # noqa: ANN401 - a function, a method, a partial
 
 def _distribution(module: str) -> str:
     """The distribution with the plugin that a module belongs to, and its version; the module where there is none."""
-    package = module.partition(".")[0]
+    package = _package(module)
     for entry in entry_points(group=_CORE):
-        if entry.dist is not None and entry.module.partition(".")[0] == package:
+        if entry.dist is not None and entry.dist.name and _package(entry.value.partition(":")[0]) == package:
             return f"{entry.dist.name} {entry.dist.version}"
     return module

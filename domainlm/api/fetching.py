@@ -15,6 +15,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from domainlm.api.field_checks import check_callable
+from domainlm.api.field_names import with_known_fields
 from domainlm.errors import SpecError
 
 _SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -33,6 +34,7 @@ class RemoteReader(Protocol):
         ...
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveMember:
     """A file to take out of a fetched archive (.zip, .tar, .tar.gz).
@@ -70,6 +72,7 @@ class LeftOut:
     reason: str
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     """A small file on the server which says more about a file, or that it is not wanted.
@@ -88,6 +91,7 @@ class Details:
         check_callable(self.read, "read", "Details", takes=("file", "content"))
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
     """A file to fetch.
@@ -123,6 +127,7 @@ class RemoteFile:
         _check_digest(self.sha256, "sha256", where)
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderListing:
     """The files of a folder whose listing the server gives as HTML, as web servers usually do.
@@ -148,6 +153,7 @@ FindFiles = Callable[[RemoteReader, str], Iterable[RemoteFile]]
 """`find(reader, base_url)` yields the files in a fixed order; users choose them by their place, counted from 1."""
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSource:
     """A server's folder, or the like, that holds files of a spec.
@@ -180,6 +186,7 @@ class FetchSource:
             raise SpecError("wrong max_connections", where=where, given=self.max_connections, allowed="from 1")
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """Data that each user has to ask for.
@@ -199,6 +206,7 @@ class Registration:
         _check_text(self.instructions, "instructions", "Registration")
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchPlan:
     """How to get the real data of a corpus or task.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 from domainlm.api.field_checks import check_choice, check_mapping, check_optional, check_strings
+from domainlm.api.field_names import with_known_fields
 from domainlm.api.spec_base import SpecBase
 from domainlm.errors import SpecError, nearest_name
 
@@ -34,6 +35,7 @@ ROW_FIELDS = frozenset(
 Relation = Literal["higher", "lower", "equal"]
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableLayout:
     """What the main table of a report looks like.
@@ -70,6 +72,7 @@ class TableLayout:
             raise SpecError("a field makes rows and columns", where=where, given=", ".join(twice))
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceRow:
     """Figures of one model (or vocabulary, corpus, ...) on one data set.
@@ -109,6 +112,7 @@ class ReferenceRow:
                 _check_number(value, f"values[{metric!r}]", where)
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A comparison of two sorts of rows of results.json, or of one sort with a number.
@@ -150,6 +154,7 @@ class Claim:
                 check_conditions(side, "exceeds", where)
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What a publication found, and the comparisons that show whether it holds elsewhere.
@@ -174,6 +179,7 @@ class Finding:
             raise SpecError("wrong claims", where=where, allowed="a tuple of Claim")
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceTable(SpecBase):
     """A table of a publication.

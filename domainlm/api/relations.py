@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domainlm.api.field_checks import check_mapping
+from domainlm.api.field_names import with_known_fields
 from domainlm.errors import SpecError
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRules:
     """Which pairs of mentions are examples. A pair is one where both lie in one sentence.

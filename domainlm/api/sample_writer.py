@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domainlm.api.field_checks import check_callable
+from domainlm.api.field_names import with_known_fields
 from domainlm.errors import SpecError
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleWriter:
     """Writes a small synthetic data set in the format that the spec's reader reads.

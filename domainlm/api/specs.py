@@ -25,6 +25,7 @@ from domainlm.api.field_checks import (
     check_strings,
     check_text,
 )
+from domainlm.api.field_names import with_known_fields
 from domainlm.api.problems import ProblemLog
 from domainlm.api.records import Document
 from domainlm.api.references import ReferenceTable
@@ -40,6 +41,7 @@ Architecture = Literal["megatron", "bert"]
 """Layer normalisation: "megatron" before each sub-layer (pre-LN, Shoeybi et al. 2019), "bert" after it (post-LN)."""
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSpec(SpecBase):
     """A format of pretraining text and the reader for it.
@@ -89,6 +91,7 @@ class VocabularySettings:
     max_characters: int = 1_000_000_000
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VocabularySpec(SpecBase):
     """A subword vocabulary: learned from the recipe's corpus, or read from a file.
@@ -127,6 +130,7 @@ class VocabularySpec(SpecBase):
             check_absolute(self.file, "file", where)
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSizeSpec(SpecBase):
     """The shape of an encoder.
@@ -166,6 +170,7 @@ class ModelSizeSpec(SpecBase):
             raise SpecError("wrong dropout", where=where, given=repr(self.dropout), allowed="from 0.0 to below 1.0")
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeSpec(SpecBase):
     """A recipe that ships with a plugin.
@@ -184,6 +189,7 @@ Prediction = Mapping[str, Any]
 """What `domainlm predict` writes as a line of JSON: "id", and what a model of its kind says."""
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputSpec(SpecBase):
     """A format that predictions can be written in.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from domainlm.api.failures import read_by, refused
+from domainlm.api.failures import blamed, read_by, refused
 from domainlm.api.fetching import FetchPlan
 from domainlm.api.field_checks import (
     check_callable,
@@ -18,6 +18,7 @@ from domainlm.api.field_checks import (
     check_strings,
     check_text,
 )
+from domainlm.api.field_names import with_known_fields
 from domainlm.api.problems import ProblemLog
 from domainlm.api.record_types import UNSOUND_EXAMPLE, example_fault
 from domainlm.api.relations import PairRules
@@ -32,6 +33,7 @@ Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
+@with_known_fields
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec(SpecBase):
     """A downstream data set: its kind, its reader and how it is usually trained.
@@ -115,6 +117,22 @@ class TaskSpec(SpecBase):
             yield example
 
     def with_companions(self, path: Path) -> tuple[Path, ...]:
-        """The file at `path`, and after it those of its companions that are there."""
-        beside = self.companions(path) if self.companions is not None else ()
-        return (path, *(each for each in beside if each.is_file()))
+        """The file at `path`, and after it those of its companions that are there.
+
+        Raises:
+            PluginError: a plugin's `companions` fails, or gives what are no paths.
+        """
+        return (path, *(each for each in self._companions_of(path) if each.is_file()))
+
+    def _companions_of(self, path: Path) -> tuple[Path, ...]:
+        if self.companions is None:
+            return ()
+        with blamed(self.companions, self.reference, f"`companions` failed at {path}", chosen=path):
+            given: object = self.companions(path)
+            beside = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+        if not isinstance(given, Iterable) or not all(isinstance(each, Path) for each in beside):
+            problem, allowed = "`companions` must give paths", "a tuple of pathlib.Path"
+            raise refused(
+                self.companions, self.reference, problem, given=repr(given)[:200], allowed=allowed, at=str(path)
+            )
+        return beside

@@ -21,7 +21,9 @@ import click
 
 from domainlm.cli.group import PROGRAM, cli
 from domainlm.cli.logs import set_up_logging
+from domainlm.cli.state import cli_state
 from domainlm.errors import TOLD, MachineError, Terminated, UserError, place_error, storage_error
+from domainlm.plugin.discovery import CORE
 from domainlm.process import launched
 
 EXIT_BUG = 1
@@ -95,10 +97,23 @@ def _call(arguments: list[str]) -> int:
     color = False if os.environ.get("NO_COLOR") else None  # https://no-color.org; None: as the terminal is
     try:
         with cli.make_context(PROGRAM, arguments, color=color) as context:
-            cli.invoke(context)
+            try:
+                cli.invoke(context)
+            except Exception as error:
+                _note_plugin(error, context)
+                raise
     except click.exceptions.Exit as ended:
         return ended.exit_code
     return 0
+
+
+def _note_plugin(error: Exception, context: click.Context) -> None:
+    """Say in the traceback of a bug which plugin gives the command."""
+    if context.invoked_subcommand is None:  # plugins were yet to be loaded
+        return
+    entry = cli_state(context).all_plugins.commands.get(context.invoked_subcommand)
+    if entry is not None and entry.provider.distribution != CORE:
+        error.add_note(f"The command {entry.command.name!r} is given by plugin {entry.provider}.")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import click
 
 from domainlm.api import ProblemLog
 from domainlm.cli.logs import warn_of_problems
-from domainlm.errors import VocabularyError
+from domainlm.errors import DataError, VocabularyError
 
 if TYPE_CHECKING:
     from domainlm.api import CorpusSpec
@@ -77,7 +77,7 @@ def named_path(entry: str) -> tuple[str, Path]:
 def text_reader(registry: Registry, corpus: str, files: Sequence[str]) -> Callable[[], Iterator[str]]:
     """A function that streams the normalised paragraphs of a corpus anew each time that it is called.
 
-    What the reader skips is said once.
+    What the reader skips is said once; files without any text are refused by `DataError`.
     """
     from domainlm.text.paths import expand_files
 
@@ -88,7 +88,13 @@ def text_reader(registry: Registry, corpus: str, files: Sequence[str]) -> Callab
     def read() -> Iterator[str]:
         nonlocal told
         problems = ProblemLog()
-        yield from _paragraphs(spec, paths, problems)
+        has_text = False
+        for paragraph in _paragraphs(spec, paths, problems):
+            has_text = True
+            yield paragraph
+        if not has_text:
+            given = problems.summary() or "files without a document"
+            raise DataError("the corpus has no text", where=f"corpus {spec.reference}", given=given)
         if not told:
             warn_of_problems(problems)
             told = True
@@ -97,11 +103,11 @@ def text_reader(registry: Registry, corpus: str, files: Sequence[str]) -> Callab
 
 
 def _paragraphs(spec: CorpusSpec, paths: Sequence[Path], problems: ProblemLog) -> Iterator[str]:
-    from domainlm.api.failures import read_by
     from domainlm.text.corpus import normalise_sentence
+    from domainlm.text.documents import read_documents
 
     for path in paths:
-        for document in read_by(spec.read, spec.reference, path, problems):
+        for document in read_documents(spec.read, spec.reference, path, problems):
             for paragraph in document.paragraphs:
                 if text := normalise_sentence(paragraph):
                     yield text

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from domainlm.api import FetchError, LeftOut, RemoteFile
+from domainlm.api import Details, FetchError, LeftOut, RemoteFile
+from domainlm.api.failures import blamed, refused
 from domainlm.fetch.checksums import Checksums, checksums_of, difference, read_md5
 from domainlm.fetch.client import Client, SourceReader
 from domainlm.fetch.faults import Fault
@@ -97,7 +98,7 @@ class Downloader:
         """Complete the record of a file from the small files beside it."""
         if file.details is not None:
             url = self._reader.absolute(file.details.url)
-            described = file.details.read(file, self._reader.read(url))
+            described = _read_details(file, file.details, self._reader.read(url), url)
             if isinstance(described, LeftOut):
                 return described
             file = replace(described, details=None)
@@ -197,3 +198,12 @@ class Downloader:
                 nearest=error.nearest,
                 remedy=error.remedy,
             ) from error
+
+
+def _read_details(file: RemoteFile, details: Details, content: bytes, url: str) -> RemoteFile | LeftOut:
+    with blamed(details.read, file.name, f"the details at {url} could not be read"):
+        described: object = details.read(file, content)
+    if not isinstance(described, RemoteFile | LeftOut):
+        problem = "`read` of Details must return the file, or that it is left out"
+        raise refused(details.read, file.name, problem, given=repr(described)[:200], allowed="RemoteFile or LeftOut")
+    return described

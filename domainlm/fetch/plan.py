@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from domainlm.api import FetchPlan, FetchSource, FolderListing, Registration
+from domainlm.api import FetchPlan, FetchSource, FolderListing, Registration, RemoteFile
+from domainlm.api.failures import blamed, refused
 from domainlm.api.fetching import check_base_url
 from domainlm.errors import FetchError, SpecError
 from domainlm.fetch.client import Client, SourceReader
@@ -92,5 +93,12 @@ def choose_files(source: FetchSource, selection: Selection, client: Client, base
 
 
 def _counted(source: FetchSource, reader: SourceReader) -> Iterator[Numbered]:
-    assert callable(source.files)
-    yield from enumerate(source.files(reader, reader.base_url), start=1)
+    find = source.files
+    assert callable(find)
+    spec = f'part "{source.name}"'
+    with blamed(find, spec, "the files could not be found"):
+        for number, file in enumerate(find(reader, reader.base_url), start=1):
+            if not isinstance(file, RemoteFile):
+                problem = "what finds the files must give RemoteFiles"
+                raise refused(find, spec, problem, given=repr(file)[:200], allowed="RemoteFile")
+            yield number, file

@@ -13,6 +13,7 @@ from domainlm.errors import PluginError, nearest_name
 from domainlm.plugin import hookspecs
 
 _PREFIX = "domainlm_"
+_MAX_SHOWN = 200
 HOOKS: Mapping[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(function).parameters)
     for name, function in vars(hookspecs).items()
@@ -43,6 +44,7 @@ def check_implementations(plugin: object, manager: pluggy.PluginManager, where: 
         place = f"{where}, {place_of(function)}"
         _check_name(hook, place)
         _check_options(hook, options, place)
+        _check_kind(hook, function, place)
         _check_arguments(hook, function, place)
         found = True
     _check_unmarked(plugin, manager, where)
@@ -63,18 +65,29 @@ def _marked(plugin: object, manager: pluggy.PluginManager) -> Iterator[tuple[str
 
 
 def _check_name(hook: str, place: str) -> None:
-    if hook in HOOKS:
-        return
-    by_ending = {name.removeprefix(_PREFIX): name for name in HOOKS}
-    ending = nearest_name(hook.removeprefix(_PREFIX), by_ending)  # their common beginning would make all of them alike
-    nearest = by_ending[ending] if ending is not None else None
-    raise PluginError("no such hook", where=place, given=hook, allowed=list(HOOKS), nearest=nearest)
+    if hook not in HOOKS:
+        raise PluginError("no such hook", where=place, given=hook, allowed=list(HOOKS), nearest=_nearest_hook(hook))
+
+
+def _nearest_hook(name: str) -> str | None:
+    by_ending = {hook.removeprefix(_PREFIX): hook for hook in HOOKS}
+    ending = nearest_name(name.removeprefix(_PREFIX), by_ending)  # their common beginning would make all of them alike
+    return by_ending[ending] if ending is not None else None
 
 
 def _check_options(hook: str, options: Mapping[str, Any], place: str) -> None:
     """Refuse wrappers: a plugin adds to what others declare and watches, and never changes it."""
     if options.get("wrapper") or options.get("hookwrapper"):
         raise PluginError(f"{hook} is marked as a wrapper", where=place, remedy="use @hookimpl without wrapper")
+
+
+def _check_kind(hook: str, function: Callable[..., object], place: str) -> None:
+    """Refuse functions of which nothing runs when they are called."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{hook} is asynchronous, and nobody awaits it", where=place, remedy="write it without async")
+    is_observer = bool(HOOKS[hook])
+    if is_observer and inspect.isgeneratorfunction(function):
+        raise PluginError(f"{hook} has a yield, so that calling it runs nothing", where=place, remedy="leave it out")
 
 
 def _check_arguments(hook: str, function: Callable[..., object], place: str) -> None:
@@ -100,11 +113,31 @@ def _check_arguments(hook: str, function: Callable[..., object], place: str) -> 
 
 
 def _check_unmarked(plugin: object, manager: pluggy.PluginManager, where: str) -> None:
-    for name in HOOKS:
-        function = inspect.getattr_static(plugin, name, None)
-        if inspect.isfunction(function) and manager.parse_hookimpl_opts(plugin, name) is None:
+    """Refuse what looks like a hook, and would be passed over in silence."""
+    for name in dir(plugin):
+        if not name.startswith(_PREFIX) or manager.parse_hookimpl_opts(plugin, name) is not None:
+            continue
+        value = inspect.getattr_static(plugin, name, None)
+        if name in HOOKS and not inspect.isroutine(getattr(plugin, name)):
+            raise PluginError(
+                f"{name} is a hook's name, and this is no function",
+                where=where,
+                given=repr(value)[:_MAX_SHOWN],
+                remedy="write a function that returns it, with @domainlm.hookimpl above, or give it another name",
+            )
+        if name in HOOKS:
             raise PluginError(
                 f"{name} is a hook's name, but the function is not marked",
-                where=f"{where}, {place_of(function)}",
+                where=f"{where}, {place_of(getattr(plugin, name))}",
                 remedy="put @domainlm.hookimpl above it, or give it another name",
+            )
+        nearest = _nearest_hook(name)
+        if nearest is not None and inspect.isfunction(value):
+            raise PluginError(
+                f"{name} is no hook, and the function is not marked",
+                where=f"{where}, {place_of(value)}",
+                given=name,
+                allowed=list(HOOKS),
+                nearest=nearest,
+                remedy=f"put @domainlm.hookimpl above it, and call it {nearest}, or give it another beginning",
             )

@@ -81,7 +81,7 @@ def _declared(plugin: object, hook: str, provider: Provider, manager: pluggy.Plu
             items = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, Mapping)) else None
         except UserError as error:
             raise as_plugin_error(error, where_raised(error, where)) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             place = where_raised(error, where)
             raise PluginError(f"the hook failed: {type(error).__name__}: {error}", where=place) from error
         if items is None:

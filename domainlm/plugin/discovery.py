@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import partial
+from importlib.metadata import Distribution, EntryPoint, entry_points
 
 import domainlm
+from domainlm.errors import PluginError
 from domainlm.plugin.marker import PROJECT
 from domainlm.plugin.provider import Provider
 
@@ -46,11 +48,28 @@ def core_candidates() -> list[Candidate]:
 def installed_candidates() -> list[Candidate]:
     """The plugins of all installed distributions, sorted by distribution and entry point."""
     found = [
-        Candidate(Provider(entry.dist.name, entry.dist.version, entry.name), entry.load)
+        Candidate(_provider(entry, entry.dist), partial(_load, entry))
         for entry in entry_points(group=PROJECT)
         if entry.dist is not None
     ]
     return sorted(found, key=lambda candidate: candidate.provider)
+
+
+def _provider(entry: EntryPoint, distribution: Distribution) -> Provider:
+    """Who gives it; a folder of metadata that is left of a distribution need not say."""
+    name: str | None = distribution.name
+    version: str | None = distribution.version
+    return Provider(name or normalise(entry.value.partition(":")[0]), version or "(no version)", entry.name)
+
+
+def _load(entry: EntryPoint) -> object:
+    if EntryPoint.pattern.match(entry.value) is None:
+        raise PluginError(
+            f'the entry point "{entry.name}" names no module',
+            given=entry.value,
+            allowed='"package.module", or "package.module:object"',
+        )
+    return entry.load()
 
 
 def disabled_names() -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -152,8 +153,18 @@ def _import(candidate: Candidate, where: str) -> object:
         place = raised_at(error)
         cause = f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        remedy = f"install what provides {missing}, and name it among the plugin's dependencies" if missing else None
+        remedy = _remedy_for(missing, has_begun=bool(place)) if missing else None
         raise PluginError(f"the plugin cannot be imported: {cause}", where=where, remedy=remedy) from error
+
+
+def _remedy_for(missing: str, *, has_begun: bool) -> str:
+    """What to do about a module that is not there; nothing of the plugin ran where its own is not."""
+    if not has_begun:
+        return "install the plugin again, or correct its entry point: this module is the one that it names"
+    package = missing.partition(".")[0]
+    if package != missing and package in sys.modules:
+        return f"correct the name, or install a version of {package} that has it: the one here does not"
+    return f"install what provides {missing}, and name it among the plugin's dependencies"
 
 
 def _register(plugin: object, manager: pluggy.PluginManager, provider: Provider) -> None:

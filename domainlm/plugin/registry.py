@@ -184,11 +184,14 @@ class Registry:
         namespace, slash, _ = name.partition("/")
         if not slash:
             return "write it as namespace/name"
-        if any(given.startswith(f"{namespace}/") for table in self.tables for given in table):
+        namespaces = {given.partition("/")[0] for table in self.tables for given in table}
+        if namespace in namespaces:
             return None
+        near = nearest_name(namespace, sorted(namespaces))
+        but = "" if near is None else f' (the nearest is "{near}/")'
         off = f" (switched off here: {', '.join(self.disabled)})" if self.disabled else ""
         return (
-            f'no plugin here gives names in "{namespace}/"; one may be missing{off}: '
+            f'no plugin here gives names in "{namespace}/"{but}; one may be missing{off}: '
             f"pip install the distribution that gives them, by custom domainlm-{namespace}"
         )
 

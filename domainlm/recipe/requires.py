@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from domainlm.errors import RecipeError, nearest_name
+from domainlm.plugin.discovery import CORE, installed_candidates, normalise
 from domainlm.recipe.schema import RequiresSettings
 
 
@@ -37,13 +38,14 @@ def _check(name: str, specifier: str, where: str) -> None:
     try:
         installed = version(name)
     except PackageNotFoundError:
-        names = {str(entry.metadata["Name"]) for entry in distributions()}
+        near = _nearest_plugin(name)
+        install = f"pip install {name}{specifier and repr(specifier)}"
         raise RecipeError(
             "this recipe needs a distribution that is not installed",
             where=where,
             given=name,
-            nearest=nearest_name(name, sorted(n for n in names if n.startswith("domainlm"))),
-            remedy=f"pip install {name}{specifier and repr(specifier)}",
+            nearest=near,
+            remedy=install if near is None else f"write {near}, which is installed, if that is meant; or {install}",
         ) from None
     if not allowed.contains(installed, prereleases=True):
         raise RecipeError(
@@ -52,3 +54,15 @@ def _check(name: str, specifier: str, where: str) -> None:
             allowed=specifier,
             remedy=f"pip install '{name}{specifier}'",
         )
+
+
+def _nearest_plugin(name: str) -> str | None:
+    """The installed plugin of the most like name; what most begin with would make all of them alike."""
+    plugins = {candidate.provider.distribution for candidate in installed_candidates()}
+    by_ending = {_ending(plugin): plugin for plugin in sorted(plugins)}
+    near = nearest_name(_ending(name), by_ending)
+    return None if near is None else by_ending[near]
+
+
+def _ending(name: str) -> str:
+    return normalise(name).removeprefix(f"{CORE}-")

@@ -39,6 +39,7 @@ from domainlm.recipe.start import (
 )
 from domainlm.recipe.task_facts import check_task_facts
 from domainlm.recipe.task_settings import TaskSettings
+from domainlm.recipe.vocabulary_file import vocabulary_file
 from domainlm.text.paths import expand_files, files_named
 
 
@@ -177,15 +178,10 @@ def _vocabulary(recipe: Recipe, registry: Registry, start: ResolvedStart | None,
             remedy=f'use spec = "{START_VOCABULARY}" and a start, or leave num_added_words out',
         )
     if spec.algorithm == "file":
-        named = Path(settings.file) if settings.file is not None else spec.file
-        if named is None:
-            raise RecipeError(
-                f"{spec.name} reads a file, and none is named", where=where, remedy="add file = ... to [vocabulary]"
-            )
         _check_unlearned(settings, spec, where)
         is_of_the_spec = settings.file is None  # of a file that the recipe names a spec knows nothing
         cased = spec.cased if settings.cased is None and is_of_the_spec else settings.cased
-        return ResolvedVocabulary(spec, None, expand_files([str(named)], Path.cwd(), ("*",))[0], cased)
+        return ResolvedVocabulary(spec, None, vocabulary_file(settings, spec, registry, where), cased)
     if settings.file is not None:
         raise RecipeError(
             f"{spec.name} is learned from the corpus",

@@ -15,6 +15,7 @@ from domainlm.model.huggingface_tokenizer import added_tokens, check_tokenizer_s
 from domainlm.model.weight_files import SAFETENSORS, weight_files
 from domainlm.plugin.registry import Registry
 from domainlm.recipe.schema import ModelSettings, StartSettings, VocabularySettings
+from domainlm.recipe.vocabulary_file import start_vocabulary_file
 from domainlm.vocab.added import with_added_tokens
 from domainlm.vocab.files import TOKENIZER_FILE, find_vocabulary
 from domainlm.vocab.vocabulary import Vocabulary
@@ -89,7 +90,7 @@ def resolve_start(settings: StartSettings, where: str) -> ResolvedStart | None:
     return (
         _read_checkpoint(settings, folder, label, where)
         if settings.kind == "megatron"
-        else _read(settings, folder, label)
+        else _read(settings, folder, label, where)
     )
 
 
@@ -151,9 +152,10 @@ def start_vocabulary(start: ResolvedStart | None, settings: VocabularySettings, 
     return start.vocabulary, start.cased if settings.cased is None else settings.cased
 
 
-def _read(settings: StartSettings, folder: Path, label: str) -> ResolvedStart:
+def _read(settings: StartSettings, folder: Path, label: str, where: str) -> ResolvedStart:
     home = model_folder_of(folder)
-    vocabulary = find_vocabulary(home if settings.vocabulary is None else Path(settings.vocabulary))
+    named = settings.vocabulary
+    vocabulary = find_vocabulary(home) if named is None else start_vocabulary_file(named, where)
     cased = None
     if settings.kind == "model":
         from domainlm.model.files import read_config  # with torch
@@ -255,7 +257,7 @@ def _to_be_pretrained(settings: StartSettings, where: str) -> ResolvedStart:
             where=f"{where}.vocabulary",
             remedy='add vocabulary = "..." to [start]: a vocab.txt or tokenizer.json',
         )
-    vocabulary = find_vocabulary(Path(settings.vocabulary))
+    vocabulary = start_vocabulary_file(settings.vocabulary, where)
     return ResolvedStart(settings.kind, vocabulary.parent, (), vocabulary, None, None, f"general ({vocabulary.stem})")
 
 
@@ -267,7 +269,7 @@ def _read_checkpoint(settings: StartSettings, path: Path, label: str, where: str
             remedy='add vocabulary = "..." to [start]: the vocab.txt or tokenizer.json it was trained with',
         )
     files = sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]
-    vocabulary = find_vocabulary(Path(settings.vocabulary))
+    vocabulary = start_vocabulary_file(settings.vocabulary, where)
     return ResolvedStart(settings.kind, path, tuple(files), vocabulary, None, None, label)
 
 

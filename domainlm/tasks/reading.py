@@ -20,6 +20,8 @@ from domainlm.api import (
     TaskSpec,
     TokenExample,
 )
+from domainlm.api.failures import refused
+from domainlm.api.record_types import UNSOUND_EXAMPLE
 from domainlm.recipe.task_settings import FinetuningSettings
 from domainlm.tasks.shared_examples import count_shared
 
@@ -104,12 +106,8 @@ def _checked(examples: Iterable[Any], task: TaskSpec, path: Path) -> Iterator[An
     for example in examples:
         fault = find_fault(example)
         if fault is not None:
-            raise DataError(
-                f"the reader of {task.name} gave an example that is not sound",
-                where=f"{path}, example {getattr(example, 'id', '?')}",
-                given=fault.given,
-                allowed=fault.allowed,
-            )
+            read, at = task.read_split or task.read, f"{path}, example {getattr(example, 'id', '?')}"
+            raise refused(read, task.reference, UNSOUND_EXAMPLE, given=fault.given, allowed=fault.allowed, at=at)
         yield example
 
 

@@ -74,6 +74,7 @@ def check_task(spec: TaskSpec, path: Path | None = None) -> TaskCounts:
         for file in splits:
             read = read_twice(spec.read, file, problems, where)
             check_examples(read, spec, f"{where}, {file.name}")
+            spec.with_companions(file)  # raises where it gives no paths
             examples += read
         suffix = "".join(next(iter(splits)).suffixes)
         check_refusals(spec.read, folder, suffix, where)

@@ -29,12 +29,11 @@ def check_vocabulary(spec: VocabularySpec) -> int:
         UserError: the file cannot be loaded, or the learning breaks a rule.
     """
     from domainlm.vocab.learn import learner_of
-    from domainlm.vocab.making import load_learned
-    from domainlm.vocab.vocabulary import Vocabulary
+    from domainlm.vocab.making import load_learned, load_listed
 
     where = f"vocabulary {spec.reference}"
     if spec.algorithm == "file" and spec.file is not None:
-        return Vocabulary.load(spec.file, cased=spec.cased).size
+        return load_listed(spec, spec.file, cased=spec.cased).size
     if spec.algorithm != "custom" or spec.learn is None:
         return 0
     settings = VocabularySettings(size=min(spec.size or _SIZE, _SIZE), cased=spec.learns_cased)

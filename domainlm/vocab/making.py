@@ -58,6 +58,21 @@ def make_vocabulary(
     }
 
 
+def load_listed(spec: VocabularySpec, file: Path, *, cased: bool | None) -> Vocabulary:
+    """Read the vocabulary that is in a spec's file; raises `VocabularyError`, which names the spec too."""
+    try:
+        return Vocabulary.load(file, cased=cased)
+    except VocabularyError as error:
+        raise VocabularyError(
+            error.problem,
+            where=f"vocabulary {spec.reference}, {error.where}",
+            given=error.given,
+            allowed=error.allowed,
+            nearest=error.nearest,
+            remedy=error.remedy,
+        ) from error
+
+
 def load_learned(path: Path, spec: VocabularySpec, settings: VocabularySettings) -> Vocabulary:
     """Read a vocabulary that was learned by a spec.
 

@@ -12,7 +12,7 @@ from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, empty_folder
 from domainlm.text.corpus import read_sentences
 from domainlm.vocab.grow import best_words, grow
-from domainlm.vocab.making import make_vocabulary
+from domainlm.vocab.making import load_listed, make_vocabulary
 from domainlm.vocab.vocabulary import Vocabulary
 
 _NUM_WORDS_NAMED = 20
@@ -64,7 +64,7 @@ class ReadVocabularyStage(Stage):
 
     def make(self, context: StageContext) -> Mapping[str, Any]:
         """Load the file, then write tokenizer.json and, where it can hold the vocabulary, vocab.txt."""
-        vocabulary = Vocabulary.load(self.file.path, cased=self.cased)
+        vocabulary = load_listed(self.spec, self.file.path, cased=self.cased)
         vocabulary.save(empty_folder(context.folder / "vocabulary"))
         return {
             "kind": vocabulary.kind,

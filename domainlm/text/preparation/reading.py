@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.api import Document, ProblemLog
-from domainlm.api.failures import read_by
 from domainlm.errors import DataError
 from domainlm.files import whole_file
+from domainlm.text.documents import Read, read_documents
 from domainlm.text.preparation.blocks import BlockName, Group, Shard, cut_blocks
 from domainlm.text.preparation.parts import is_finished, part_folder
 
-Read = Callable[[Path, ProblemLog], Iterator[Document]]
-_MAX_SHOWN = 200
 Make = Callable[[BlockName, list[Document]], object]
 
 
@@ -138,34 +136,12 @@ def _up_to(num_texts: int, documents: Iterator[Document]) -> Iterator[Document]:
 
 def _read_file(source: Input, file: Path, problems: ProblemLog) -> Iterator[Document]:
     """The documents of a file; where bad input is skipped, those before the place at which it becomes unreadable."""
-    for document in _skipping(source, file, problems):
-        _check(document, source.read, file)
-        yield document
-
-
-def _skipping(source: Input, file: Path, problems: ProblemLog) -> Iterator[Document]:
     try:
-        yield from read_by(source.read, source.spec, file, problems)
+        yield from read_documents(source.read, source.spec, file, problems)
     except DataError as error:
         if not source.skip_bad_input:
             raise
         problems.add("the rest of a file left out", f"{error.where or file}: {error.problem}", path=file)
-
-
-def _check(document: object, read: Read, file: Path) -> None:
-    """Refuse what a plugin's reader should not give: a text in place of its paragraphs would be read by letters."""
-    if isinstance(document, Document) and isinstance(document.id, str):
-        paragraphs: object = document.paragraphs
-        if isinstance(paragraphs, (tuple, list)) and all(isinstance(paragraph, str) for paragraph in paragraphs):
-            return
-    name = getattr(read, "__qualname__", type(read).__name__)
-    raise DataError(
-        f"the reader {getattr(read, '__module__', '?')}.{name} gave a document that is not sound",
-        where=f"{file}, document {getattr(document, 'id', '?')!r}",
-        given=repr(document)[:_MAX_SHOWN],
-        allowed="Document(id, paragraphs): a text, and a tuple of texts",
-        remedy="mend the plugin; domainlm.testing.check_corpus finds such documents",
-    )
 
 
 def record_path(parts: Path, group: int) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,32 @@ def test_sound_ones_are_taken(made: type) -> None:
 def test_a_wrong_field_is_named(made: type, field: str, value: object) -> None:
     with pytest.raises(SpecError, match=field):
         made(**{**SOUND[made], field: value})
+
+
+@pytest.mark.parametrize("made", SOUND)
+def test_fields_that_there_are_not_are_refused_with_those_that_there_are(made: type) -> None:
+    *_, last = SOUND[made]
+    given = {f"{name}s" if name == last else name: value for name, value in SOUND[made].items()}
+    with pytest.raises(SpecError) as caught:
+        made(**given)
+
+    assert caught.value.where in (made.__name__, f"{made.__name__} {SOUND[made].get('name')!r}")
+    assert caught.value.problem == "no such field"
+    assert (caught.value.given, caught.value.nearest) == (f"{last}s", last)
+
+
+def test_fields_that_are_left_out_or_unnamed_are_said() -> None:
+    with pytest.raises(SpecError, match=r"^CorpusSpec 'cook/soups': needs description and read\n"):
+        CorpusSpec(name="cook/soups")  # type: ignore[call-arg]
+    with pytest.raises(SpecError, match=r"^CorpusSpec: fields are given by their names\n  given:   'cook/soups'"):
+        CorpusSpec("cook/soups", "x", read)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("made", SOUND)
+def test_a_copy_is_like_it_and_signatures_stay(made: type) -> None:
+    spec = made(**SOUND[made])
+    assert replace(spec) == spec
+    assert set(SOUND[made]) <= set(inspect.signature(made).parameters)
 
 
 def _path_alone(_: Path) -> Iterator[Any]:

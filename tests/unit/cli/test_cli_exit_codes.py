@@ -116,8 +116,13 @@ def test_wrong_usage_is_2(harbour: Fixture) -> None:
     assert harbour("fine", "--speed").returncode == 2
 
 
+_GIVEN_BY = "The command '{}' is given by plugin domainlm-harbour 2.0."
+
+
 def test_a_bug_is_1_with_traceback_and_what_to_report(harbour: Fixture) -> None:
     ended = harbour("bug")
+
+    assert f"RuntimeError: hull breach\n{_GIVEN_BY.format('bug')}\n" in ended.stderr
 
     assert ended.returncode == 1
     assert "RuntimeError: hull breach" in ended.stderr
@@ -129,7 +134,8 @@ def test_a_traceback_that_was_shown_is_not_shown_again(harbour: Fixture) -> None
 
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
-    assert ended.stderr.startswith("RuntimeError: hull breach\n(its traceback is shown above)\n\nThis is a bug")
+    told = f"RuntimeError: hull breach\n(its traceback is shown above)\n{_GIVEN_BY.format('told-bug')}\n\nThis is a bug"
+    assert ended.stderr.startswith(told)
 
 
 def test_too_little_memory_is_no_bug_where_nothing_is_trained_either(harbour: Fixture) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domainlm.api import Details, FetchError, LeftOut, RemoteFile
+from domainlm.errors import PluginError
 from domainlm.fetch.journal import open_journal
 from domainlm.fetch.progress import Progress
 
@@ -172,12 +173,29 @@ def test_files_are_found_as_threads_become_free(web: Web, logs: list[RemoteFile]
     assert len(list((tmp_path / "out").glob("*.gz"))) == 6  # those under way came to their end
 
 
-def test_a_bug_in_a_thread_is_raised_where_it_is_seen(web: Web, fetch: Fetch) -> None:
-    def read(_file: RemoteFile, _content: bytes) -> RemoteFile:
-        raise RuntimeError("a bug of a plugin")
+def _raise(_file: RemoteFile, content: bytes) -> RemoteFile:
+    raise KeyError(content.decode())
 
+
+def _give_nothing(_file: RemoteFile, _content: bytes) -> RemoteFile:
+    return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("read", "told"),
+    [
+        (_raise, r"log\.txt, .*: the details at http://.*log\.json could not be read: KeyError: '{}'"),
+        (
+            _give_nothing,
+            r"log\.txt, .*: `read` of Details must return the file, or that .*\n  given:   None",
+        ),
+    ],
+)
+def test_a_bug_of_a_plugin_in_a_thread_names_it(
+    web: Web, fetch: Fetch, read: Callable[[RemoteFile, bytes], RemoteFile], told: str
+) -> None:
     web.files["/log.json"] = b"{}"
-    with pytest.raises(RuntimeError, match="a bug of a plugin"):
+    with pytest.raises(PluginError, match=f"^plugin {__name__}, {told}"):
         fetch(RemoteFile(name="log.txt", urls=("log.txt",), details=Details(url="log.json", read=read)))
 
 

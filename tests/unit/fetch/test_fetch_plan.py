@@ -23,6 +23,7 @@ from domainlm.api import (
     TaskSpec,
     spec_fields,
 )
+from domainlm.errors import PluginError
 from domainlm.fetch.client import Client
 from domainlm.fetch.plan import base_url_of, choose_files, source_of
 from domainlm.fetch.policy import Policy
@@ -193,4 +194,21 @@ def test_a_plugin_reader_raises_what_users_see(web: Web, client: Client, tmp_pat
 
     source = FetchSource(name="logs", description="logs", base_url=web.url, files=find)
     with pytest.raises(FetchError, match=r"/index: not there \(404 Not Found\)"):
+        _names(source, "all", client, web.url)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "the files could not be found: KeyError: 'page'"),
+        ("a.gz", r"what finds the files must give RemoteFiles\n  given:   'a\.gz'"),
+    ],
+)
+def test_a_plugin_that_finds_no_files_is_named(web: Web, client: Client, given: Any, told: str) -> None:  # noqa: ANN401
+    def find(_reader: RemoteReader, _base_url: str) -> Iterator[RemoteFile]:
+        yield FILE
+        yield given or {}["page"]
+
+    source = FetchSource(name="logs", description="logs", base_url=web.url, files=find)
+    with pytest.raises(PluginError, match=rf'^plugin {__name__}, part "logs", .*: {told}'):
         _names(source, "all", client, web.url)

@@ -58,6 +58,46 @@ def test_an_installed_plugin_that_cannot_be_imported_is_named_with_its_line(site
     assert f"{site / 'wreck_plugin.py'}:3" in str(ours[0].error)
 
 
+@pytest.mark.parametrize(
+    ("named", "told", "remedy"),
+    [
+        ("no_such_ferry", "No module named 'no_such_ferry'", "correct its entry point: this module is the one that"),
+        ("no such ferry", 'the entry point "main" names no module', 'allowed: "package.module", or "package.module:'),
+    ],
+)
+def test_an_entry_point_that_leads_nowhere_is_told_so(site: Path, named: str, told: str, remedy: str) -> None:
+    _install(site, "domainlm-ferry", named, _SIZE)
+    (site / f"{named}.py").unlink()
+
+    (ours,) = [each for each in load_plugins(strict=False).broken if each.provider.distribution == "domainlm-ferry"]
+
+    assert str(ours.error).startswith(f"plugin domainlm-ferry 2.0: {told}" if " " in named else "plugin domainlm-ferry")
+    assert told in str(ours.error)
+    assert remedy in str(ours.error)
+    assert "AttributeError" not in str(ours.error)
+
+
+@pytest.mark.parametrize("missing", ["domainlm.no_such_part", "email.no_such_part"])
+def test_a_part_that_a_package_lacks_is_not_to_be_installed(site: Path, missing: str) -> None:
+    _install(site, "domainlm-wreck", "wreck_of_parts", f"import {missing}\n")
+
+    (ours,) = [each for each in load_plugins(strict=False).broken if each.provider.distribution == "domainlm-wreck"]
+
+    package = missing.partition(".")[0]
+    assert str(ours.error.remedy).startswith(f"correct the name, or install a version of {package} that has it")
+
+
+def test_a_plugin_whose_metadata_is_gone_does_not_stop_the_others(site: Path) -> None:
+    _install(site, "domainlm-ferry", "ferry_plugin_kept", _SIZE)
+    _install(site, "domainlm-wreck", "wreck_without_metadata", "")
+    (site / "domainlm_wreck-2.0.dist-info" / "METADATA").unlink()
+
+    plugins = load_plugins(strict=False)
+
+    assert "ferry/small" in plugins.registry.model_sizes
+    assert Provider("wreck-without-metadata", "(no version)", "main") in [each.provider for each in plugins.broken]
+
+
 def test_a_spec_wrong_at_import_keeps_its_own_explanation(site: Path) -> None:
     code = _SIZE.replace(
         "@hookimpl", "ModelSizeSpec(name='Ferry', description='x', layers=1, hidden=2, heads=1)\n@hookimpl"

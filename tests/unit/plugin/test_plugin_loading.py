@@ -201,9 +201,23 @@ def test_a_spec_with_a_wrong_field_names_plugin_hook_and_field(load_these: Fixtu
     assert "hidden 30 is not divisible by heads 4" in message
 
 
+def test_a_misspelled_field_names_plugin_hook_spec_and_the_nearest(load_these: Fixture, make_plugin: Fixture) -> None:
+    @hookimpl
+    def domainlm_corpora() -> list[CorpusSpec]:
+        return [CorpusSpec(name="harbour/logs", describtion="logs", read=_read)]  # type: ignore[call-arg]
+
+    text = _error(load_these, domainlm_harbour=make_plugin(domainlm_corpora))
+
+    assert text.startswith("plugin domainlm-harbour 1.2, hook domainlm_corpora, ")
+    assert f"{__file__}:" in text
+    assert ": CorpusSpec 'harbour/logs': no such field\n  given:   describtion\n  allowed: name, description, " in text
+    assert "nearest: description" in text
+    assert "TypeError" not in text
+
+
 def test_an_error_in_a_hook_is_told_with_its_line(load_these: Fixture, make_plugin: Fixture) -> None:
     def give() -> ModelSizeSpec:
-        return ModelSizeSpec(name="harbour/odd", description="odd", layers=1, hiden=30, heads=4)  # type: ignore[call-arg]
+        return ModelSizeSpec(name="harbour/odd", description="odd", layers=len(1), hidden=4, heads=4)  # type: ignore[arg-type]
 
     @hookimpl
     def domainlm_model_sizes() -> list[ModelSizeSpec]:
@@ -213,7 +227,7 @@ def test_an_error_in_a_hook_is_told_with_its_line(load_these: Fixture, make_plug
 
     place = f"{__file__}:{give.__code__.co_firstlineno + 1}"
     assert f"hook domainlm_model_sizes, {place}: the hook failed: TypeError: " in message
-    assert "'hiden'" in message
+    assert "'int' has no len()" in message
 
 
 def test_something_that_is_no_spec_is_refused(load_these: Fixture, make_plugin: Fixture) -> None:

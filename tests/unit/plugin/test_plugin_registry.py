@@ -54,6 +54,13 @@ def test_an_unknown_namespace_hints_at_a_missing_plugin(registry: Registry) -> N
         registry.task("quay/cranes")
 
 
+def test_a_misspelled_namespace_is_told_the_nearest(registry: Registry) -> None:
+    with pytest.raises(SpecError, match=r'gives names in "harbor/" \(the nearest is "harbour/"\); one may be missing'):
+        registry.model_size("harbor/dinghy")
+    with pytest.raises(SpecError, match='gives names in "quay/"; one may be missing'):
+        registry.model_size("quay/dinghy")
+
+
 def test_a_namespace_known_from_another_kind_gives_no_such_hint(registry: Registry) -> None:
     with pytest.raises(SpecError) as caught:
         registry.corpus("harbour/logs")

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from domainlm.api import DataError, ProblemLog, Split, TaskSpec, TokenExample
 from domainlm.builtin.formats.conll import read_conll
-from domainlm.errors import ModelError, StorageError
+from domainlm.errors import ModelError, PluginError, StorageError
 from domainlm.recipe.optimizer_settings import FinetuningOptimizerSettings
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
@@ -380,7 +380,7 @@ def test_a_reader_that_breaks_its_rules_is_named(
     def read(path: Path, problems: ProblemLog) -> Iterator[TokenExample]:
         return iter([TokenExample("log:1", "the Vega", words)])
 
-    with pytest.raises(DataError, match="the reader of test/ship-log gave an example that is not sound"):
+    with pytest.raises(PluginError, match=r"test/ship-log@1, .*: the reader gave an example that is not sound"):
         _finetune(replace(ship_log, read=read), {"train": (file,)}, start_folder, tmp_path)
 
 

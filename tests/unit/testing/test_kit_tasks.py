@@ -182,6 +182,15 @@ def test_a_default_that_is_no_setting_is_found(tmp_path: Path) -> None:
     assert "task cook/foods@1, defaults" in str(caught.value)
 
 
+def _no_companions(path: Path) -> Any:  # noqa: ANN401 - what no type checker has seen
+    return path.name
+
+
+def test_companions_that_are_no_paths_are_found(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"`companions` must give paths\n  given:   'recipes"):
+        check_task(*_task(tmp_path, _example(), companions=_no_companions))
+
+
 def test_a_spec_that_other_processes_cannot_be_handed_is_found(tmp_path: Path) -> None:
     def read(path: Path, _: ProblemLog) -> Iterator[Any]:
         _lines(path)

@@ -16,7 +16,7 @@ from domainlm.text.preparation.blocks import Shard, group_files
 from domainlm.text.preparation.prepare import Preparation, Prepared, finish, prepare_parts
 from domainlm.text.preparation.reading import Input
 
-_SOURCE_KEYS = ("skip_bad_input", "max_documents", "read")
+_SOURCE_KEYS = ("skip_bad_input", "max_documents", "read", "spec")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from domainlm.api import Document, ProblemLog
 from domainlm.builtin.specs import read_jsonl, read_text
-from domainlm.errors import DataError
+from domainlm.errors import DataError, PluginError
 from domainlm.text import files
 from domainlm.text.files import open_text
 from domainlm.text.preparation import blocks
@@ -137,9 +137,10 @@ def test_a_reader_that_gives_what_is_no_document_is_named(
         yield document
 
     (tmp_path / "a.txt").write_text(_GOOD)
-    with pytest.raises(DataError, match=r"read_odd gave a document that is not sound") as caught:
-        prepare([tmp_path / "a.txt"], read=read_odd, skip_bad_input=skip_bad_input)
-    assert str(caught.value.where).startswith(str(tmp_path / "a.txt"))
+    with pytest.raises(PluginError, match="the reader gave a document that is not sound") as caught:
+        prepare([tmp_path / "a.txt"], read=read_odd, skip_bad_input=skip_bad_input, spec="harbour/logs@1")
+    place = f"{__file__}:{read_odd.__code__.co_firstlineno}, {tmp_path / 'a.txt'}, document "
+    assert str(caught.value.where).startswith(f"plugin {__name__}, harbour/logs@1, {place}")
 
 
 def test_bad_input_in_a_process_is_named_too(tmp_path: Path, prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:

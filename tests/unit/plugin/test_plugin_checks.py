@@ -1,0 +1,105 @@
+"""Functions that look like hooks, and of which nothing would ever run, are refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from domainlm import hookimpl
+from domainlm.api import ModelSizeSpec, RunInfo
+from domainlm.errors import PluginError
+
+Fixture = Callable[..., Any]
+
+
+@hookimpl
+def domainlm_model_sizes() -> list[ModelSizeSpec]:
+    return [ModelSizeSpec(name="harbour/dinghy", description="a small one", layers=1, hidden=32, heads=2)]
+
+
+@hookimpl
+async def _awaited(run: RunInfo) -> None:
+    del run
+
+
+@hookimpl
+async def _awaited_pieces(run: RunInfo) -> AsyncIterator[int]:
+    del run
+    yield 1
+
+
+@hookimpl
+def _with_a_yield(run: RunInfo) -> Iterator[int]:
+    del run
+    yield 1
+
+
+@pytest.fixture
+def error_of(load_these: Fixture, make_plugin: Fixture) -> Callable[..., PluginError]:
+    def find(**attributes: object) -> PluginError:
+        with pytest.raises(PluginError) as caught:
+            load_these(harbour=make_plugin(domainlm_model_sizes, **attributes))
+        return caught.value
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("observer", "problem"),
+    [
+        (_awaited, "domainlm_run_started is asynchronous, and nobody awaits it"),
+        (_awaited_pieces, "domainlm_run_started is asynchronous, and nobody awaits it"),
+        (_with_a_yield, "domainlm_run_started has a yield, so that calling it runs nothing"),
+    ],
+)
+def test_observers_of_which_nothing_runs(error_of: Fixture, observer: Any, problem: str) -> None:  # noqa: ANN401
+    error = error_of(domainlm_run_started=observer)
+
+    assert error.problem == problem
+    assert error.where == f"plugin harbour 1.2, {__file__}:{observer.__code__.co_firstlineno}"
+
+
+def test_a_declaration_may_yield(load_these: Fixture, make_plugin: Fixture) -> None:
+    @hookimpl
+    def domainlm_model_sizes() -> Iterator[ModelSizeSpec]:
+        yield ModelSizeSpec(name="harbour/raft", description="a raft", layers=1, hidden=32, heads=2)
+
+    assert "harbour/raft" in load_these(harbour=make_plugin(domainlm_model_sizes)).registry.model_sizes
+
+
+def test_a_misspelled_hook_without_a_mark(error_of: Fixture) -> None:
+    def domainlm_corpus() -> list[object]:
+        return []
+
+    error = error_of(domainlm_corpus=domainlm_corpus)
+
+    assert error.problem == "domainlm_corpus is no hook, and the function is not marked"
+    assert error.nearest == "domainlm_corpora"
+    assert error.where == f"plugin harbour 1.2, {__file__}:{domainlm_corpus.__code__.co_firstlineno}"
+
+
+def test_a_hooks_name_that_is_no_function(error_of: Fixture) -> None:
+    error = error_of(domainlm_corpora=["harbour/logs"])
+
+    assert error.problem == "domainlm_corpora is a hook's name, and this is no function"
+    assert error.given == "['harbour/logs']"
+
+
+def test_names_like_no_hook_are_the_plugins_own(load_these: Fixture, make_plugin: Fixture) -> None:
+    def domainlm_home() -> str:
+        return ""
+
+    loaded = load_these(harbour=make_plugin(domainlm_model_sizes, domainlm_home, domainlm_tide=3))
+
+    assert "harbour/dinghy" in loaded.registry.model_sizes
+
+
+def test_a_hook_that_ends_the_process(load_these: Fixture, make_plugin: Fixture) -> None:
+    @hookimpl
+    def domainlm_tasks() -> list[object]:
+        raise SystemExit(0)
+
+    with pytest.raises(PluginError, match=r"harbour 1\.2, hook domainlm_tasks, .*the hook failed: SystemExit: 0"):
+        load_these(harbour=make_plugin(domainlm_tasks))

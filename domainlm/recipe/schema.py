@@ -47,7 +47,7 @@ class VocabularySettings(Settings):
     num_added_words: NotNegative = 0
     """"core/start" is extended by this many words of the corpus: those that shorten it most (WordPiece only)."""
     file: str | None = None
-    """BERT vocab.txt or tokenizer.json, relative to the recipe, for specs that read one."""
+    """BERT vocab.txt or tokenizer.json, or a folder with one, relative to the recipe, for specs that read one."""
 
 
 class ModelSettings(Settings):

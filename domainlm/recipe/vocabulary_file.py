@@ -64,7 +64,7 @@ def start_vocabulary_file(named: str, where: str) -> Path:
 
 
 def _readable(named: Path) -> Path:
-    file = expand_files([str(named)], Path.cwd())[0]
+    file = find_vocabulary(named) if named.is_dir() else expand_files([str(named)], Path.cwd())[0]
     count_entries(file)  # which reads the text of a list; what its entries are is looked at when the vocabulary is made
     return file
 

@@ -88,3 +88,13 @@ def test_entries_that_are_no_vocabulary_name_the_spec(tmp_path: Path) -> None:
     file.write_text("ship\n##s\n", "utf-8")
     with pytest.raises(VocabularyError, match=r"^vocabulary harbour/words@1, \S+vocab\.txt: .* lacks the special"):
         load_listed(spec_of(file), file, cased=None)
+
+
+def test_a_folder_stands_for_the_vocabulary_in_it(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", "utf-8")  # the first by name, as a model's folder has it
+    with pytest.raises(VocabularyError, match="no vocabulary in the folder") as caught:
+        found(None, VocabularySettings(file=str(tmp_path)))
+
+    assert caught.value.where == "ships.toml: vocabulary.file"
+    (tmp_path / "vocab.txt").write_text("[PAD]\n", "utf-8")
+    assert found(None, VocabularySettings(file=str(tmp_path))) == tmp_path / "vocab.txt"

@@ -13,7 +13,7 @@ from torch import nn
 from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.data import GradientSum
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import waiting
+from domainlm.parallel.heartbeat import waiting
 from domainlm.parallel.precision import LossScale, MasterWeights
 from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.schedule import Engine, EngineName, ScheduleName, make_engine

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from domainlm.api import Split, TaskKind, TaskSpec
 from domainlm.files import write_json, write_json_lines
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 from domainlm.parallel.world import current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings

@@ -16,7 +16,7 @@ from domainlm.model.files import save_streamed_model
 from domainlm.model.tensor_file import file_order, write_tensor_stream
 from domainlm.parallel.device import Device, give_freed_memory_back
 from domainlm.parallel.gathering import gather_tensors
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stage_module import StagedLoss

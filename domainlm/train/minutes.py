@@ -13,7 +13,7 @@ from torch import nn
 
 from domainlm.files import whole_file
 from domainlm.parallel.device import Device, own_random_state
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource
 from domainlm.train.worker import Worker

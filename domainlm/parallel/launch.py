@@ -64,7 +64,7 @@ def launch_ranks(entry: Entry, size: int, *, heartbeats: Path, hear: Tell, prelo
     """Run `entry` on ranks of this machine until all are done.
 
     Args:
-        entry: a function at the top of a module, or a `functools.partial` of one; it is pickled.
+        entry: a function at the top of a module, or a record that can be called; it is pickled.
         size: number of ranks.
         heartbeats: the folder into which the ranks write them.
         hear: called with what ranks tell, in this thread.

@@ -20,7 +20,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +32,7 @@ from domainlm.parallel.exchange import broadcast_object
 from domainlm.parallel.grid import Grid
 from domainlm.parallel.guard import Guard
 from domainlm.parallel.heartbeat import HeartbeatWriter
-from domainlm.parallel.launch import launch_ranks
+from domainlm.parallel.launch import Tell, launch_ranks
 from domainlm.parallel.world import World, join_world, joined_world, leave_world
 from domainlm.plan.work import Degrees
 from domainlm.process import Launched, usable_cores
@@ -124,35 +123,52 @@ def _on_this_machine(call: _Call, ranks: Ranks, work: Path, observer: Observer) 
 
     torch.cuda.empty_cache()  # this process keeps what it has used of a GPU, for scores say, and its ranks need it
     with tempfile.TemporaryDirectory(prefix="domainlm-ranks-") as folder:
-        entry = partial(_rank, call, ranks, heartbeats, Path(folder) / "store", level)
+        rank = _Rank(call, ranks, heartbeats, Path(folder) / "store", level)
         try:
-            launch_ranks(entry, ranks.degrees.world_size, heartbeats=heartbeats, hear=hear, preload=_PRELOAD)
+            launch_ranks(rank, ranks.degrees.world_size, heartbeats=heartbeats, hear=hear, preload=_PRELOAD)
         finally:
             shutil.rmtree(heartbeats, ignore_errors=True)
 
 
-def _rank(
-    call: _Call, ranks: Ranks, heartbeats: Path, store: Path, level: int, number: int, tell: Callable[[Any], None]
-) -> None:
-    """What a rank of this machine does."""
-    size = ranks.degrees.world_size
-    logger = logging.getLogger(_ROOT_LOGGER)
-    logger.setLevel(level if number == 0 else max(level, logging.WARNING))
-    logger.addHandler(_Relay(tell))
-    torch.set_num_threads(ranks.num_threads or max(1, usable_cores() // size))
-    with HeartbeatWriter(heartbeats, number, size, ranks.hang_seconds).beating():
-        world = join_world(
-            Grid.of(ranks.degrees), rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS
-        )
-        call.run(_Told(tell) if world.is_first else NullObserver())
-        world.barrier()
-        leave_world()  # not after an error, when some may not answer: the process ends anyway
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """What a rank of this machine does, as its process is given it.
+
+    Attributes:
+        heartbeats: folder that all ranks write them into.
+        store: file through which the ranks find one another.
+        level: of the messages that rank 0 passes on; others pass on warnings at least.
+    """
+
+    call: _Call
+    ranks: Ranks
+    heartbeats: Path
+    store: Path
+    level: int
+
+    def __call__(self, number: int, tell: Tell) -> None:
+        size = self.ranks.degrees.world_size
+        logger = logging.getLogger(_ROOT_LOGGER)
+        logger.setLevel(self.level if number == 0 else max(self.level, logging.WARNING))
+        logger.addHandler(_Relay(tell))
+        torch.set_num_threads(self.ranks.num_threads or max(1, usable_cores() // size))
+        with HeartbeatWriter(self.heartbeats, number, size, self.ranks.hang_seconds).beating():
+            world = join_world(
+                Grid.of(self.ranks.degrees),
+                rank=number,
+                store=self.store,
+                device=self.ranks.device,
+                timeout_seconds=_EXCHANGE_SECONDS,
+            )
+            self.call.run(_Told(tell) if world.is_first else NullObserver())
+            world.barrier()
+            leave_world()  # not after an error, when some may not answer: the process ends anyway
 
 
 class _Relay(logging.Handler):
     """Hands messages to the starter, which shows them."""
 
-    def __init__(self, tell: Callable[[Any], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         super().__init__()
         self._tell = tell
 
@@ -166,7 +182,7 @@ class _Relay(logging.Handler):
 class _Told:
     """The observer of rank 0."""
 
-    tell: Callable[[Any], None]
+    tell: Tell
 
     def step_ended(self, info: StepInfo) -> None:
         self.tell(info)

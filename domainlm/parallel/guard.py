@@ -92,9 +92,7 @@ class Guard:
             if trouble is not None:
                 return self._first(machine_error(trouble, self._size))
             time.sleep(_POLL_SECONDS / 4)
-        heartbeat = watchdog.last(self._rank)
-        step = heartbeat.step if heartbeat else 0
-        trouble = Trouble(self._rank, heartbeat.host if heartbeat else "", step, f"lost the other ranks: {lost}")
+        trouble = watchdog.trouble(self._rank, f"lost the other ranks: {lost}")
         return self._first(machine_error(trouble, self._size))
 
     def _first(self, error: MachineError) -> BaseException:

@@ -167,10 +167,7 @@ class _Starter:
         if code is not None and code < 0:
             hint = " (out of memory, perhaps)" if -code == signal.SIGKILL else ""
             problem = f"was killed by {signal.Signals(-code).name}{hint}"
-        heartbeat = self.watchdog.last(rank.number)
-        return machine_error(
-            Trouble(rank.number, heartbeat.host if heartbeat else "", self._last_step(rank), problem), len(self.ranks)
-        )
+        return machine_error(self.watchdog.trouble(rank.number, problem), len(self.ranks))
 
     def _last_step(self, rank: _Rank) -> int:
         heartbeat = self.watchdog.last(rank.number)

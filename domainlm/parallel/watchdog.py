@@ -60,6 +60,11 @@ class Watchdog:
         self._read(rank)
         return self._heartbeats.get(rank)
 
+    def trouble(self, rank: int, problem: str) -> Trouble:
+        """A rank's trouble, with what its last heartbeat says of its place."""
+        heartbeat = self.last(rank)
+        return Trouble(rank, heartbeat.host if heartbeat else "", heartbeat.step if heartbeat else 0, problem)
+
     def look(self) -> Trouble | None:
         """Read all heartbeats; the rank that is in trouble, or None."""
         for rank in self._ranks:
@@ -67,7 +72,7 @@ class Watchdog:
         now = time.monotonic()
         for rank, changed in self._changed.items():
             if now - changed > self._silent_limit(rank):
-                return self._trouble(rank, f"gave no sign of life for {now - changed:.0f} s: it is dead or frozen")
+                return self.trouble(rank, f"gave no sign of life for {now - changed:.0f} s: it is dead or frozen")
         return self._stuck(now - self._progressed)
 
     def _silent_limit(self, rank: int) -> float:
@@ -86,7 +91,7 @@ class Watchdog:
             heartbeats, key=lambda heartbeat: (heartbeat.is_waiting, heartbeat.step, heartbeat.progress, heartbeat.rank)
         )
         doing = "waits for the others" if slowest.is_waiting else "hangs"
-        return self._trouble(slowest.rank, f"{doing}: no rank got on for {seconds:.0f} s; it is at {slowest.place}")
+        return self.trouble(slowest.rank, f"{doing}: no rank got on for {seconds:.0f} s; it is at {slowest.place}")
 
     def _read(self, rank: int) -> None:
         try:
@@ -100,7 +105,3 @@ class Watchdog:
         if before is None or (heartbeat.step, heartbeat.progress) != (before.step, before.progress):
             self._progressed = now
         self._heartbeats[rank] = heartbeat
-
-    def _trouble(self, rank: int, problem: str) -> Trouble:
-        heartbeat = self._heartbeats.get(rank)
-        return Trouble(rank, heartbeat.host if heartbeat else "", heartbeat.step if heartbeat else 0, problem)

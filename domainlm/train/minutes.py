@@ -22,8 +22,10 @@ BatchT = TypeVar("BatchT", bound=Batch)
 
 BUDGET_FILE = "budget.json"
 _MEASURED_SHARE = 0.02
+"""Of the budget, as much is spent on timing steps."""
 _MIN_TIMED_STEPS = 2
 _TINY_RATE = 1e-12
+"""Learning rate of steps that are only timed: an update costs as much, and changes next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class FittedSteps:
 
     Attributes:
         num_steps: how many.
-        seconds_per_step: as measured.
-        num_timed_steps: on so many steps, which were thrown away.
+        seconds_per_step: as measured, milestones included.
+        num_timed_steps: steps that were timed, of a model that is thrown away.
     """
 
     num_steps: int

@@ -119,16 +119,16 @@ class Study:
         return max((int(name.split("-")[1]) for name in names), default=0)
 
     def ranks(self, out: str, first_step: int = 0) -> dict[int, int]:
-        """The process of each rank that has given a sign of life, since its first steps or before."""
+        """The process of each rank that has written a heartbeat, since its first steps or before."""
         work = self.work(out)
         found = {}
         for path in (work / "ranks").glob("rank-*.json") if work else []:
             try:
-                sign = json.loads(path.read_bytes())
+                heartbeat = json.loads(path.read_bytes())
             except (OSError, ValueError):
                 continue
-            if sign["step"] >= first_step:
-                found[sign["rank"]] = sign["process"]
+            if heartbeat["step"] >= first_step:
+                found[heartbeat["rank"]] = heartbeat["process"]
         return found
 
     def outcome(self, out: str) -> dict[str, bytes]:

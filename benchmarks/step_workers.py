@@ -13,9 +13,9 @@ from bert_steps import SIZES, shape_of
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.compiling import CompiledLayers
-from domainlm.parallel.device import Device, Precision, choose_device
+from domainlm.parallel.device import Device, choose_device
 from domainlm.plan.operations import step_operations
-from domainlm.plan.work import Work
+from domainlm.plan.work import Precision, Work
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings

@@ -22,6 +22,13 @@ def nearest_name(name: str, choices: Iterable[str]) -> str | None:
     return by_folded[close[0]] if close else None
 
 
+def shortened(names: Sequence[str], most: int, *, separator: str = ", ", before_rest: str = " ") -> str:
+    """The first `most` names of a list, and how many others there are: "a, b and 3 more"; "" where there are none."""
+    shown = separator.join(names[:most])
+    rest = len(names) - most
+    return f"{shown}{before_rest}and {rest} more" if rest > 0 else shown
+
+
 class UserError(ValueError):
     """Something the user can fix.
 
@@ -91,11 +98,7 @@ class UserError(ValueError):
 def _render_allowed(allowed: str | Sequence[str]) -> str:
     if isinstance(allowed, str):
         return allowed
-    if not allowed:
-        return "(none)"
-    shown = ", ".join(allowed[:_MAX_ALLOWED_SHOWN])
-    rest = len(allowed) - _MAX_ALLOWED_SHOWN
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return shortened(allowed, _MAX_ALLOWED_SHOWN) if allowed else "(none)"
 
 
 TOLD = "(its traceback is shown above)"

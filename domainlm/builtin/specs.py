@@ -30,6 +30,16 @@ SQUAD_DEFAULTS: Mapping[str, object] = {
     "optimizer": {"learning_rate": 3e-5},
 }
 """As Shin et al. 2020 fine-tune on SQuAD; stride, longest question and answer are BERT's (`[finetuning.span]`)."""
+_CONLL_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train.txt", "train.tsv", "train.conll", "train.iob"),
+    "dev": ("dev.txt", "dev.tsv", "dev.conll", "dev.iob", "devel.tsv", "valid.txt"),
+    "test": ("test.txt", "test.tsv", "test.conll", "test.iob"),
+}
+_TSV_FILES: Mapping[Split, tuple[str, ...]] = {
+    "train": ("train.tsv",),
+    "dev": ("dev.tsv", "devel.tsv", "valid.tsv"),
+    "test": ("test.tsv",),
+}
 _SQUAD_FILES: Mapping[Split, tuple[str, ...]] = {
     "train": ("train-v1.1.json", "train-v2.0.json", "train.json"),
     "dev": ("dev-v1.1.json", "dev-v2.0.json", "dev.json"),
@@ -198,11 +208,7 @@ def domainlm_tasks() -> list[TaskSpec]:
             kind="token",
             version=2,
             read=read_conll,
-            files={
-                "train": ("train.txt", "train.tsv", "train.conll", "train.iob"),
-                "dev": ("dev.txt", "dev.tsv", "dev.conll", "dev.iob", "devel.tsv", "valid.txt"),
-                "test": ("test.txt", "test.tsv", "test.conll", "test.iob"),
-            },
+            files=_CONLL_FILES,
         ),
         TaskSpec(
             name="core/spans",
@@ -216,7 +222,7 @@ def domainlm_tasks() -> list[TaskSpec]:
             description="a label for a text or a pair of texts, in columns: text, label or text, second_text, label",
             kind="sequence",
             read=read_classification_tsv,
-            files={"train": ("train.tsv",), "dev": ("dev.tsv", "devel.tsv", "valid.tsv"), "test": ("test.tsv",)},
+            files=_TSV_FILES,
         ),
         TaskSpec(
             name="core/classification-jsonl",

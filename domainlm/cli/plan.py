@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ from domainlm.cli.table import echo_json
 from domainlm.errors import RecipeError
 
 if TYPE_CHECKING:
+    from domainlm.model.config import ModelConfig
+    from domainlm.plan.choose import Wish
     from domainlm.plan.plan import Plan
-    from domainlm.plan.work import Work
+    from domainlm.plan.work import Degrees, Work
     from domainlm.plugin import Registry
     from domainlm.recipe.cells import Cell
     from domainlm.recipe.load import LoadedRecipe
+    from domainlm.recipe.parallel_settings import ParallelSettings
     from domainlm.recipe.pretraining_settings import PretrainingSettings
     from domainlm.recipe.schema import Recipe
     from domainlm.recipe.start import ResolvedStart
@@ -152,25 +156,13 @@ def plan_recipe(loaded: LoadedRecipe, registry: Registry, target: Target) -> Ite
 
 
 def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
-    from domainlm.model.config import ModelConfig
-    from domainlm.plan.choose import Wish, choose
+    from domainlm.plan.choose import choose
     from domainlm.plan.plan import plan_of
-    from domainlm.plan.work import Degrees
     from domainlm.recipe.devices import devices_at_hand
-    from domainlm.recipe.grid import check_grid
-    from domainlm.recipe.start import resolve_start, start_size
     from domainlm.recipe.work import work_of
 
     recipe = cell.recipe
-    start = resolve_start(recipe.start, "start")
-    size, _ = start_size(start, recipe.model, registry, "model.size")
-    config = ModelConfig.from_spec(
-        size,
-        vocabulary_size=target.vocabulary_size or _vocabulary_size(cell, registry, start),
-        vocabulary_multiple=recipe.model.vocabulary_multiple,
-        architecture=recipe.model.architecture,
-        dropout=recipe.model.dropout,
-    )
+    size, config = _encoder(cell, registry, target.vocabulary_size)
     found = devices_at_hand("cpu" if recipe.runtime.device == "cpu" else "auto")
     num_devices = target.num_devices or found.number
     on_gpu = recipe.runtime.device == "cuda" or (
@@ -181,17 +173,13 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
         for label, phase in _phases(recipe, registry)
     )
     memory = target.memory_bytes or found.memory_bytes
-    fixed = {key: value for key in ("data", "pipeline", "tensor") if (value := getattr(recipe.parallel, key)) != "auto"}
-    given, wish = None, Wish(**fixed)
-    if len(fixed) == len(fields(Degrees)):  # beside a grid of the recipe's own, the best of all is shown
-        wish, grid = Wish(), Degrees(**fixed)
-        for each in (work, *also):
-            check_grid(each, grid, each.phase)
-        given = plan_of(work, grid, operations_per_second=target.operations_per_second)
+    wish, stated = _asked_grid(recipe.parallel, [work, *also])
+    planned = partial(plan_of, work, operations_per_second=target.operations_per_second)
+    given = None if stated is None else planned(stated)
     choice = choose(work, num_devices, memory, wish, also)
     return PlannedCell(
         label=cell.label,
-        size=size.name,
+        size=size,
         work=work,
         on_gpu=on_gpu,
         num_devices=num_devices,
@@ -199,11 +187,45 @@ def _plan_cell(cell: Cell, registry: Registry, target: Target) -> PlannedCell:
         num_steps=recipe.pretraining.num_steps,
         copies_checkpoints=recipe.pretraining.checkpoints_in_background,
         given=given,
-        chosen=None
-        if choice.degrees is None
-        else plan_of(work, choice.degrees, operations_per_second=target.operations_per_second, reason=choice.reason),
+        chosen=None if choice.degrees is None else planned(choice.degrees, reason=choice.reason),
         reason=choice.reason,
     )
+
+
+def _encoder(cell: Cell, registry: Registry, vocabulary_size: int | None) -> tuple[str, ModelConfig]:
+    """The name of the cell's model size, and the encoder's shape."""
+    from domainlm.model.config import ModelConfig
+    from domainlm.recipe.start import resolve_start, start_size
+
+    settings = cell.recipe.model
+    start = resolve_start(cell.recipe.start, "start")
+    size, _ = start_size(start, settings, registry, "model.size")
+    config = ModelConfig.from_spec(
+        size,
+        vocabulary_size=vocabulary_size or _vocabulary_size(cell, registry, start),
+        vocabulary_multiple=settings.vocabulary_multiple,
+        architecture=settings.architecture,
+        dropout=settings.dropout,
+    )
+    return size.name, config
+
+
+def _asked_grid(parallel: ParallelSettings, works: Sequence[Work]) -> tuple[Wish, Degrees | None]:
+    """What the choice of a grid is bound to, and the recipe's own grid where it states all degrees.
+
+    Beside a grid of the recipe's own the best of all is shown, so that the choice is free then.
+    """
+    from domainlm.plan.choose import Wish
+    from domainlm.plan.work import Degrees
+    from domainlm.recipe.grid import check_grid
+
+    fixed = {each.name: value for each in fields(Degrees) if (value := getattr(parallel, each.name)) != "auto"}
+    if len(fixed) < len(fields(Degrees)):
+        return Wish(**fixed), None
+    grid = Degrees(**fixed)
+    for each in works:
+        check_grid(each, grid, each.phase)
+    return Wish(), grid
 
 
 def _phases(recipe: Recipe, registry: Registry) -> list[tuple[str, PretrainingSettings | FinetuningSettings]]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from domainlm.cli.arguments import json_option
 from domainlm.cli.logs import verbosity_options
 from domainlm.cli.table import echo_json
+
+if TYPE_CHECKING:
+    from domainlm.tasks.significance import Comparison
 
 _FILE = click.Path(path_type=Path)
 
@@ -56,35 +61,39 @@ def compare(
     check_same_units(one, other, second[0])
     units = sorted(one.by_unit)
     found = compare_units(one.matrix(units), other.matrix(units), one.metric, num_rounds=rounds, seed=seed)
-    signature = str(
-        Signature(
-            scorer="paired-randomisation:2",
-            protocol=one.name,
-            labels=labels_part(labels),
-            split="",
-            data=one.data,
-            seeds=str(seed),
-        )
+    signature = Signature(
+        scorer="paired-randomisation:2",
+        protocol=one.name,
+        labels=labels_part(labels),
+        split="",
+        data=one.data,
+        seeds=str(seed),
     )
     kinds = [UNIT_WORDS[kind] for kind in one.kinds]
     if as_json:
-        echo_json(
-            {
-                "signature": signature,
-                "metric": one.name,
-                "first": found.first,
-                "second": found.second,
-                "difference": found.first - found.second,
-                "interval": list(found.interval),
-                "p_value": found.p_value,
-                "num_units": found.num_units,
-                "units": kinds,
-                "num_rounds": found.num_rounds,
-            }
-        )
-        return
+        echo_json(_as_dict(found, one.name, kinds, str(signature)))
+    else:
+        _echo(found, one.name, kinds, str(signature))
+
+
+def _as_dict(found: Comparison, metric: str, kinds: Sequence[str], signature: str) -> dict[str, Any]:
+    return {
+        "signature": signature,
+        "metric": metric,
+        "first": found.first,
+        "second": found.second,
+        "difference": found.first - found.second,
+        "interval": list(found.interval),
+        "p_value": found.p_value,
+        "num_units": found.num_units,
+        "units": list(kinds),
+        "num_rounds": found.num_rounds,
+    }
+
+
+def _echo(found: Comparison, metric: str, kinds: Sequence[str], signature: str) -> None:
     low, high = found.interval
-    click.echo(f"{one.name}: first {100 * found.first:.2f} %, second {100 * found.second:.2f} %")
+    click.echo(f"{metric}: first {100 * found.first:.2f} %, second {100 * found.second:.2f} %")
     interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
     click.echo(f"difference {100 * (found.first - found.second):+.2f} points, {interval}")
     click.echo(f"p = {found.p_value:.4g} ({found.num_units:,} {' and '.join(kinds)}, {found.num_rounds:,} rounds)")

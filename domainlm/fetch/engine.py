@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from domainlm.api import RemoteFile
-from domainlm.errors import FetchError
+from domainlm.errors import FetchError, shortened
 from domainlm.fetch.client import Client
 from domainlm.fetch.download import Downloader, Outcome
 from domainlm.fetch.faults import Stopped, UnreachableError
@@ -24,6 +24,7 @@ _LOOK_SECONDS = 0.1
 _FAREWELL_SECONDS = 2.0
 """How long threads may take to end once they were told to; one that waits for a silent server is left behind."""
 _MAX_SHOWN = 5
+_NEXT_LINE = "\n           "  # below the first line of what an error was given, or of its remedy
 
 
 @dataclass(slots=True)
@@ -203,17 +204,15 @@ def _raise_failures(report: Report, folder: Path) -> None:
         return
     if len(failures) == 1 and not report.num_fetched and not report.num_there:
         raise failures[0][1]
-    lines = [f"{name}: {error.problem}" for name, error in failures[:_MAX_SHOWN]]
-    if len(failures) > _MAX_SHOWN:
-        lines.append(f"and {len(failures) - _MAX_SHOWN} more")
+    lines = [f"{name}: {error.problem}" for name, error in failures]
     there = report.num_fetched + report.num_there
     given_up = ", the rest was given up" if report.gave_up else ""
     remedy = failures[0][1].remedy or "run the same command again: only what is missing is fetched"
     if report.gave_up:
-        remedy += "\n           run the same command again: it goes on with the others, and tries these last"
+        remedy += f"{_NEXT_LINE}run the same command again: it goes on with the others, and tries these last"
     raise FetchError(
         f"{len(failures)} file(s) could not be fetched, {there} are there{given_up}",
         where=folder,
-        given="\n           ".join(lines),
+        given=shortened(lines, _MAX_SHOWN, separator=_NEXT_LINE, before_rest=_NEXT_LINE),
         remedy=remedy,
     ) from failures[0][1]

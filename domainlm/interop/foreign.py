@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from domainlm.errors import ModelError
+from domainlm.errors import ModelError, shortened
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
 from domainlm.model.files import save_tensors
@@ -170,10 +170,7 @@ def check_encoder(missing: list[str], where: Path) -> None:
     """Heads may be missing, parts of the encoder may not."""
     lacking = [name for name in missing if name.startswith("encoder.")]
     if lacking:
-        more = f" and {len(lacking) - _MAX_NAMED} more" if len(lacking) > _MAX_NAMED else ""
-        raise ModelError(
-            "tensors of the encoder are missing", where=where, given=", ".join(lacking[:_MAX_NAMED]) + more
-        )
+        raise ModelError("tensors of the encoder are missing", where=where, given=shortened(lacking, _MAX_NAMED))
 
 
 def check_shapes(tensors: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor], where: Path) -> None:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from domainlm.errors import ModelError
+from domainlm.errors import ModelError, shortened
 from domainlm.files import whole_file
 from domainlm.model.config import ModelConfig
 from domainlm.model.origin import Stored, note_origin
@@ -195,7 +195,4 @@ def _check(wanted: Mapping[str, torch.Tensor], found: Mapping[str, tuple[int, ..
 
 
 def _named(names: list[str]) -> str:
-    if not names:
-        return "none"
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(names[:_MAX_NAMED]) + more
+    return shortened(names, _MAX_NAMED) or "none"

@@ -13,7 +13,7 @@ from torch import nn
 from domainlm.model.triton_kernels import kernels_digest
 from domainlm.model.visible import Visible
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 
 _NUM_PROBED = 8
 _NUM_VARIANTS = 64

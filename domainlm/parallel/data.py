@@ -16,6 +16,8 @@ from domainlm.parallel.world import World
 
 _BUCKET_BYTES = 25 * 2**20
 """As torch's DistributedDataParallel: large enough for the network, small enough to start early."""
+_INNER = "optim"
+"""Attribute of fairscale's OSS: the optimizer of what this rank owns."""
 
 
 class GradientSum:
@@ -155,14 +157,23 @@ def divided_optimizer(
     return made
 
 
+def is_divided(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether each data rank holds the state of a part of the parameters only: of `divided_optimizer`."""
+    return hasattr(optimizer, _INNER)
+
+
 def owned_state(optimizer: torch.optim.Optimizer) -> Mapping[Any, Any]:
     """The state that this rank holds, by parameter: of a divided optimizer what this data rank owns."""
-    inner: torch.optim.Optimizer = getattr(optimizer, "optim", optimizer)
-    return inner.state
+    return _inner(optimizer).state
 
 
 def owned_parameters(optimizer: torch.optim.Optimizer) -> Iterator[nn.Parameter]:
     """The parameters that this rank updates itself."""
-    inner: torch.optim.Optimizer = getattr(optimizer, "optim", optimizer)
-    for group in inner.param_groups:
+    for group in _inner(optimizer).param_groups:
         yield from group["params"]
+
+
+def _inner(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimizer of this rank's parameters: inside a divided one, else itself."""
+    inner: torch.optim.Optimizer = getattr(optimizer, _INNER, optimizer)
+    return inner

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import torch
 
 from domainlm.errors import MachineError, causes
-
-Precision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
+from domainlm.plan.work import Precision
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # malloc.h of glibc
 _ALLOCATOR_VARIABLES = ("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")

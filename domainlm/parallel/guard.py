@@ -1,7 +1,7 @@
 """Ends a rank that others wait for in vain, where no starter does: under torchrun and srun.
 
-Rank 0 watches the signs of life of all ranks, the others watch rank 0's. Whoever finds or causes a failure first says
-so, once, in a file beside the signs and on stderr; the others end without a word of their own.
+Rank 0 watches the heartbeats of all ranks, the others watch rank 0's. Whoever finds or causes a failure first says
+so, once, in a file beside the heartbeats and on stderr; the others end without a word of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from domainlm.errors import MachineError, UserError
 from domainlm.parallel.contact import lost_contact
 from domainlm.parallel.launch import machine_error
-from domainlm.parallel.liveness import SILENT_SECONDS, Trouble, Watch
+from domainlm.parallel.watchdog import SILENT_SECONDS, Trouble, Watchdog
 
 _VERDICT = "verdict.txt"
 _POLL_SECONDS = 2.0
@@ -29,13 +29,13 @@ class Guard:
     """Watches the other ranks while this one trains.
 
     Args:
-        signs: folder of the signs of life.
+        heartbeats: the folder that all ranks write them into.
         rank: this world rank.
         size: number of ranks.
     """
 
-    def __init__(self, signs: Path, rank: int, size: int) -> None:
-        self._signs, self._rank, self._size = signs, rank, size
+    def __init__(self, heartbeats: Path, rank: int, size: int) -> None:
+        self._heartbeats, self._rank, self._size = heartbeats, rank, size
         self._ended = threading.Event()
 
     @contextmanager
@@ -60,14 +60,14 @@ class Guard:
             thread.join()
 
     def _watch(self) -> None:
-        watch = Watch(self._signs, range(self._size) if self._rank == 0 else [0])
+        watchdog = Watchdog(self._heartbeats, range(self._size) if self._rank == 0 else [0])
         while not self._ended.wait(_POLL_SECONDS):
             if self._verdict().is_file():
                 # The main thread may be about to find out by itself; where it cannot, it is ended.
                 if not self._ended.wait(_SECONDS_TO_EXPLAIN / 4):
                     os._exit(_EXIT_CODE)
                 return
-            trouble = watch.look()
+            trouble = watchdog.look()
             if trouble is not None:
                 self._end(trouble)
 
@@ -79,19 +79,20 @@ class Guard:
         os._exit(_EXIT_CODE)  # the main thread waits for a rank that will never answer
 
     def _explain(self, lost: str) -> BaseException:
-        """What to raise instead of a lost connection: nothing new where a cause is known, else what the signs say."""
-        watch = Watch(self._signs, range(self._size))
+        """What to raise instead of a lost connection: nothing new where a cause is known, else what the watchdog finds.
+
+        It waits until a heartbeat that has stopped can be told from one that is late.
+        """
+        watchdog = Watchdog(self._heartbeats, range(self._size))
         deadline = time.monotonic() + _SECONDS_TO_EXPLAIN
         while time.monotonic() < deadline:
             if self._verdict().is_file():
                 return SystemExit(_EXIT_CODE)
-            trouble = watch.look()
+            trouble = watchdog.look()
             if trouble is not None:
                 return self._first(machine_error(trouble, self._size))
             time.sleep(_POLL_SECONDS / 4)
-        sign = watch.last(self._rank)
-        step = sign.step if sign else 0
-        trouble = Trouble(self._rank, sign.host if sign else "", step, f"lost the other ranks: {lost}")
+        trouble = watchdog.trouble(self._rank, f"lost the other ranks: {lost}")
         return self._first(machine_error(trouble, self._size))
 
     def _first(self, error: MachineError) -> BaseException:
@@ -113,4 +114,4 @@ class Guard:
         return True
 
     def _verdict(self) -> Path:
-        return self._signs / _VERDICT
+        return self._heartbeats / _VERDICT

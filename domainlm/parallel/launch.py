@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 from domainlm.errors import MachineError, Terminated, UserError, storage_error
 from domainlm.parallel.contact import lost_contact
 from domainlm.parallel.device_errors import device_error
-from domainlm.parallel.liveness import Trouble, Watch
+from domainlm.parallel.watchdog import Trouble, Watchdog
 
 _POLL_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
@@ -60,18 +60,18 @@ class _Rank:
     is_stopped: bool = False
 
 
-def launch_ranks(entry: Entry, size: int, *, signs: Path, hear: Tell, preload: Sequence[str] = ()) -> None:
+def launch_ranks(entry: Entry, size: int, *, heartbeats: Path, hear: Tell, preload: Sequence[str] = ()) -> None:
     """Run `entry` on ranks of this machine until all are done.
 
     Args:
-        entry: a function at the top of a module, or a `functools.partial` of one; it is pickled.
+        entry: a function at the top of a module, or a record that can be called; it is pickled.
         size: number of ranks.
-        signs: the folder into which the ranks write their signs of life.
+        heartbeats: the folder into which the ranks write them.
         hear: called with what ranks tell, in this thread.
         preload: modules to be imported once, before ranks are forked.
 
     Raises:
-        UserError: of a rank; `MachineError` where a rank died, hangs or gives no sign of life.
+        UserError: of a rank; `MachineError` where a rank died or hangs, or its heartbeat stopped.
         RuntimeError: a rank failed by a bug; the text has its traceback.
         KeyboardInterrupt: as it reached this process, once all ranks have stopped; a second one stops them at once.
         Terminated: the ranks have stopped, without this process being asked to.
@@ -79,7 +79,7 @@ def launch_ranks(entry: Entry, size: int, *, signs: Path, hear: Tell, preload: S
     context = get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     ranks = [_start(context, entry, number) for number in range(size)]
-    starter = _Starter(ranks, Watch(signs, range(size)), hear)
+    starter = _Starter(ranks, Watchdog(heartbeats, range(size)), hear)
     try:
         starter.follow()
     except KeyboardInterrupt:
@@ -105,7 +105,7 @@ class _Starter:
     """Listens to the ranks."""
 
     ranks: list[_Rank]
-    watch: Watch
+    watchdog: Watchdog
     hear: Tell
     first_failure: float | None = field(default=None)
 
@@ -115,7 +115,7 @@ class _Starter:
             self._listen()
             if self.first_failure is None and any(rank.failure for rank in self.ranks):
                 self.first_failure = time.monotonic()
-            trouble = self.watch.look() if self.first_failure is None else None
+            trouble = self.watchdog.look() if self.first_failure is None else None
             if trouble is not None:
                 raise machine_error(trouble, len(self.ranks))
             if self.first_failure is not None and self._is_settled():
@@ -167,14 +167,11 @@ class _Starter:
         if code is not None and code < 0:
             hint = " (out of memory, perhaps)" if -code == signal.SIGKILL else ""
             problem = f"was killed by {signal.Signals(-code).name}{hint}"
-        sign = self.watch.last(rank.number)
-        return machine_error(
-            Trouble(rank.number, sign.host if sign else "", self._last_step(rank), problem), len(self.ranks)
-        )
+        return machine_error(self.watchdog.trouble(rank.number, problem), len(self.ranks))
 
     def _last_step(self, rank: _Rank) -> int:
-        sign = self.watch.last(rank.number)
-        return sign.step if sign else 0
+        heartbeat = self.watchdog.last(rank.number)
+        return heartbeat.step if heartbeat else 0
 
     def _is_settled(self) -> bool:
         assert self.first_failure is not None

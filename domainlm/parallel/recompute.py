@@ -9,8 +9,8 @@ from domainlm.model.visible import Visible
 from domainlm.parallel.device import Device
 
 
-class _Itself(nn.Module):
-    """A layer that brings its precision along, since fairscale enters that of CUDA in fp16 only."""
+class _WithAutocast(nn.Module):
+    """A layer that enters autocast itself: computing it again, fairscale would enter that of CUDA in fp16 only."""
 
     def __init__(self, layer: nn.Module, device: Device) -> None:
         super().__init__()
@@ -24,13 +24,15 @@ class _Itself(nn.Module):
 
 
 class _Recomputed(nn.Module):
+    """A layer in fairscale's wrapper, where there is a backward pass; called plainly where there is none."""
+
     def __init__(self, layer: nn.Module, device: Device) -> None:
         from fairscale.nn.checkpoint import checkpoint_wrapper
 
         super().__init__()
-        itself = _Itself(layer, device)
-        self._plain = itself.forward
-        self.wrapped = checkpoint_wrapper(itself)
+        inner = _WithAutocast(layer, device)
+        self._plain = inner.forward
+        self.wrapped = checkpoint_wrapper(inner)
         self._device = device.torch_device.type
 
     def forward(self, states: torch.Tensor, visible: Visible, read: torch.Tensor | None = None) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.data import GradientSum
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import waiting
+from domainlm.parallel.heartbeat import waiting
 from domainlm.parallel.precision import LossScale, MasterWeights
 from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.schedule import Engine, EngineName, ScheduleName, make_engine
@@ -45,10 +45,10 @@ class GridOptions:
 
 @dataclass(frozen=True, slots=True)
 class StepGradients:
-    """The gradient of a step is in the masters.
+    """What is known of a step's gradient, which itself is in the parameters (on a grid in their fp32 masters).
 
     Attributes:
-        parts: of the loss, over all data ranks.
+        parts: of the loss, each a mean over the whole step, on all data ranks.
         norm: of the whole gradient, before clipping.
         num_tokens: real sub-tokens of the step, on all data ranks.
         is_usable: false where fp16 overflowed: the step is to be skipped.

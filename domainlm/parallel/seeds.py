@@ -69,6 +69,8 @@ def fork_in_attention(model: nn.Module, world: World) -> None:
 
 @dataclass(slots=True)
 class _Fork:
+    """Hooks of an attention module: swap torch's generators for this rank's own stream, and swap them back."""
+
     tensor_rank: int
     device: torch.device
     _kept: list[tuple[torch.Tensor, torch.Tensor | None]] = field(default_factory=list)

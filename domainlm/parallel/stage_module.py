@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from domainlm.model.encoder import EncoderInputs
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import note_part
+from domainlm.parallel.heartbeat import note_part
 from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.recompute import recomputed
 from domainlm.parallel.seeds import Seeds

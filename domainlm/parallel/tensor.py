@@ -59,6 +59,11 @@ class _Shares:
     index: int
     group: Any
 
+    def of(self, length: int) -> tuple[int, int]:
+        """Where this rank's share of so many entries begins, and how many a share has; the last ones may overhang."""
+        per_rank = -(-length // self.number)
+        return self.index * per_rank, per_rank
+
 
 def split_model(model: nn.Module, world: World, *, divides_vocabulary: bool = False) -> dict[str, Place]:
     """Put fairscale's layers in place of those that the plan divides; their weights hold no numbers yet.
@@ -108,8 +113,8 @@ def _place(shape: tuple[int, ...], split: Split, own: str, shares: _Shares) -> P
     if split == "row" and own == "bias":
         return Place(shape)
     dim = 1 if split == "row" else 0
-    per_rank = -(-shape[dim] // shares.number)
-    start = min(shares.index * per_rank, shape[dim])
+    start, per_rank = shares.of(shape[dim])
+    start = min(start, shape[dim])
     return Place(shape, dim, start, min(per_rank, shape[dim] - start))
 
 
@@ -138,8 +143,8 @@ def _vocabulary_layer(module: nn.Embedding, degree: int) -> nn.Module:
 
 
 def _divided_words(module: nn.Embedding, shares: _Shares) -> nn.Module:
-    per_rank = -(-module.num_embeddings // shares.number)
-    return DividedWords(per_rank, module.embedding_dim, shares.index * per_rank)
+    start, per_rank = shares.of(module.num_embeddings)
+    return DividedWords(per_rank, module.embedding_dim, start)
 
 
 def _without_memory(made: nn.Module) -> nn.Module:
@@ -150,13 +155,13 @@ def _without_memory(made: nn.Module) -> nn.Module:
 def _share_own_parameters(module: nn.Module, shares: _Shares) -> None:
     """Shorten the parameters of a head that has one number for each entry of the vocabulary."""
     assert isinstance(module, MaskedLanguageModelHead), "the plan divides a module that cannot tell its share"
-    per_rank = -(-len(module.bias) // shares.number)
+    start, per_rank = shares.of(len(module.bias))
     module.bias = nn.Parameter(torch.empty(per_rank, device="meta"))
-    module.share = _Share(shares.index * per_rank, shares.group)
+    module.share = _VocabularyShare(start, shares.group)
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class _VocabularyShare:
     """`domainlm.model.decoder_loss.VocabularyShare` over a group of ranks."""
 
     start: int

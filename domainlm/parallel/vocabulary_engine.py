@@ -91,9 +91,7 @@ class VocabularyEngine:
                 sent.append(distributed.isend(result.detach().contiguous(), self._after, self._group))
         self._head.postpone = None
         self._words.given = None
-        for each in sent:
-            assert each is not None
-            each.wait()
+        _wait(sent)
         return passed
 
     def _postpone(self, transformed: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -147,9 +145,7 @@ class VocabularyEngine:
                 back = received.grad if received.grad is not None else torch.zeros_like(received)
                 sent.append(distributed.isend(back.contiguous(), self._before, self._group))
         self._decoded = []
-        for each in sent:
-            assert each is not None
-            each.wait()
+        _wait(sent)
 
     def _return_to_words(self, gradient: torch.Tensor | None) -> None:
         """Give the gradient of what was looked up, which the first stage has, to the ranks that have the entries."""
@@ -160,6 +156,13 @@ class VocabularyEngine:
             gradient = torch.zeros_like(own)
         distributed.broadcast(gradient, self._first, group=self._group)
         torch.autograd.backward(own, gradient)
+
+
+def _wait(sent: Sequence[distributed.Work | None]) -> None:
+    """Wait until all has been sent; `isend` gives None only to ranks that are not in the group."""
+    for work in sent:
+        assert work is not None
+        work.wait()
 
 
 def _go_back(outputs: Sequence[tuple[torch.Tensor, torch.Tensor | None]]) -> None:

@@ -122,8 +122,8 @@ class World:
             return [float(value) for value in values]
         tensor = torch.tensor(list(values), dtype=torch.float64)
         distributed.all_reduce(tensor, getattr(distributed.ReduceOp, operation), group=self.groups[scope])
-        summed: list[float] = tensor.tolist()
-        return summed
+        reduced: list[float] = tensor.tolist()
+        return reduced
 
 
 _ALONE = World(Grid(), torch.device("cpu"), {})

@@ -8,6 +8,7 @@ from typing import Literal
 from domainlm.model.config import ModelConfig
 
 Precision = Literal["fp32", "bf16", "bf16_weights", "fp16"]
+"""What `runtime.precision` of a recipe may be."""
 Schedule = Literal["gpipe", "1f1b", "interleaved"]
 Attention = Literal["plain", "fused"]
 

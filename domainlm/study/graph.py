@@ -42,7 +42,19 @@ class FurtherScore:
 
 @dataclass(frozen=True, slots=True)
 class CellStages:
-    """The stages of one cell by what they are for; cells share the stages they have in common."""
+    """The stages of one cell by what they are for; cells share the stages they have in common.
+
+    Attributes:
+        resolved: the cell, names and files found.
+        corpus: prepares its text.
+        vocabulary: learns or takes over its vocabulary.
+        tokens: encodes the corpus with it.
+        start: gives the model to begin with, carried over to the vocabulary where that is another.
+        pretraining: trains it further; None where no steps are asked for.
+        language_model_score: of `model`, on the corpus's held-out text.
+        finetuning: of `model`, for each task and seed.
+        further_scores: on general text, and before pretraining.
+    """
 
     resolved: ResolvedCell
     corpus: CorpusStage

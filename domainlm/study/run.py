@@ -102,6 +102,24 @@ def _run_study(
     workers: WorkersAsked,
 ) -> RunSummary:
     started = time.monotonic()
+    planned = _checked_plan(plan, out)
+    Store(out).prepare()
+    with _only_run_in(out):
+        _begin(planned, out=out, store=store, overrides=overrides)
+        info = RunInfo(
+            name=planned.resolved.loaded.recipe.name,
+            recipe_path=planned.resolved.loaded.path,
+            out=out,
+            num_stages=len(planned.stages()),
+        )
+        chosen = choose_workers(planned, workers, out=out, overrides=overrides)
+        keeps_going = launched() is None
+        runner = Runner(planned.store, info, plugins.observers, chosen, keeps_going, wanted=planned.wanted)
+        return _make_observed(planned, runner, out, started)
+
+
+def _checked_plan(plan: Callable[[], PlannedRun], out: Path) -> PlannedRun:
+    """The plan of a run that nothing stands against; `out` is as it was."""
     if (out / _LOCK).is_file():
         with _only_run_in(out):  # told at once where another run is writing there, before inputs are read
             pass
@@ -112,40 +130,45 @@ def _run_study(
         planned.hashes.save()
     check_inputs(planned)
     warn_of_unscored_tasks(planned.resolved)
-    Store(out).prepare()
-    with _only_run_in(out):
-        check_out_folder(out, planned)  # another run may have begun here meanwhile
-        mark_out_folder(out, planned.resolved.loaded.recipe.name)
-        planned.store.prepare()
-        planned.hashes.save()  # the store was not there before a first run; its workers need not read all again
-        remember_call(out, planned.resolved.loaded, store, overrides)
-        info = RunInfo(
-            name=planned.resolved.loaded.recipe.name,
-            recipe_path=planned.resolved.loaded.path,
-            out=out,
-            num_stages=len(planned.stages()),
-        )
-        chosen = choose_workers(planned, workers, out=out, overrides=overrides)
-        keeps_going = launched() is None
-        runner = Runner(planned.store, info, plugins.observers, chosen, keeps_going, wanted=planned.wanted)
-        plugins.observers.run_started(info)
-        status = "failed"
-        results: Path | None = None
-        try:
-            made, rows = _make(planned, runner, out)
-            results = out / _RESULTS
-            _report(rows, runner, out)
-            copy_models(made, runner.artifacts, out / "models")  # last, since they may fill the disk
-            if runner.failed:
-                raise _study_error(runner, out)
-            status = "complete"
-        except KeyboardInterrupt:
-            status = "interrupted"
-            raise
-        finally:
-            seconds = time.monotonic() - started
-            summary = RunSummary(status=status, results=results, seconds=seconds, num_stages_cached=runner.num_cached)
-            plugins.observers.run_ended(info, summary)
+    return planned
+
+
+def _begin(planned: PlannedRun, *, out: Path, store: Path | None, overrides: Sequence[str]) -> None:
+    """Mark `out` as this run's, and keep what its workers and later commands need to know."""
+    check_out_folder(out, planned)  # another run may have begun here meanwhile
+    mark_out_folder(out, planned.resolved.loaded.recipe.name)
+    planned.store.prepare()
+    planned.hashes.save()  # the store was not there before a first run; its workers need not read all again
+    remember_call(out, planned.resolved.loaded, store, overrides)
+
+
+def _make_observed(planned: PlannedRun, runner: Runner, out: Path, started: float) -> RunSummary:
+    """Make stages, results, report and models; observers hear of the start and, whatever happens, of the end.
+
+    Args:
+        planned: the run.
+        runner: makes its stages, and knows the observers.
+        out: folder of the results.
+        started: when the run began, by `time.monotonic`.
+    """
+    runner.observers.run_started(runner.run)
+    status = "failed"
+    results: Path | None = None
+    try:
+        made, rows = _make(planned, runner, out)
+        results = out / _RESULTS
+        _report(rows, runner, out)
+        copy_models(made, runner.artifacts, out / "models")  # last, since they may fill the disk
+        if runner.failed:
+            raise _study_error(runner, out)
+        status = "complete"
+    except KeyboardInterrupt:
+        status = "interrupted"
+        raise
+    finally:
+        seconds = time.monotonic() - started
+        summary = RunSummary(status=status, results=results, seconds=seconds, num_stages_cached=runner.num_cached)
+        runner.observers.run_ended(runner.run, summary)
     return summary
 
 

@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(slots=True)
 class _Running:
-    """A job on a stage, when it began, and when it was first seen to have ended."""
+    """A job on a stage, when it began, and when it was first seen to have ended (by `time.monotonic`)."""
 
     stage: Stage
     job: Job
@@ -58,6 +58,7 @@ class Runner:
         observers: the plugins' observer hooks.
         workers: processes that make stages beside one another; None: this process makes them, one after the other.
         keeps_going: whether other stages are made after one has failed.
+        wanted: keys of the stages to make, others being taken where they are done; None: all.
         num_cached: stages that were not made anew.
         failed: by the key of a stage that failed, what it said.
         left_out: keys of stages that need one that failed.
@@ -65,7 +66,6 @@ class Runner:
         artifacts: by the key of their stage.
         early_stops: the pretrainings that may end early.
         cells: those that were made; others are scored steps that an early stop left out.
-        wanted: keys of the stages to make, others being taken where they are done; None: all.
     """
 
     store: Store
@@ -73,6 +73,7 @@ class Runner:
     observers: Observers
     workers: Workers | None = None
     keeps_going: bool = True
+    wanted: frozenset[str] | None = None
     num_cached: int = 0
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -80,7 +81,6 @@ class Runner:
     error: Exception | None = None
     early_stops: EarlyStops = field(default_factory=EarlyStops)
     cells: list[CellStages] = field(default_factory=list)
-    wanted: frozenset[str] | None = None
     _titles: dict[str, str] = field(default_factory=dict)
     _problems_told: set[str] = field(default_factory=set)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from domainlm.errors import DataError
 from domainlm.files import read_json, write_json
@@ -20,19 +20,38 @@ from domainlm.study.stage import Stage
 from domainlm.study.store import Store
 
 _CALL = ".recipe.json"
-Call = tuple[Path, Path, Path | None, tuple[str, ...]]
-"""What a run was called with: recipe, output folder, store, overrides."""
+State = Literal["done", "running", "failed", "stopped", "to do"]
+
+
+class Call(NamedTuple):
+    """What a run was called with.
+
+    Attributes:
+        recipe: its file.
+        out: output folder.
+        store: of the artifacts; None where they are in `out`.
+        overrides: `KEY=VALUE` texts.
+    """
+
+    recipe: Path
+    out: Path
+    store: Path | None
+    overrides: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StageState:
-    """A stage: "done", "running", "failed", "stopped" (an attempt has left something to go on from) or "to do".
+    """How far a stage is.
 
-    `seconds` are those of the last attempt where it is done, and since the beginning of this one where it is running.
+    Attributes:
+        stage: the stage.
+        state: "stopped" is one of which an attempt has left something to go on from.
+        seconds: of the last attempt where it is done, and since the beginning of this one where it is running.
+        message: what it failed with.
     """
 
     stage: Stage
-    state: str
+    state: State
     seconds: float | None = None
     message: str = ""
 
@@ -87,7 +106,7 @@ def read_call(out: Path, store: Path | None, overrides: Sequence[str]) -> Call:
         call = read_json(out / _CALL)
         path = Path(os.path.normpath(out / call["recipe"]))
         kept = None if call["store"] is None else Path(os.path.normpath(out / call["store"]))
-        return path, out, store or kept, (*call["set"], *overrides)
+        return Call(path, out, store or kept, (*call["set"], *overrides))
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError("no run has begun here", where=out, remedy="give its recipe, and --out") from None
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from domainlm.api import Split, TaskKind, TaskSpec
 from domainlm.files import write_json, write_json_lines
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 from domainlm.parallel.world import current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.schema import RuntimeSettings
@@ -117,8 +117,16 @@ def finetune(
             device=open_device(runtime),
             seed=seed,
         )
-        run = _Run(prepared, splits, settings, opened, seed, trained, work)
-        run.data = data_hashes(task, files, settings)
+        run = _Run(
+            prepared=prepared,
+            trained=trained,
+            splits=splits,
+            data=data_hashes(task, files, settings),
+            settings=settings,
+            start=opened,
+            seed=seed,
+            work=work,
+        )
         run.train(observer)
         with slow_work():
             run.write_results()
@@ -127,7 +135,12 @@ def finetune(
     if world.is_first:
         remove_checkpoints(work)
         (work / _BEST).unlink(missing_ok=True)
-    return [TaskScore.from_dict(entry) for entry in json.loads((work / _SCORES).read_text("utf-8"))["scores"]]
+    return _read_scores(work)
+
+
+def _read_scores(work: Path) -> list[TaskScore]:
+    entries = json.loads((work / _SCORES).read_text("utf-8"))["scores"]
+    return [TaskScore.from_dict(entry) for entry in entries]
 
 
 def _claim(work: Path, run_facts: Mapping[str, Json]) -> None:
@@ -144,22 +157,35 @@ class _Choice:
 
 
 class _Run:
-    """One fine-tuning: its model, trained and then written out."""
+    """One fine-tuning: its model, trained and then written out.
+
+    Args:
+        prepared: the task's features, loss and scores.
+        trained: its model.
+        splits: examples of each split that there is.
+        data: hash of each of them, for signatures.
+        settings: how to train.
+        start: the vocabulary and shape that the model began with.
+        seed: of the run.
+        work: folder of the run.
+    """
 
     def __init__(
         self,
+        *,
         prepared: PreparedTask,
+        trained: TrainedModel,
         splits: Mapping[Split, SplitExamples],
+        data: Mapping[Split, str],
         settings: FinetuningSettings,
         start: Start,
         seed: int,
-        trained: TrainedModel,
         work: Path,
     ) -> None:
-        self._prepared, self._splits, self._settings = prepared, splits, settings
-        self._start, self._seed, self._trained, self._work = start, seed, trained, work
+        self._prepared, self._trained = prepared, trained
+        self._splits, self._data, self._settings = splits, data, settings
+        self._start, self._seed, self._work = start, seed, work
         self._choice = _Choice(settings.num_epochs, "as asked")
-        self.data: Mapping[Split, str] = {}  # hash of each split, for signatures
 
     def train(self, observer: Observer) -> None:
         """Train to the end, or from the last checkpoint, and leave the chosen weights in the model."""
@@ -224,7 +250,7 @@ class _Run:
         for split in splits:
             if split in self._splits:
                 evaluation = self._evaluate(split)
-                data, part = self.data[split], self._splits[split].part
+                data, part = self._data[split], self._splits[split].part
                 scores.extend(score.signed(data, self._seed, part) for score in evaluation.scores)
                 if is_writer:
                     write_json_lines(self._work / f"predictions.{split}.jsonl", evaluation.predictions)

@@ -129,46 +129,58 @@ def join(parts: Sequence[tuple[Ids, MaskedBatch]], pad: int) -> MaskedBatch:
         parts: batches, each with the row of the result that each of its rows becomes, ascending.
         pad: id that fills up rows.
     """
-    width = max(batch.tokens.shape[1] for _, batch in parts)
-    num_rows = sum(len(rows) for rows, _ in parts)
+    joined = _Joined(parts)
+    masked = joined.places("masked_positions")
+    order = np.argsort(masked, kind="stable")
+    is_packed = parts[0][1].firsts is not None
+    firsts = joined.places("firsts") if is_packed else np.concatenate([rows for rows, _ in parts])
+    by_sample = np.argsort(firsts, kind="stable")
+    is_swapped = [batch.is_swapped for _, batch in parts if batch.is_swapped is not None]
+    tokens, token_types = joined.rows("tokens", pad), joined.rows("token_types")
+    assert tokens is not None
+    assert token_types is not None
+    return MaskedBatch(
+        tokens=tokens,
+        token_types=token_types,
+        lengths=joined.lengths(),
+        masked_positions=masked[order],
+        masked_labels=np.concatenate([batch.masked_labels for _, batch in parts])[order],
+        is_swapped=np.concatenate(is_swapped)[by_sample] if is_swapped else None,
+        positions=joined.rows("positions"),
+        samples=joined.rows("samples"),
+        firsts=firsts[by_sample] if is_packed else None,
+    )
 
-    def grid(name: str, padding: int = 0) -> Ids | None:
-        filled = np.full((num_rows, width), padding, dtype=np.int64)
-        for rows, batch in parts:
+
+class _Joined:
+    """Fields of batches, laid out in the rows of the batch that they become; see `join`."""
+
+    def __init__(self, parts: Sequence[tuple[Ids, MaskedBatch]]) -> None:
+        self._parts = parts
+        self._width = max(batch.tokens.shape[1] for _, batch in parts)
+        self._num_rows = sum(len(rows) for rows, _ in parts)
+
+    def rows(self, name: str, padding: int = 0) -> Ids | None:
+        """A field of a number for each slot, [num_rows, width]; None where the batches have none."""
+        filled = np.full((self._num_rows, self._width), padding, dtype=np.int64)
+        for rows, batch in self._parts:
             values = getattr(batch, name)
             if values is None:
                 return None
             filled[rows, : values.shape[1]] = values
         return filled
 
-    def places(name: str) -> Ids:
-        """Places in the flattened rows, in the order of the parts."""
+    def places(self, name: str) -> Ids:
+        """A field of places in flattened rows, [number of all], in the order of the parts."""
         found = []
-        for rows, batch in parts:
+        for rows, batch in self._parts:
             row, slot = np.divmod(getattr(batch, name), batch.tokens.shape[1])
-            found.append(rows[row] * width + slot)
+            found.append(rows[row] * self._width + slot)
         return np.concatenate(found)
 
-    masked = places("masked_positions")
-    order = np.argsort(masked, kind="stable")
-    is_packed = parts[0][1].firsts is not None
-    firsts = places("firsts") if is_packed else np.concatenate([rows for rows, _ in parts])
-    by_sample = np.argsort(firsts, kind="stable")
-    labels = [batch.is_swapped for _, batch in parts if batch.is_swapped is not None]
-    lengths = np.empty(num_rows, dtype=np.int64)
-    for rows, batch in parts:
-        lengths[rows] = batch.lengths
-    tokens, token_types = grid("tokens", pad), grid("token_types")
-    assert tokens is not None
-    assert token_types is not None
-    return MaskedBatch(
-        tokens=tokens,
-        token_types=token_types,
-        lengths=lengths,
-        masked_positions=masked[order],
-        masked_labels=np.concatenate([batch.masked_labels for _, batch in parts])[order],
-        is_swapped=np.concatenate(labels)[by_sample] if labels else None,
-        positions=grid("positions"),
-        samples=grid("samples"),
-        firsts=firsts[by_sample] if is_packed else None,
-    )
+    def lengths(self) -> Ids:
+        """Tokens of each row, [num_rows]."""
+        lengths = np.empty(self._num_rows, dtype=np.int64)
+        for rows, batch in self._parts:
+            lengths[rows] = batch.lengths
+        return lengths

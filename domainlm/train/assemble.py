@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,29 +17,25 @@ import torch
 
 from domainlm.errors import ModelError
 from domainlm.model.config import ModelConfig
-from domainlm.model.files import CONFIG, load_weights, read_config, save_model, save_streamed_model
+from domainlm.model.files import CONFIG, load_weights, read_config, save_streamed_model
 from domainlm.model.initialise import initialise
 from domainlm.model.origin import origin_of
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.model.tensor_file import file_order
-from domainlm.parallel.device import Device
 from domainlm.parallel.world import current_world
 from domainlm.recipe.parallel_settings import ParallelSettings
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
-from domainlm.train.alone import Alone
 from domainlm.train.bits import bits_per_character
 from domainlm.train.checkpoints.runs import remove_checkpoints
-from domainlm.train.continuing import MODEL, carried_moments
+from domainlm.train.continuing import MODEL
 from domainlm.train.corpora import EncodedCorpus, Mixture, corpus_batches, pretraining_source
-from domainlm.train.freezing import embeddings_first, freeze
-from domainlm.train.grid import build_grid_worker, needs_grid_worker, save_grid_model
+from domainlm.train.freezing import freeze
+from domainlm.train.grid import needs_grid_worker
 from domainlm.train.held_out import NUM_SLOTS_TO_SCORE, SCORE_SEED, held_out_losses
-from domainlm.train.loop import train
-from domainlm.train.loop_settings import LoopSettings
-from domainlm.train.objective import BatchSource
 from domainlm.train.observer import Observer
-from domainlm.train.pretraining import PretrainingBatch, PretrainingObjective, score_sequences
+from domainlm.train.pretraining import PretrainingObjective, score_sequences
+from domainlm.train.pretraining_run import PretrainingRun
 from domainlm.train.runtime import compiled_where_it_pays, open_device
 from domainlm.vocab.files import TOKENIZER_FILE
 from domainlm.vocab.vocabulary import Vocabulary
@@ -106,78 +101,34 @@ def pretrain(
         UserError: a folder that cannot be read, settings the model cannot follow, or training that diverges.
     """
     mixture = mixture or Mixture([EncodedCorpus("corpus", tokens)])
-    run, world = _run_identity(settings, mixture), current_world()
-    if not world.broadcast(_is_finished(work / MODEL, run)):
+    identity, world = _run_identity(settings, mixture), current_world()
+    if not world.broadcast(_is_finished(work / MODEL, identity)):
         device, entries = open_device(runtime, pretrains=True), Vocabulary.load(vocabulary)
         config, sentence_order = _check_start(start, settings, entries)
         device = compiled_where_it_pays(device, runtime, settings, config)
-        source = pretraining_source(settings, mixture, entries, world, device)
-        facts = _model_facts(sentence_order) | {_RUN: run}
-        objective, divided = PretrainingObjective(settings.second_objective), parallel or ParallelSettings()
-        build = partial(_build_resting, config, sentence_order, start, settings)
-        alone = Alone(build, objective, source, device)
-        scoring = partial(held_out_losses, texts=held_out or {}, settings=settings, vocabulary=entries, device=device)
-        loop_settings = _loop_settings(alone.within_minutes(settings, work, scoring))
-        follow = partial(
-            train,
-            objective=objective,
-            settings=loop_settings,
+        run = PretrainingRun(
+            settings=settings,
+            config=config,
+            build=partial(_build_resting, config, sentence_order, start, settings),
+            objective=PretrainingObjective(settings.second_objective),
+            source=pretraining_source(settings, mixture, entries, world, device),
             device=device,
+            moments=moments,
             work=work,
             observer=observer,
+            facts=_model_facts(sentence_order) | {_RUN: identity},
         )
         if world.is_first:
             _copy_tokenizer(vocabulary, work / MODEL)
-        if needs_grid_worker(device, divided):
-            how = _Divided(config, settings, divided, runtime, device, moments)
-            _train_divided(build, objective, how, source, follow, work / MODEL, facts)
+        parallel = parallel or ParallelSettings()
+        if needs_grid_worker(device, parallel):
+            run.train_divided(parallel, runtime)
         else:
-            worker, resting = alone.prepared(settings, moments)
-            follow(worker.module, source=resting, worker=worker, milestones=scoring(worker.module))
-            save_model(work / MODEL, worker.module, config, facts)
+            texts = held_out or {}
+            run.train_whole(partial(held_out_losses, texts=texts, settings=settings, vocabulary=entries, device=device))
     if world.is_first:
         pause = settings.last_step if settings.last_step < settings.num_steps else None
         remove_checkpoints(work, settings.num_steps_per_kept_checkpoint, last_step=pause)
-
-
-@dataclass(frozen=True, slots=True)
-class _Divided:
-    """What a worker on a grid is made from."""
-
-    config: ModelConfig
-    settings: PretrainingSettings
-    parallel: ParallelSettings
-    runtime: RuntimeSettings
-    device: Device
-    moments: Path | None
-
-
-def _train_divided(
-    build: Callable[[], PretrainingModel],
-    objective: PretrainingObjective,
-    how: _Divided,
-    source: BatchSource[PretrainingBatch],
-    follow: Callable[..., None],
-    folder: Path,
-    facts: Mapping[str, Any],
-) -> None:
-    """Train on this rank of a grid, and write the model together with the other ranks."""
-    worker = build_grid_worker(
-        build,
-        objective,
-        config=how.config,
-        phase=how.settings,
-        parallel=how.parallel,
-        runtime=how.runtime,
-        device=how.device,
-        seed=how.settings.seed,
-    )
-    if how.moments is not None:
-        worker.load_optimizer(carried_moments(how.moments, worker.weights()))
-    resting = embeddings_first(source, worker.module, how.settings.num_embedding_steps)
-    follow(worker.module, source=resting, worker=worker)
-    save_grid_model(worker, folder, how.config, facts)
-    worker.close()
 
 
 def _build(config: ModelConfig, sentence_order: bool, start: Path) -> PretrainingModel:
@@ -227,22 +178,6 @@ def score_language_model(
         module, entries, text, device, max_tokens=settings.max_tokens, pairs=pairs, num_rows=num_rows
     )
     return {**scores, **bits}
-
-
-def _loop_settings(settings: PretrainingSettings) -> LoopSettings:
-    return LoopSettings(
-        phase="pretrain",
-        num_steps=settings.num_steps,
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        seed=settings.seed,
-        num_steps_per_checkpoint=settings.num_steps_per_checkpoint,
-        num_checkpoints_kept=settings.num_checkpoints_kept,
-        num_steps_per_kept_checkpoint=settings.num_steps_per_kept_checkpoint,
-        checkpoints_in_background=settings.checkpoints_in_background,
-        num_bad_steps_until_stop=settings.num_bad_steps_until_stop,
-        last_step=settings.last_step,
-    )
 
 
 def _run_identity(settings: PretrainingSettings, mixture: Mixture) -> str:

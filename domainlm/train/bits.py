@@ -81,6 +81,16 @@ class WordCounts:
         total = self.sub_tokens_per_word.total()
         return sum(count * math.log2(total / count) for count in self.sub_tokens_per_word.values())
 
+    def scores(self, nats: float) -> dict[str, float]:
+        """What `bits_per_character` returns, given the loss summed over all sub-tokens; there must be characters."""
+        return {
+            "bits_per_character": (nats / math.log(2) + self.bits_of_unknown) / self.num_characters,
+            "sub_token_number_bits_per_character": self.bits_of_sub_token_numbers / self.num_characters,
+            "unknown_character_share": self.num_unknown_characters / self.num_characters,
+            "num_scored_words": float(self.num_words),
+            "num_scored_characters": float(self.num_characters),
+        }
+
 
 class WordRows:
     """Lays windows out in rows of at most so many tokens, and counts what is to predict.
@@ -195,20 +205,13 @@ def bits_per_character(
             for first in range(0, len(rows), num_rows):
                 nats += _nats(model, rows[first : first + num_rows], vocabulary.pad_id, device)
             bar.update(len(batch))
-    counts = layout.counts
-    if not counts.num_characters:
+    if not layout.counts.num_characters:
         raise DataError(
             "the held-out text has no word to score",
             where=text,
             remedy="raise corpus.held_out_share, or take more documents",
         )
-    return {
-        "bits_per_character": (nats / math.log(2) + counts.bits_of_unknown) / counts.num_characters,
-        "sub_token_number_bits_per_character": counts.bits_of_sub_token_numbers / counts.num_characters,
-        "unknown_character_share": counts.num_unknown_characters / counts.num_characters,
-        "num_scored_words": float(counts.num_words),
-        "num_scored_characters": float(counts.num_characters),
-    }
+    return layout.counts.scores(nats)
 
 
 def _nats(model: PretrainingModel, rows: Sequence[WordRow], pad_id: int, device: Device) -> float:

@@ -16,7 +16,7 @@ from domainlm.model.files import save_streamed_model
 from domainlm.model.tensor_file import file_order, write_tensor_stream
 from domainlm.parallel.device import Device, give_freed_memory_back
 from domainlm.parallel.gathering import gather_tensors
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.stage_module import StagedLoss
@@ -73,26 +73,20 @@ def build_grid_worker(
     world = replace(current_world(), device=device.torch_device)  # a process by itself may have a GPU too
     work = work_of(config, phase, parallel, runtime, on_gpu=device.torch_device.type == "cuda")
     num_layers = layers_per_stage(work, world.grid.pipeline_degree * parallel.num_stages_per_rank)
+    if world.is_joined and fullest(work, world.grid.degrees).states > _LARGE_BYTES:
+        give_freed_memory_back()
+    pretrains = isinstance(phase, PretrainingSettings)
+    division = Division(num_layers, world.grid.pipeline_degree)
+    held = build_rank_model(build, division, world, divides_vocabulary=parallel.divide_vocabulary and pretrains)
     options = GridOptions(
         engine=parallel.engine,
         schedule=schedule_of(parallel),
         num_layers_per_recomputed=parallel.num_layers_per_recomputed,
         divides_optimizer=parallel.shard_optimizer,
-        compiles=isinstance(phase, PretrainingSettings),
+        compiles=pretrains,
     )
-    if world.is_joined and fullest(work, world.grid.degrees).states > _LARGE_BYTES:
-        give_freed_memory_back()
-    divides_vocabulary = parallel.divide_vocabulary and isinstance(phase, PretrainingSettings)
-    division = Division(num_layers, world.grid.pipeline_degree)
-    held = build_rank_model(build, division, world, divides_vocabulary=divides_vocabulary)
     return GridWorker(
-        held,
-        objective,
-        phase.optimizer,
-        device,
-        seed=seed,
-        options=options,
-        shares_batches=isinstance(phase, FinetuningSettings),
+        held, objective, phase.optimizer, device, seed=seed, options=options, shares_batches=not pretrains
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from domainlm.parallel.data import divided_optimizer, owned_parameters, owned_state
+from domainlm.parallel.data import divided_optimizer, is_divided, owned_parameters, owned_state
 from domainlm.parallel.device import Device
 from domainlm.parallel.rank_model import RankModel
 from domainlm.parallel.replica import GridOptions, Replica, StepGradients
@@ -106,7 +106,7 @@ class GridWorker:
     def optimizer_state(self) -> list[Shard]:
         """This rank's parts of the moments, and the step counts."""
         state, names = self._allocated_state(), {id(each): name for name, each in self._masters.by_name.items()}
-        is_kept_by_all = not hasattr(self.optimizer, "optim")
+        is_kept_by_all = not is_divided(self.optimizer)
         return [
             self.held.shard(names[id(parameter)], tensor, key=key, is_kept_by_all=is_kept_by_all)
             for parameter in owned_parameters(self.optimizer)

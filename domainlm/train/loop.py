@@ -16,7 +16,7 @@ from torch import nn
 from domainlm.api import StepInfo
 from domainlm.errors import ModelError
 from domainlm.parallel.device import Device, own_random_state
-from domainlm.parallel.liveness import note_step, slow_work
+from domainlm.parallel.heartbeat import note_step, slow_work
 from domainlm.parallel.world import current_world
 from domainlm.train.checkpoints.reading import Checkpoint
 from domainlm.train.checkpoints.runs import Checkpoints, Contents

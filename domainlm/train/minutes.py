@@ -13,7 +13,7 @@ from torch import nn
 
 from domainlm.files import whole_file
 from domainlm.parallel.device import Device, own_random_state
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 from domainlm.train.milestones import Milestone
 from domainlm.train.objective import Batch, BatchSource
 from domainlm.train.worker import Worker
@@ -22,8 +22,10 @@ BatchT = TypeVar("BatchT", bound=Batch)
 
 BUDGET_FILE = "budget.json"
 _MEASURED_SHARE = 0.02
+"""Of the budget, as much is spent on timing steps."""
 _MIN_TIMED_STEPS = 2
 _TINY_RATE = 1e-12
+"""Learning rate of steps that are only timed: an update costs as much, and changes next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class FittedSteps:
 
     Attributes:
         num_steps: how many.
-        seconds_per_step: as measured.
-        num_timed_steps: on so many steps, which were thrown away.
+        seconds_per_step: as measured, milestones included.
+        num_timed_steps: steps that were timed, of a model that is thrown away.
     """
 
     num_steps: int

@@ -20,7 +20,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,16 +31,16 @@ from domainlm.parallel.device_errors import device_error
 from domainlm.parallel.exchange import broadcast_object
 from domainlm.parallel.grid import Grid
 from domainlm.parallel.guard import Guard
-from domainlm.parallel.launch import launch_ranks
-from domainlm.parallel.liveness import Pulse
+from domainlm.parallel.heartbeat import HeartbeatWriter
+from domainlm.parallel.launch import Tell, launch_ranks
 from domainlm.parallel.world import World, join_world, joined_world, leave_world
 from domainlm.plan.work import Degrees
 from domainlm.process import Launched, usable_cores
 from domainlm.train.observer import NullObserver, Observer
 
 _EXCHANGE_SECONDS = 30 * 86_400.0
-"""Exchanges may wait for long: whoever hangs is found by its signs of life, not by an exchange that fails."""
-_SIGNS = "ranks"
+"""Exchanges may wait for long: whoever hangs is found by its heartbeat, not by an exchange that fails."""
+_HEARTBEATS = "ranks"
 _PRELOAD = ("domainlm.parallel.preload", "domainlm.train.ranks", "domainlm.train.assemble", "domainlm.tasks.finetune")
 _ROOT_LOGGER = "domainlm"
 
@@ -100,7 +99,7 @@ def on_ranks(
     if _served:
         _served[-1].call(call, ranks, work, observer)
     elif ranks.degrees.world_size == 1:
-        shutil.rmtree(work / _SIGNS, ignore_errors=True)  # of launched ranks that were stopped
+        shutil.rmtree(work / _HEARTBEATS, ignore_errors=True)  # of launched ranks that were stopped
         call.run(observer)
     else:
         _on_this_machine(call, ranks, work, observer)
@@ -110,8 +109,8 @@ def on_ranks(
 
 
 def _on_this_machine(call: _Call, ranks: Ranks, work: Path, observer: Observer) -> None:
-    signs = work / _SIGNS
-    shutil.rmtree(signs, ignore_errors=True)
+    heartbeats = work / _HEARTBEATS
+    shutil.rmtree(heartbeats, ignore_errors=True)
     level = logging.getLogger(_ROOT_LOGGER).getEffectiveLevel()
 
     def hear(record: Any) -> None:  # noqa: ANN401 - of several types
@@ -124,35 +123,52 @@ def _on_this_machine(call: _Call, ranks: Ranks, work: Path, observer: Observer) 
 
     torch.cuda.empty_cache()  # this process keeps what it has used of a GPU, for scores say, and its ranks need it
     with tempfile.TemporaryDirectory(prefix="domainlm-ranks-") as folder:
-        entry = partial(_rank, call, ranks, signs, Path(folder) / "store", level)
+        rank = _Rank(call, ranks, heartbeats, Path(folder) / "store", level)
         try:
-            launch_ranks(entry, ranks.degrees.world_size, signs=signs, hear=hear, preload=_PRELOAD)
+            launch_ranks(rank, ranks.degrees.world_size, heartbeats=heartbeats, hear=hear, preload=_PRELOAD)
         finally:
-            shutil.rmtree(signs, ignore_errors=True)
+            shutil.rmtree(heartbeats, ignore_errors=True)
 
 
-def _rank(
-    call: _Call, ranks: Ranks, signs: Path, store: Path, level: int, number: int, tell: Callable[[Any], None]
-) -> None:
-    """What a rank of this machine does."""
-    size = ranks.degrees.world_size
-    logger = logging.getLogger(_ROOT_LOGGER)
-    logger.setLevel(level if number == 0 else max(level, logging.WARNING))
-    logger.addHandler(_Relay(tell))
-    torch.set_num_threads(ranks.num_threads or max(1, usable_cores() // size))
-    with Pulse(signs, number, size, ranks.hang_seconds).beating():
-        world = join_world(
-            Grid.of(ranks.degrees), rank=number, store=store, device=ranks.device, timeout_seconds=_EXCHANGE_SECONDS
-        )
-        call.run(_Told(tell) if world.is_first else NullObserver())
-        world.barrier()
-        leave_world()  # not after an error, when some may not answer: the process ends anyway
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """What a rank of this machine does, as its process is given it.
+
+    Attributes:
+        heartbeats: folder that all ranks write them into.
+        store: file through which the ranks find one another.
+        level: of the messages that rank 0 passes on; others pass on warnings at least.
+    """
+
+    call: _Call
+    ranks: Ranks
+    heartbeats: Path
+    store: Path
+    level: int
+
+    def __call__(self, number: int, tell: Tell) -> None:
+        size = self.ranks.degrees.world_size
+        logger = logging.getLogger(_ROOT_LOGGER)
+        logger.setLevel(self.level if number == 0 else max(self.level, logging.WARNING))
+        logger.addHandler(_Relay(tell))
+        torch.set_num_threads(self.ranks.num_threads or max(1, usable_cores() // size))
+        with HeartbeatWriter(self.heartbeats, number, size, self.ranks.hang_seconds).beating():
+            world = join_world(
+                Grid.of(self.ranks.degrees),
+                rank=number,
+                store=self.store,
+                device=self.ranks.device,
+                timeout_seconds=_EXCHANGE_SECONDS,
+            )
+            self.call.run(_Told(tell) if world.is_first else NullObserver())
+            world.barrier()
+            leave_world()  # not after an error, when some may not answer: the process ends anyway
 
 
 class _Relay(logging.Handler):
     """Hands messages to the starter, which shows them."""
 
-    def __init__(self, tell: Callable[[Any], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         super().__init__()
         self._tell = tell
 
@@ -166,7 +182,7 @@ class _Relay(logging.Handler):
 class _Told:
     """The observer of rank 0."""
 
-    tell: Callable[[Any], None]
+    tell: Tell
 
     def step_ended(self, info: StepInfo) -> None:
         self.tell(info)
@@ -195,30 +211,33 @@ class LaunchedRanks:
                 given=str(ranks.degrees),
                 remedy="launch a run for each grid",
             )
-        signs = work / _SIGNS
-        shutil.rmtree(signs, ignore_errors=True)
-        broadcast_object(self.world, (call, ranks, signs))
-        self._run(call, ranks, signs, observer)
-        shutil.rmtree(signs, ignore_errors=True)
+        heartbeats = work / _HEARTBEATS
+        shutil.rmtree(heartbeats, ignore_errors=True)
+        broadcast_object(self.world, (call, ranks, heartbeats))
+        self._run(call, ranks, heartbeats, observer)
+        shutil.rmtree(heartbeats, ignore_errors=True)
 
     def serve(self) -> None:
         """Do what rank 0 calls for, until it is done; for the others."""
         while (message := broadcast_object(self.world)) is not None:
-            call, ranks, signs = message
-            self._run(call, ranks, signs, NullObserver())
+            call, ranks, heartbeats = message
+            self._run(call, ranks, heartbeats, NullObserver())
 
     def end(self) -> None:
         """Let the others go; for rank 0. After a call that failed they have failed too, or will never answer."""
         if not self._is_broken:
             broadcast_object(self.world, None)
 
-    def _run(self, call: _Call, ranks: Ranks, signs: Path, observer: Observer) -> None:
+    def _run(self, call: _Call, ranks: Ranks, heartbeats: Path, observer: Observer) -> None:
         rank, size = self.world.rank, self.world.size
         self._is_broken = True
-        with Pulse(signs, rank, size, ranks.hang_seconds).beating(), Guard(signs, rank, size).watching():
+        with (
+            HeartbeatWriter(heartbeats, rank, size, ranks.hang_seconds).beating(),
+            Guard(heartbeats, rank, size).watching(),
+        ):
             call.run(observer)
             self.world.barrier()
-        self.world.barrier()  # nobody writes into the folder of signs any longer
+        self.world.barrier()  # nobody writes into the folder of heartbeats any longer
         self._is_broken = False
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from domainlm.parallel.compiling import CompiledLayers
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import note_part
+from domainlm.parallel.heartbeat import note_part
 from domainlm.parallel.replica import StepGradients
 from domainlm.parallel.seeds import micro_batch_seed, seed_generators
 from domainlm.parallel.shards import Shard

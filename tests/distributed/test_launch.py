@@ -23,7 +23,7 @@ _PROGRAM = '''
 import logging, os, signal, time
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.errors import DataError
-from domainlm.parallel.liveness import note_step
+from domainlm.parallel.heartbeat import note_step
 from domainlm.parallel.world import current_world
 from domainlm.train.signals import deferred_signals
 

@@ -22,13 +22,14 @@ from domainlm.model.encoder import SelfAttention
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.model.tensor_file import write_tensors
-from domainlm.parallel.device import Device, Precision, choose_device
+from domainlm.parallel.device import Device, choose_device
 from domainlm.parallel.gathering import gather_tensors
 from domainlm.parallel.rank_model import build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.stages import Division
 from domainlm.parallel.world import current_world
+from domainlm.plan.work import Precision
 from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.checkpoints import writing
 from domainlm.train.checkpoints.runs import Checkpoints, Contents

@@ -23,7 +23,8 @@ from domainlm.recipe.load import load_recipe
 from domainlm.recipe.schema import Recipe
 
 if TYPE_CHECKING:
-    from conftest import Block, Page, Shell
+    from docs_pages import Block, Page
+    from docs_shell import Shell
 
 _CODE_SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Page, Shell
+    from docs_pages import Page
+    from docs_shell import Shell
 
 _NOTES = ("real data", "real data, dry run")
 

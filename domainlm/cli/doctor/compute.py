@@ -9,7 +9,7 @@ from domainlm.cli.doctor.defaults import default_facts
 from domainlm.cli.doctor.facts import Fact
 
 if TYPE_CHECKING:
-    from domainlm.parallel.device import Precision
+    from domainlm.plan.work import Precision
 
 _SECTION = "compute"
 _GIB = 2**30

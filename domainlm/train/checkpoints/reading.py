@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from domainlm.errors import ModelError
+from domainlm.errors import ModelError, shortened
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.state_names import names_by_parameter
 from domainlm.train.checkpoints.manifest import Kind, Manifest, Piece
@@ -170,5 +170,4 @@ class TensorReader:
 
 
 def _named(names: set[str]) -> str:
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(sorted(names)[:_MAX_NAMED]) + more if names else "none"
+    return shortened(sorted(names), _MAX_NAMED) or "none"

@@ -12,7 +12,7 @@ from typing import Any
 
 from domainlm.errors import ModelError
 from domainlm.files import sync_folder, synced_file
-from domainlm.parallel.liveness import slow_work
+from domainlm.parallel.heartbeat import slow_work
 from domainlm.parallel.shards import Shard
 from domainlm.parallel.world import World, current_world
 from domainlm.train.checkpoints.disk import file_problem, place_files, remove

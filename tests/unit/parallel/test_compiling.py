@@ -20,7 +20,7 @@ from domainlm.model.triton_kernels import kernels_digest
 from domainlm.parallel import compiling
 from domainlm.parallel.compiling import CompiledLayers, compile_problem
 from domainlm.parallel.device import Device, choose_device
-from domainlm.parallel.liveness import FIRST_STEP_SECONDS, Pulse, note_step
+from domainlm.parallel.heartbeat import FIRST_STEP_SECONDS, HeartbeatWriter, note_step
 from domainlm.parallel.world import current_world
 from domainlm.plugin import load_plugins
 from domainlm.recipe.optimizer_settings import OptimizerSettings
@@ -147,11 +147,11 @@ def test_a_step_that_compiles_anew_may_take_long(monkeypatch: pytest.MonkeyPatch
 
     device = replace(choose_device("cpu", "fp32"), compiles=True)
     worker = worker_of(device)
-    pulse, limits = Pulse(tmp_path, 0, 1, hang_seconds=45.0), list[float]()
+    writer, limits = HeartbeatWriter(tmp_path, 0, 1, hang_seconds=45.0), list[float]()
     go_back = torch.autograd.backward
 
     def noting(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - torch's own
-        limits.append(pulse._limit)
+        limits.append(writer._limit)
         go_back(*arguments, **named)
 
     monkeypatch.setattr(torch.autograd, "backward", noting)
@@ -165,7 +165,7 @@ def test_a_step_that_compiles_anew_may_take_long(monkeypatch: pytest.MonkeyPatch
 
     assert isinstance(worker.module, PretrainingModel)
     layers = worker.module.encoder.layers
-    with pulse.beating():
+    with writer.beating():
         note_step(1)
         note_step(2)
         layers.requires_grad_(requires_grad=False)

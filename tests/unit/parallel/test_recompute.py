@@ -9,8 +9,9 @@ from domainlm.api import Architecture
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Layer
 from domainlm.model.visible import Visible
-from domainlm.parallel.device import Device, Precision
+from domainlm.parallel.device import Device
 from domainlm.parallel.recompute import recomputed
+from domainlm.plan.work import Precision
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

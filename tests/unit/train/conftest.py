@@ -18,7 +18,8 @@ from torch.nn import functional
 from domainlm.api import CheckpointInfo, StepInfo
 from domainlm.model.dropout import Dropout
 from domainlm.parallel.device import Device, choose_device
-from domainlm.parallel.liveness import FIRST_STEP_SECONDS, Pulse, Watch, note_step
+from domainlm.parallel.heartbeat import FIRST_STEP_SECONDS, HeartbeatWriter, note_step
+from domainlm.parallel.watchdog import Watchdog
 from domainlm.recipe.optimizer_settings import OptimizerSettings, ScheduleSettings
 from domainlm.train.loop_settings import LoopSettings
 
@@ -142,23 +143,23 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
 def granted(tmp_path: Path) -> Iterator[Callable[[], bool]]:
     """Within the test this process is a watched rank whose steps are short.
 
-    Gives a function to call in the midst of slow work: whether the signs of life grant it the time of such within 20
+    Gives a function to call in the midst of slow work: whether its heartbeats grant it the time of such within 20
     seconds.
     """
-    signs = tmp_path / "signs"
-    signs.mkdir()
-    watch = Watch(signs, [0])
+    folder = tmp_path / "heartbeats"
+    folder.mkdir()
+    watchdog = Watchdog(folder, [0])
 
     def seen(*, is_slow: bool) -> bool:
         end = time.monotonic() + 20
         while time.monotonic() < end:
-            sign = watch.last(0)
-            if sign is not None and (sign.limit_seconds == FIRST_STEP_SECONDS) == is_slow:
+            heartbeat = watchdog.last(0)
+            if heartbeat is not None and (heartbeat.limit_seconds == FIRST_STEP_SECONDS) == is_slow:
                 return True
             time.sleep(0.05)
         return False
 
-    with Pulse(signs, 0, 1, hang_seconds=1.0).beating():
+    with HeartbeatWriter(folder, 0, 1, hang_seconds=1.0).beating():
         note_step(1)
         note_step(2)
         assert seen(is_slow=False)

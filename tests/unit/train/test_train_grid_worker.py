@@ -14,7 +14,7 @@ from domainlm.model.config import ModelConfig
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
-from domainlm.parallel.liveness import Pulse
+from domainlm.parallel.heartbeat import HeartbeatWriter
 from domainlm.parallel.rank_model import RankModel, build_rank_model
 from domainlm.parallel.replica import GridOptions
 from domainlm.parallel.seeds import Seeds
@@ -85,19 +85,19 @@ def test_reading_the_numbers_of_a_step_counts_as_waiting(
     cpu: Device, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """On GPUs that is where ranks stand while another one hangs."""
-    pulse, seen = Pulse(tmp_path, 0, 1, hang_seconds=45.0), list[bool]()
+    writer, seen = HeartbeatWriter(tmp_path, 0, 1, hang_seconds=45.0), list[bool]()
     total_norm = torch.nn.utils.get_total_norm
 
     def noting(*arguments: Any) -> torch.Tensor:  # noqa: ANN401 - torch's own
-        seen.append(pulse._is_waiting)
+        seen.append(writer._is_waiting)
         return total_norm(*arguments)
 
     monkeypatch.setattr(torch.nn.utils, "get_total_norm", noting)
     worker = GridWorker(held(2), PretrainingObjective(), OptimizerSettings(), cpu, seed=0, options=GridOptions())
-    with pulse.beating():
+    with writer.beating():
         worker.gradients(0, [PACKED])
         assert seen == [True]
-        assert not pulse._is_waiting
+        assert not writer._is_waiting
 
 
 def test_samples_of_a_row_are_apart_in_every_stage(cpu: Device) -> None:

@@ -1,12 +1,8 @@
-"""Signs of life: every rank writes its last step into a file of its own every few seconds; somebody reads them all.
+"""Heartbeats: every rank writes its last step, and where it stands, into a file of its own every half second.
 
 Files, since the ranks share a folder anyway, and since reading them hangs on no other process: no frozen rank keeps
-its watcher from acting. A watcher measures by its own clock how long a sign has not changed; clocks of several machines
-need not agree. A rank is
-
-- silent, where its file does not change: the process is dead or frozen, or its machine is gone;
-- stuck, where no rank has done a step (or a part of one) for long, and this one is not waiting for others: which of the
-  two it does is seen from where its main thread stands, or it says so (`waiting`).
+the watchdog (`domainlm.parallel.watchdog`) from acting. A thread writes them, so that they go on while the main thread
+waits or hangs.
 """
 
 from __future__ import annotations
@@ -17,33 +13,30 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 
 _RECORD_BYTES = 512
-_SECONDS_BETWEEN_SIGNS = 0.5
-_MAX_SIGNS_PER_SECOND = 100
-_NUM_SIGNS_MISSED = 3
-SILENT_SECONDS = 20.0
-"""Without a new sign for so long a rank counts as dead."""
+_SECONDS_BETWEEN_HEARTBEATS = 0.5
+_MAX_HEARTBEATS_PER_SECOND = 100
 FIRST_STEP_SECONDS = 900.0
 """For the first step, and for work between steps such as scoring or reading a checkpoint."""
 _NUM_STEPS_OF_GRACE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
-    """What a rank says of itself.
+class Heartbeat:
+    """What a rank says of itself; the keys of its file.
 
     Attributes:
         rank: world rank.
         host: its machine.
         process: its number there.
-        number: rises with every sign.
-        interval_seconds: between two signs.
+        number: rises with every heartbeat.
+        interval_seconds: between two heartbeats.
         step: steps done.
         progress: rises with every part of a step.
         limit_seconds: how long progress may take.
@@ -63,36 +56,19 @@ class Sign:
     is_waiting: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """A rank that must end the run.
-
-    Attributes:
-        rank: world rank.
-        host: its machine; "" where it never gave a sign.
-        step: its last step.
-        problem: what is wrong, as a clause.
-    """
-
-    rank: int
-    host: str
-    step: int
-    problem: str
-
-
-class Pulse:
-    """This rank's signs of life, written by a thread while the context lasts.
+class HeartbeatWriter:
+    """This rank's heartbeats, written by a thread while the context of `beating` lasts.
 
     Args:
         folder: where all ranks write.
         rank: world rank.
-        size: number of ranks; many ranks give signs less often, so that the file system is not kept busy with them.
+        size: number of ranks; each of many ranks writes less often, so that the file system is not kept busy with them.
         hang_seconds: the least time without progress that counts as hanging.
     """
 
     def __init__(self, folder: Path, rank: int, size: int, hang_seconds: float) -> None:
-        self._path, self._rank, self._hang_seconds = sign_path(folder, rank), rank, hang_seconds
-        self._interval = max(_SECONDS_BETWEEN_SIGNS, size / _MAX_SIGNS_PER_SECOND)
+        self._path, self._rank, self._hang_seconds = heartbeat_path(folder, rank), rank, hang_seconds
+        self._interval = max(_SECONDS_BETWEEN_HEARTBEATS, size / _MAX_HEARTBEATS_PER_SECOND)
         self._main = threading.main_thread().ident or 0
         self._host = socket.gethostname()
         self._step = self._progress = self._number = 0
@@ -101,11 +77,11 @@ class Pulse:
         self._is_waiting = False
         self._step_began: float | None = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="signs of life", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     @contextmanager
     def beating(self) -> Iterator[None]:
-        """Within the context signs are given, and `note_step` and `note_part` reach this pulse."""
+        """Within the context heartbeats are written, and `note_step` and `note_part` reach this writer."""
         self._write()
         self._thread.start()
         _current.append(self)
@@ -155,7 +131,7 @@ class Pulse:
         """One small write at a fixed place, so that nobody reads half of it for long."""
         self._number += 1
         place, is_waiting = _where_is(sys._current_frames().get(self._main))  # noqa: SLF001 - there is no other way
-        sign = Sign(
+        heartbeat = Heartbeat(
             rank=self._rank,
             host=self._host,
             process=os.getpid(),
@@ -167,26 +143,26 @@ class Pulse:
             place=place[-200:],
             is_waiting=is_waiting or self._is_waiting,
         )
-        record = json.dumps(asdict(sign)).encode().ljust(_RECORD_BYTES)
+        record = json.dumps(asdict(heartbeat)).encode().ljust(_RECORD_BYTES)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("r+b" if self._path.exists() else "wb") as stream:
                 stream.write(record)
         except OSError:
-            return  # a full disk is the checkpoint's affair; the next sign may do better
+            return  # a full disk is the checkpoint's affair; the next heartbeat may do better
 
 
-_current: list[Pulse] = []
+_current: list[HeartbeatWriter] = []
 
 
 def note_step(step: int) -> None:
-    """Tell this rank's pulse, if it has one, that a step is done."""
+    """Tell this rank's heartbeat writer, if it has one, that a step is done."""
     if _current:
         _current[-1].step_done(step)
 
 
 def note_part() -> None:
-    """Tell this rank's pulse, if it has one, that a part of a step is done."""
+    """Tell this rank's heartbeat writer, if it has one, that a part of a step is done."""
     if _current:
         _current[-1].part_done()
 
@@ -214,71 +190,8 @@ def waiting() -> Iterator[None]:
         yield
 
 
-class Watch:
-    """Reads the signs of some ranks, and says which of them must end the run.
-
-    Args:
-        folder: where they write.
-        ranks: whose signs to read.
-        silent_seconds: without a new sign for so long a rank counts as dead.
-    """
-
-    def __init__(self, folder: Path, ranks: Iterable[int], silent_seconds: float = SILENT_SECONDS) -> None:
-        self._folder, self._ranks, self._silent_seconds = folder, tuple(ranks), silent_seconds
-        now = time.monotonic()
-        self._signs: dict[int, Sign] = {}
-        self._changed = dict.fromkeys(self._ranks, now)
-        self._progressed = now
-
-    def last(self, rank: int) -> Sign | None:
-        """The last sign of a rank; None where there was none."""
-        self._read(rank)
-        return self._signs.get(rank)
-
-    def look(self) -> Trouble | None:
-        """Read all signs; the rank that is in trouble, or None."""
-        for rank in self._ranks:
-            self._read(rank)
-        now = time.monotonic()
-        for rank, changed in self._changed.items():
-            if now - changed > self._silent_limit(rank):
-                return self._trouble(rank, f"gave no sign of life for {now - changed:.0f} s: it is dead or frozen")
-        return self._stuck(now - self._progressed)
-
-    def _silent_limit(self, rank: int) -> float:
-        sign = self._signs.get(rank)
-        if sign is None:  # it imports libraries, which takes long on a busy file system
-            return FIRST_STEP_SECONDS
-        return max(self._silent_seconds, _NUM_SIGNS_MISSED * sign.interval_seconds)
-
-    def _stuck(self, seconds: float) -> Trouble | None:
-        signs = self._signs.values()
-        if len(self._signs) < len(self._ranks) or seconds <= max(sign.limit_seconds for sign in signs):
-            return None
-        slowest = min(signs, key=lambda sign: (sign.is_waiting, sign.step, sign.progress, sign.rank))
-        doing = "waits for the others" if slowest.is_waiting else "hangs"
-        return self._trouble(slowest.rank, f"{doing}: no rank got on for {seconds:.0f} s; it is at {slowest.place}")
-
-    def _read(self, rank: int) -> None:
-        try:
-            sign = Sign(**json.loads(sign_path(self._folder, rank).read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return  # not there yet, or just being written
-        before = self._signs.get(rank)
-        now = time.monotonic()
-        if before is None or sign.number != before.number:
-            self._changed[rank] = now
-        if before is None or (sign.step, sign.progress) != (before.step, before.progress):
-            self._progressed = now
-        self._signs[rank] = sign
-
-    def _trouble(self, rank: int, problem: str) -> Trouble:
-        sign = self._signs.get(rank)
-        return Trouble(rank, sign.host if sign else "", sign.step if sign else 0, problem)
-
-
-def sign_path(folder: Path, rank: int) -> Path:
-    """The file of a rank's signs."""
+def heartbeat_path(folder: Path, rank: int) -> Path:
+    """The file of a rank's last heartbeat."""
     return folder / f"rank-{rank:05}.json"
 
 

@@ -97,6 +97,17 @@ class ResolvedCell:
         """All that pretraining reads."""
         return (self.corpus, *self.mixed)
 
+    @property
+    def learned(self) -> tuple[ResolvedCorpus, ...]:
+        """All whose text a model or a vocabulary is learned from."""
+        is_general = self.general is not None and self.start is not None and self.start.kind == "general"
+        return (*self.corpora, self.general) if is_general and self.general is not None else self.corpora
+
+    @property
+    def scored(self) -> tuple[ResolvedCorpus, ...]:
+        """All on whose held-out documents language models are scored."""
+        return (self.corpus,) if self.general is None else (self.corpus, self.general)
+
 
 class CellData(Protocol):
     """What cells that train and cells that only measure have in common: text, vocabulary and tasks."""

@@ -13,6 +13,7 @@ from domainlm.plugin import load_plugins
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
 from domainlm.study.run import plan_run, run_recipe
+from domainlm.text.corpus import is_held_out
 
 RECIPE = """
 name = "harbour"
@@ -56,6 +57,27 @@ def _run(recipe: Path, out: Path, *overrides: str) -> dict[str, float]:
     assert set(results["lock"]["files"]) >= {recipe.name, "logs.txt"}
     epochs: dict[str, float] = results["rows"][0]["epochs"]
     return epochs
+
+
+def test_replay_may_be_a_single_document_where_nothing_scores_it(recipe: Path, tmp_path: Path) -> None:
+    letter = recipe.with_name("letters.txt")
+    letter.write_text("The mother wrote of salt. She asked for wool.\n", encoding="utf-8")
+    epochs = _run(recipe, tmp_path / "out")
+    assert epochs["general"] > 1
+    general = '[general]\nspec = "core/text"\nfiles = ["letters.txt"]\nheld_out_share = 0.2\n'
+    recipe.with_name("scored.toml").write_text(RECIPE + general, encoding="utf-8")
+    with pytest.raises(UserError, match="no document of the corpus is left for scoring"):
+        _run(recipe.with_name("scored.toml"), tmp_path / "scored", "corpus.leak_guard.enabled=false")
+
+
+def test_general_text_may_be_a_single_document_that_is_scored(recipe: Path, tmp_path: Path) -> None:
+    assert is_held_out("letter:1", 0.5)
+    recipe.with_name("letter.txt").write_text("The mother wrote of salt. She asked for wool.\n", encoding="utf-8")
+    general = '[general]\nspec = "core/text"\nfiles = ["letter.txt"]\nheld_out_share = 0.5\n'
+    recipe.write_text(RECIPE + general, encoding="utf-8")
+    _run(recipe, tmp_path / "out", "mixture={}")
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert len({row["value"] for row in results["rows"] if row["metric"] == "masked_lm_loss"}) == 2
 
 
 def test_corpora_are_read_in_their_shares(recipe: Path, tmp_path: Path) -> None:

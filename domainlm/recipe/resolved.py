@@ -99,9 +99,10 @@ class ResolvedCell:
 
     @property
     def learned(self) -> tuple[ResolvedCorpus, ...]:
-        """All whose text a model or a vocabulary is learned from."""
-        is_general = self.general is not None and self.start is not None and self.start.kind == "general"
-        return (*self.corpora, self.general) if is_general and self.general is not None else self.corpora
+        """All that a model learns from before it is fine-tuned."""
+        read = self.corpora if self.definition.recipe.pretraining.num_steps else ()
+        learns_start = self.start is not None and self.start.kind == "general" and self.general is not None
+        return (*read, self.general) if learns_start and self.general is not None else read
 
     @property
     def scored(self) -> tuple[ResolvedCorpus, ...]:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from domainlm.errors import RecipeError, UserError
+from domainlm.files import sha256_of
 from domainlm.plugin import load_plugins
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
+from domainlm.recipe.scored_texts import warn_of_copies
 from domainlm.study.run import plan_run, run_recipe
 from domainlm.text.corpus import is_held_out
 
@@ -174,6 +176,38 @@ def test_another_name_of_a_file_hides_nothing(recipe: Path) -> None:
     recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.5").replace("letters.txt", "linked.txt"))
     with pytest.raises(RecipeError, match=r"mixture\.corpora\.0\.held_out_share: .*\[general\]"):
         resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_a_file_that_is_scored_is_read_in_one_way(recipe: Path) -> None:
+    """Another reader, or another name of it, gives its documents other ids, of which others are held out."""
+    recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.2").replace("core/text", "core/jsonl"))
+    said = r"mixture\.corpora\.0: .*\[general\] in another way(.|\n)*letters.txt by core/text(.|\n)*by core/jsonl"
+    with pytest.raises(RecipeError, match=said):
+        resolve(load_recipe(recipe), load_plugins().registry)
+    (recipe.parent / "linked.txt").symlink_to(recipe.parent / "letters.txt")
+    recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.2").replace("letters.txt", "linked.txt"))
+    with pytest.raises(RecipeError, match=r"in another way(.|\n)*linked\.txt by core/text"):
+        resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_copies_of_scored_files_are_warned_of(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plugins, folder = load_plugins(), recipe.parent / "copies"
+    folder.mkdir()
+    for name in ("letters.txt", "mail.txt"):
+        (folder / name).write_bytes(recipe.with_name("letters.txt").read_bytes())
+
+    def warned(general: str) -> str:
+        caplog.clear()
+        recipe.write_text(RECIPE + general)
+        warn_of_copies(resolve(load_recipe(recipe), plugins.registry), sha256_of)
+        return caplog.text
+
+    assert warned(GENERAL.replace("SHARE", "0.2").replace("letters", "copies/letters")) == ""
+    assert warned(GENERAL.replace("SHARE", "0.2")) == ""
+    assert "letters.txt is a copy of" in warned(GENERAL.replace("SHARE", "0.5").replace("letters", "copies/letters"))
+    assert "copies/mail.txt, and holds out other" in warned(
+        GENERAL.replace("SHARE", "0.2").replace("letters", "copies/mail")
+    )
 
 
 def test_a_general_start_learns_from_general_text_though_nothing_follows_it(recipe: Path) -> None:

@@ -32,6 +32,10 @@ class TransferResult:
     out: Path
     scores: tuple[Score, ...] = ()
 
+    def __repr__(self) -> str:
+        """With the number of scores in place of all of them."""
+        return f"TransferResult({self.status!r}, {str(self.out)!r}, {len(self.scores)} scores)"
+
     @property
     def model(self) -> Path:
         """Folder of the language model; of several scored steps that of the best by early_stop, or else of the last."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import runpy
 import signal
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 import domainlm
 from domainlm import Budget
 from domainlm.api import Score, StageInfo, StepInfo
-from domainlm.errors import ModelError, UserError
+from domainlm.errors import ModelError, StorageError, UserError
 from domainlm.model.files import read_config
 from domainlm.study.transfer_result import TransferResult
 
@@ -242,6 +244,93 @@ def test_of_several_arms_one_must_be_named(data: Path, tmp_path: Path) -> None:
         result.to_huggingface(tmp_path / "adapted")
     assert set(result.curves) == {"pretrain core/text, of a", "pretrain core/text, of b"}
     result.to_huggingface(tmp_path / "adapted", model="b/language-model")
+
+
+def test_tables_among_the_settings_set_their_own_keys_alone(data: Path, tmp_path: Path) -> None:
+    nested: dict[str, Any] = {}
+    for key, value in SETTINGS.items():
+        table, _, rest = key.partition(".")
+        nested.setdefault(table, {})[rest] = value
+    nested["pretraining"] |= {"optimizer": {"learning_rate": 2e-3}, "masking": {}, "max_minutes": None}
+    tokens = Budget(tokens=2.0 * 64)  # two steps of four sequences of 16
+    result = adapt(data, tmp_path / "ships", tasks=(), budget=tokens, settings=nested)
+    recipe = tomllib.loads((result.out / "transfer.toml").read_text("utf-8"))
+    assert recipe["corpus"] == {"spec": "core/text", "files": [str(data / "logs.txt")], "held_out_share": 0.2}
+    assert recipe["pretraining"] == {
+        "num_steps": 2,
+        "second_objective": "none",
+        "num_sequences_per_step": 4,
+        "num_sequences_per_micro_batch": 4,
+        "max_tokens": 16,
+        "optimizer": {"learning_rate": 2e-3},
+    }
+    assert repr(result) == f"TransferResult('complete', '{result.out}', {len(result.scores)} scores)"
+    assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301 - our own
+    axes = {"study": {"axes": {"pretraining.seed": [1, 2]}}}
+    with pytest.raises(UserError, match=r"^pretraining\.max_tokns: unknown key(.|\n)*nearest: max_tokens"):
+        adapt(data, tmp_path / "other", settings=SETTINGS | axes | {"pretraining": {"max_tokns": 8}})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("base", 3),
+        ("base", ""),
+        ("corpus", None),
+        ("corpus", []),
+        ("corpus", ["logs.txt", 3]),
+        ("corpus", b"logs.txt"),
+        ("budget", True),
+        ("budget", -1),
+        ("budget", "2"),
+        ("vocabulary", 80.0),
+        ("vocabulary", True),
+        ("tasks", {"spec": "core/conll"}),
+        ("tasks", None),
+        ("general", 4),
+        ("grid", "auto"),
+        ("settings", ["pretraining.max_tokens=8"]),
+        ("store", 3),
+        ("progress", True),
+        ("cancelled", False),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(name: str, value: object, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"^{name}: "):
+        adapt(data, tmp_path / "out", **{name: value})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (Budget(steps=1.5), r"budget\.steps"),
+        (Budget(tokens="1000"), r"budget\.tokens"),
+        (Budget(minutes=-1), r"budget\.minutes"),
+        (Budget(minutes=float("nan")), r"budget\.minutes"),
+    ],
+)
+def test_a_budget_is_a_number(budget: Budget, said: str, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        adapt(data, tmp_path / "out", budget=budget)
+
+
+def test_a_refused_call_leaves_all_as_it_was(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a" / "ships"
+    with pytest.raises(UserError, match=r"^parallel\.dat: unknown key(.|\n)*nearest: data"):
+        adapt(data, out, grid={"dat": 2})
+    assert not (tmp_path / "a").exists()
+    out.mkdir(parents=True)
+    (out / "transfer.toml").write_text("mine", "utf-8")
+    with pytest.raises(StorageError, match="no transfer has written"):
+        adapt(data, out)
+    assert (out / "transfer.toml").read_text("utf-8") == "mine"
+    (out / ".recipe.json").write_text('{"name": "ships"}', "utf-8")
+    with pytest.raises(UserError, match=r"no such file or folder"):
+        adapt(data, out, corpus=data / "nowhere.txt")
+    assert (out / "transfer.toml").read_text("utf-8") == "mine"
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        adapt(data, data / "logs.txt")
 
 
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:

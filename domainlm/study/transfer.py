@@ -11,6 +11,7 @@ import domainlm
 from domainlm.api import RunInfo, RunSummary, StageInfo, StepInfo
 from domainlm.errors import StorageError, UserError
 from domainlm.files import read_json, write_whole
+from domainlm.heed import asking
 from domainlm.plugin.discovery import Candidate, installed_candidates
 from domainlm.plugin.manager import load_plugins
 from domainlm.plugin.marker import hookimpl
@@ -71,7 +72,7 @@ def transfer(
     provider = Provider("domainlm-transfer", domainlm.__version__, "progress")
     plugins = load_plugins(candidates=[*installed_candidates(), Candidate(provider, lambda: follower)])
     try:
-        with _recipe_at(path, dump_toml(recipe).encode(), follower):
+        with asking(follower.look), _recipe_at(path, dump_toml(recipe).encode(), follower):
             summary: RunSummary = run_recipe(
                 path, out=folder, store=None if store is None else Path(store), overrides=(), plugins=plugins
             )
@@ -142,9 +143,19 @@ class _Follower:
     def domainlm_stage_ended(self, run: RunInfo, stage: StageInfo) -> None:  # noqa: ARG002
         self._follow(stage)
 
+    def look(self) -> None:
+        """Ask between two pieces of a stage; where that fails, it is told after the next step or stage."""
+        with suppress(Exception):
+            self._ask()
+
     def _follow(self, told: Told) -> None:
-        if self._progress is not None:
-            self._progress(told)
-        if self._cancelled is not None and self._cancelled() and not self.has_cancelled:
+        try:
+            if self._progress is not None:
+                self._progress(told)
+        finally:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._cancelled is not None and not self.has_cancelled and self._cancelled():
             self.has_cancelled = True
             interrupt()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import domainlm
-from domainlm import Budget
+from domainlm import Budget, heed
 from domainlm.api import Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, StorageError, UserError
 from domainlm.model.files import read_config
@@ -153,6 +153,60 @@ def test_a_handler_of_the_program_does_not_keep_it_from_being_cancelled(data: Pa
     assert (stopped.status, is_stopping) == ("cancelled", [])
     assert sum(isinstance(each, StepInfo) for each in steps) == 1
     assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
+
+
+@pytest.fixture
+def asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heed, "_SECONDS_BETWEEN_ASKING", 0.0)
+
+
+@pytest.mark.usefixtures("asked_at_once")
+def test_it_is_asked_within_every_long_stage(data: Path, tmp_path: Path) -> None:
+    asked: list[int] = [0]
+    within: dict[str, int] = {}
+
+    def told(info: StepInfo | StageInfo) -> None:
+        if isinstance(info, StageInfo):
+            within[info.kind] = asked[-1]
+        asked.append(-1)  # for the one that follows
+
+    def is_cancelled() -> bool:
+        asked[-1] += 1
+        return False
+
+    adapt(data, tmp_path / "ships", budget=0, progress=told, cancelled=is_cancelled)
+    assert {"corpus", "vocabulary", "encode", "lm-score", "finetune"} <= {kind for kind, num in within.items() if num}
+
+
+@pytest.mark.usefixtures("asked_at_once")
+def test_a_stage_that_is_cancelled_leaves_nothing_half_written(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
+) -> None:
+    kinds: list[str] = []
+
+    def remember(told: StepInfo | StageInfo) -> None:
+        kinds.append(told.kind if isinstance(told, StageInfo) else told.phase)
+
+    def cancelled_after(*done: str) -> TransferResult:
+        kinds.clear()
+        # asked once right after what is told: the time after that is in the next stage
+        asked: list[int] = []
+
+        def is_cancelled() -> bool:
+            asked.append(len(kinds))
+            return {*done} <= {*kinds} and asked.count(len(kinds)) > 1
+
+        return adapt(data, tmp_path / "ships", progress=remember, cancelled=is_cancelled)
+
+    stopped = [cancelled_after(*done) for done in ((), ("corpus",), ("vocabulary",), ("encode",), ("pretrain",))]
+    assert [result.status for result in stopped] == ["cancelled"] * 5
+    assert not (tmp_path / "ships" / "results.json").exists()
+    whole = adapt(data, tmp_path / "ships", progress=remember)
+    assert whole.scores == first[0].scores
+    store = [each.relative_to(whole.out) for each in (whole.out / "artifacts").glob("*/*/*")]
+    assert sorted(store) == sorted(
+        each.relative_to(first[0].out) for each in (first[0].out / "artifacts").glob("*/*/*")
+    )
 
 
 def test_in_a_thread_the_step_in_work_is_saved_too(data: Path, tmp_path: Path) -> None:

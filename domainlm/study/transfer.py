@@ -98,7 +98,8 @@ def _recipe_at(path: Path, content: bytes, follower: _Follower) -> Iterator[None
     try:
         yield
     except BaseException as error:
-        if follower.has_begun or launched() is not None:  # then rank 0 alone begins
+        is_another_run = before is None and has_owner(path.parent)
+        if follower.has_begun or is_another_run or launched() is not None:  # then rank 0 alone begins
             raise
         if before is not None:
             write_whole(path, before)

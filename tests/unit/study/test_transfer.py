@@ -369,6 +369,37 @@ def test_a_budget_is_a_number(budget: Budget, said: str, data: Path, tmp_path: P
         adapt(data, tmp_path / "out", budget=budget)
 
 
+def test_a_second_call_beside_one_that_runs_takes_nothing_from_it(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def call_again(_: StepInfo | StageInfo) -> None:
+        if not said:
+            with pytest.raises(UserError) as caught:
+                adapt(data, tmp_path / "ships", tasks=(), budget=0)
+            said.append(caught.value.problem)
+
+    result = adapt(data, tmp_path / "ships", tasks=(), budget=1, progress=call_again)
+    assert said == ["another run is writing here"]
+    assert tomllib.loads((result.out / "transfer.toml").read_text("utf-8"))["pretraining"]["num_steps"] == 1
+
+
+def test_what_a_result_cannot_give_is_said(data: Path, tmp_path: Path) -> None:
+    stopped = TransferResult("cancelled", tmp_path)
+    for ask in (lambda: stopped.score("f1", "ships"), lambda: stopped.model, lambda: stopped.curves):
+        with pytest.raises(UserError, match="was cancelled"):
+            ask()
+    result = adapt(data, tmp_path / "ships", tasks=(), budget=0)
+    with pytest.raises(StorageError, match=r"lies in a file"):
+        result.to_huggingface(data / "logs.txt" / "adapted")
+    result.to_huggingface(tmp_path / "adapted")
+    with pytest.raises(StorageError, match=r"is there already(.|\n)*force=True"):
+        result.to_huggingface(tmp_path / "adapted")
+    result.out.rename(tmp_path / "moved")
+    for ask in (result.report, lambda: result.model, lambda: result.curves):
+        with pytest.raises(UserError, match="not there any more"):
+            ask()
+
+
 def test_a_refused_call_leaves_all_as_it_was(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "a" / "ships"
     with pytest.raises(UserError, match=r"^parallel\.dat: unknown key(.|\n)*nearest: data"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from domainlm.errors import UserError
 
@@ -15,7 +15,7 @@ _ALLOWED: Mapping[str, tuple[tuple[Any, ...], str]] = {
     "base": ((*_PATH, NoneType), "a path, a name on the Hugging Face hub, or None for random weights"),
     "corpus": ((*_PATH, Mapping, Iterable), "a path, a list of paths, or a table as [corpus]"),
     "out": (_PATH, "the path of a folder"),
-    "vocabulary": ((*_PATH, int, Mapping, NoneType), "a size, a path, a table as [vocabulary], or None"),
+    "vocabulary": ((*_PATH, SupportsIndex, Mapping, NoneType), "a size, a path, a table as [vocabulary], or None"),
     "tasks": ((list, tuple), "a list of tables as [[tasks]]"),
     "general": ((*_PATH, Mapping, Iterable, NoneType), "a path, a list of paths, a table as [general], or None"),
     "grid": ((Mapping, NoneType), 'a table as [parallel], {"data": 2}, or None'),

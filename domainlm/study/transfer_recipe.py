@@ -130,11 +130,13 @@ def _num_tokens_per_step(pretraining: Mapping[str, Any]) -> int:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever tables hold
-    """Paths as text, and tuples as lists."""
+    """Paths as text, tuples as lists, and numpy's numbers as Python's."""
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_plain(entry) for entry in value]
     return value
@@ -160,6 +162,6 @@ def _text(name: str, text: PathLike | Sequence[PathLike] | Mapping[str, Any]) ->
 def _vocabulary(vocabulary: PathLike | int | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(vocabulary, Mapping):
         return dict(vocabulary)
-    if isinstance(vocabulary, int):
-        return {"spec": "core/wordpiece", "size": vocabulary}
+    if isinstance(vocabulary, SupportsIndex):
+        return {"spec": "core/wordpiece", "size": index(vocabulary)}
     return {"spec": "core/file", "file": vocabulary}

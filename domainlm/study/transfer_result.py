@@ -84,8 +84,8 @@ class TransferResult:
             A fraction from 0 to 1 for accuracies and F1; nats for losses.
 
         Raises:
-            UserError: the transfer was cancelled, there is no such score, or several models have one and `cell` does not
-                say which.
+            UserError: the transfer was cancelled, there is no such score, or several models have one and `cell` does
+                not say which.
         """
         self._check_complete()
         found = [

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import domainlm
@@ -323,6 +324,21 @@ def test_tables_among_the_settings_set_their_own_keys_alone(data: Path, tmp_path
     axes = {"study": {"axes": {"pretraining.seed": [1, 2]}}}
     with pytest.raises(UserError, match=r"^pretraining\.max_tokns: unknown key(.|\n)*nearest: max_tokens"):
         adapt(data, tmp_path / "other", settings=SETTINGS | axes | {"pretraining": {"max_tokns": 8}})
+
+
+def test_numbers_of_numpy_are_numbers(data: Path, tmp_path: Path) -> None:
+    settings = SETTINGS | {
+        "pretraining.max_tokens": np.int64(16),
+        "pretraining.optimizer.learning_rate": np.float64(1e-3),
+        "pretraining.masking.rate": np.float32(0.25),
+        "seeds": np.arange(2),
+    }
+    numbers = {"budget": Budget(tokens=np.int64(64)), "vocabulary": np.int64(80)}
+    result = adapt(data, tmp_path / "ships", tasks=(), settings=settings, **numbers)
+    recipe = tomllib.loads((result.out / "transfer.toml").read_text("utf-8"))
+    assert recipe["pretraining"]["num_steps"] == 1
+    assert recipe["pretraining"]["masking"] == {"rate": 0.25}
+    assert (recipe["seeds"], recipe["vocabulary"]["size"]) == ([0, 1], 80)
 
 
 @pytest.mark.parametrize(

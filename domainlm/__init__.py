@@ -107,11 +107,12 @@ def transfer(
         tasks: tables as [[tasks]] of a recipe.
         general: text of no particular domain to score on as well, before and after: files, or a table as [general].
         grid: ranks to train on, as [parallel]: `{"data": 2, "tensor": 1, "pipeline": 1}`; one if not given.
-        settings: values of any other keys, by their dotted names: `{"pretraining.optimizer.learning_rate": 5e-4}`.
+        settings: values of any other keys, by their dotted names, `{"pretraining.optimizer.learning_rate": 5e-4}`, or
+            in tables, `{"pretraining": {"optimizer": {"learning_rate": 5e-4}}}`, which set the keys in them alone.
         store: folder of artifacts that several transfers may share; artifacts/ in `out` if not given.
         progress: called with a `StepInfo` after each step, with a `StageInfo` after each stage.
-        cancelled: asked after each step and each stage; True ends the call, with status "cancelled", once the current
-            step is saved.
+        cancelled: asked after each step and each stage, and about once a second in between; True ends the call, with
+            status "cancelled", once the current step is saved.
 
     Returns:
         Scores, curves, models and the report.

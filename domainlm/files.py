@@ -11,9 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from domainlm.heed import heed
+
 UNFINISHED = ".*.partial"
 """Names of files that are being written, or were when their process was killed: for `Path.glob`."""
 _BUFFER_BYTES = 2**20
+_CHUNK_BYTES = 2**24
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM)
 """How systems say that they do not sync folders; any other error is of the disk."""
 
@@ -59,8 +62,12 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is whatever its writer 
 
 def sha256_of(path: Path) -> str:
     """Hash of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            heed()
+    return digest.hexdigest()
 
 
 @contextmanager

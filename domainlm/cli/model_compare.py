@@ -30,11 +30,12 @@ def compare(first: Path, second: Path, heads: int | None, as_json: bool) -> None
     from domainlm.interop.compare import compare_models, compare_vocabularies
     from domainlm.interop.read import read_with_heads
 
-    differences = compare_models(read_with_heads(first, heads=heads), read_with_heads(second, heads=heads))
+    models = [read_with_heads(source, heads=heads) for source in (first, second)]
+    differences = compare_models(*models)
     unequal = [entry for entry in differences if not entry.is_equal]
     vocabularies = None
     try:
-        vocabularies = compare_vocabularies(first, second)
+        vocabularies = compare_vocabularies(*models)
     except UserError as error:
         click.echo(f"the vocabularies were not compared: {error.where}: {error.problem}", err=True)
     is_equal = not unequal and vocabularies is None

@@ -64,13 +64,13 @@ def compare_models(first: ForeignModel, second: ForeignModel) -> list[Difference
     return [_difference(name, *_alike(name, first, second)) for name in names]
 
 
-def compare_vocabularies(first: Path, second: Path) -> VocabularyDifference | None:
+def compare_vocabularies(first: ForeignModel, second: ForeignModel) -> VocabularyDifference | None:
     """How the vocabularies of two models differ; None if they do not.
 
     Raises:
         UserError: either model comes without one, or it cannot be read.
     """
-    one, other = (read_vocabulary(source) for source in (first, second))
+    one, other = (read_vocabulary(model) for model in (first, second))
     entries, others = (vocabulary.tokens(range(vocabulary.size)) for vocabulary in (one, other))
     if entries == others:
         return None

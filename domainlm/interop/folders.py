@@ -31,10 +31,15 @@ def new_folder(out: Path, *, force: bool = False, source: Path | None = None) ->
             "what it is made of lies in it, and would be replaced", where=out, remedy="choose another place"
         )
     if out.exists() and not force:
-        raise StorageError("is there already", where=out, remedy="choose another place, or use --force")
+        raise StorageError(
+            "is there already", where=out, remedy="choose another place, or replace it: --force, force=True"
+        )
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    try:
+        partial.mkdir(parents=True)
+    except (FileExistsError, NotADirectoryError):
+        raise StorageError("lies in a file, not in a folder", where=out, remedy="choose another place") from None
     try:
         yield partial
     except BaseException:

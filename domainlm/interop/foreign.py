@@ -37,6 +37,7 @@ class ForeignModel:
         notes: what is taken over otherwise than it stands in the source.
         own: what config.json of a model folder says besides the encoder's shape, where the source is one, was exported
             from one, or is a task model.
+        vocabulary: the vocab.txt that lay beside the weights in one archive.
     """
 
     where: Path
@@ -46,6 +47,7 @@ class ForeignModel:
     unexpected: tuple[str, ...]
     notes: tuple[str, ...] = ()
     own: Mapping[str, Any] | None = None
+    vocabulary: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

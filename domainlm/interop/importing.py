@@ -12,7 +12,6 @@ from domainlm.interop.folders import new_folder
 from domainlm.interop.foreign import ForeignModel, Taken, write_pretraining_model, write_task_model
 from domainlm.interop.huggingface import read_huggingface_vocabulary
 from domainlm.interop.read import kind_of, read_model
-from domainlm.interop.shards import read_shards
 from domainlm.model.config import ModelConfig
 from domainlm.recipe.start import model_folder_of
 from domainlm.vocab.vocabulary import Vocabulary
@@ -57,7 +56,7 @@ def import_model(
     wants_language_model = encoder_only or bool(sentence_order)
     foreign = read_model(place, heads=heads, task_heads=not wants_language_model)
     if entries is None:
-        entries = read_vocabulary(place)
+        entries = read_vocabulary(foreign)
     if no_answer_threshold is not None:
         foreign = _with_threshold(foreign, no_answer_threshold)
     with new_folder(out, force=force, source=place) as partial:
@@ -78,18 +77,18 @@ def _with_threshold(foreign: ForeignModel, threshold: float) -> ForeignModel:
     return replace(foreign, own={**(foreign.own or {}), "no_answer_threshold": threshold})
 
 
-def read_vocabulary(source: Path) -> Vocabulary:
+def read_vocabulary(foreign: ForeignModel) -> Vocabulary:
     """The vocabulary that lies with a model; raises `VocabularyError` where none does."""
+    source = foreign.where
     if kind_of(source) != "megatron":
         return read_huggingface_vocabulary(model_folder_of(source))
-    content = None if source.is_dir() else read_shards(source).vocabulary
-    if content is None:
+    if foreign.vocabulary is None:
         raise VocabularyError(
             "there is no vocabulary with this checkpoint", where=source, remedy="give it with --vocabulary"
         )
     with TemporaryDirectory() as folder:
         file = Path(folder) / "vocab.txt"
-        file.write_bytes(content)
+        file.write_bytes(foreign.vocabulary)
         return Vocabulary.load(file)
 
 

@@ -112,7 +112,16 @@ def merge_shards(shards: Shards, *, heads: int | None = None) -> ForeignModel:
     _check_whole(merged, num_layers, copies, degree, settings, shards.where)
     config = _config(merged, num_layers, num_heads, settings, shards.where)
     origins = {name: (name,) for name in merged}
-    return ForeignModel(shards.where, config, merged, origins, tuple(dict.fromkeys(unexpected)), gelu_notes(settings))
+    unexpected = [*dict.fromkeys(unexpected)]
+    return ForeignModel(
+        shards.where,
+        config,
+        merged,
+        origins,
+        tuple(unexpected),
+        gelu_notes(settings),
+        vocabulary=None if shards.where.is_dir() else shards.vocabulary,
+    )
 
 
 def _settings(content: Any, shards: Shards) -> Mapping[str, Any]:  # noqa: ANN401 - whatever was saved

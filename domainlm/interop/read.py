@@ -38,9 +38,12 @@ def read_model(
 
 def read_with_heads(source: Path, *, heads: int | None = None) -> ForeignModel:
     """Read all that can be read of a model, to look at it: a head that cannot be used here is left out, with a note."""
+    kind = kind_of(source)
     try:
-        return read_model(source, heads=heads, task_heads=True)
+        return read_model(source, kind, heads=heads, task_heads=True)
     except ModelError as error:
+        if kind != "huggingface":  # no other has a head to leave out, and reading may take minutes
+            raise
         foreign = read_model(source, heads=heads)  # raises the same where it is not the head
         return replace(foreign, notes=(*foreign.notes, f"the head cannot be used here: {error.problem}"))
 

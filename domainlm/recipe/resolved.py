@@ -97,6 +97,18 @@ class ResolvedCell:
         """All that pretraining reads."""
         return (self.corpus, *self.mixed)
 
+    @property
+    def learned(self) -> tuple[ResolvedCorpus, ...]:
+        """All that a model learns from before it is fine-tuned."""
+        read = self.corpora if self.definition.recipe.pretraining.num_steps else ()
+        learns_start = self.start is not None and self.start.kind == "general" and self.general is not None
+        return (*read, self.general) if learns_start and self.general is not None else read
+
+    @property
+    def scored(self) -> tuple[ResolvedCorpus, ...]:
+        """All on whose held-out documents language models are scored."""
+        return (self.corpus,) if self.general is None else (self.corpus, self.general)
+
 
 class CellData(Protocol):
     """What cells that train and cells that only measure have in common: text, vocabulary and tasks."""

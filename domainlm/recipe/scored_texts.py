@@ -1,20 +1,27 @@
 """Documents that language models are scored on must not be learned from, where two corpora of a recipe share files.
 
 The same documents of a file are held out by the same share, and more of them by a larger one (`is_held_out`), where a
-file has one name and its reader gives the same ids.
+file has one name and its reader gives the same ids. Readers that differ may give other ids, so that they hold out other
+documents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from domainlm.errors import RecipeError
 from domainlm.recipe.corpus_settings import TASK_TEXT
-from domainlm.recipe.resolved import ResolvedCorpus
+from domainlm.recipe.resolved import Resolved, ResolvedCorpus
+
+_LOG = logging.getLogger(__name__)
 
 
 def check_scored_texts(learned: Mapping[str, ResolvedCorpus], scored: Mapping[str, ResolvedCorpus]) -> None:
-    """Refuse corpora that hold out less of a file than another one, on whose held-out documents models are scored.
+    """Refuse corpora that may learn from documents of a file which another one holds out to score models on.
+
+    They hold out less of it, or read it by another reader.
 
     Args:
         learned: what pretraining reads, by its place in the recipe.
@@ -34,6 +41,49 @@ def check_scored_texts(learned: Mapping[str, ResolvedCorpus], scored: Mapping[st
                     allowed=f"from {share}, which is that of the same files there",
                     remedy=f"add held_out_share = {share}",
                 )
+            different = _read_otherwise(reads, scores)
+            if different is not None:
+                raise RecipeError(
+                    f"it reads a file of [{other.rsplit(' ', 1)[-1]}] in another way, and may learn from documents that"
+                    " are held out there to score on",
+                    where=place,
+                    given=different[0],
+                    allowed=f"{different[1]}, as there: its reader and its name decide which documents are held out",
+                    remedy="give both the same spec and the same name of the file, or other files",
+                )
+
+
+def _read_otherwise(reads: ResolvedCorpus, scores: ResolvedCorpus) -> tuple[str, str] | None:
+    """How a file of both is read by either, where that may give its documents other ids: names are part of them."""
+    scored = {file.resolve(): file for file in scores.files}
+    for file in reads.files:
+        found = scored.get(file.resolve())
+        if found is not None and (reads.spec.read is not scores.spec.read or file.name != found.name):
+            return f"{file.name} by {reads.spec.reference}", f"{found.name} by {scores.spec.reference}"
+    return None
+
+
+def warn_of_copies(resolved: Resolved, hash_of: Callable[[Path], str]) -> None:
+    """Say which files that models learn from are copies of scored ones that hold out other documents.
+
+    It is a warning, for such files may say nothing: a licence that lies in every folder.
+    """
+    for cell in resolved.cells:
+        scored = {hash_of(file): (file, corpus) for corpus in cell.scored for file in corpus.files}
+        for corpus in cell.learned:
+            for file in corpus.files:
+                found, scores = scored.get(hash_of(file), (file, corpus))
+                if file.resolve() != found.resolve() and _holds_out_others(corpus, file, scores, found):
+                    _LOG.warning(
+                        "%s is a copy of %s, and holds out other documents: models are scored on what they learn from",
+                        file,
+                        found,
+                    )
+
+
+def _holds_out_others(corpus: ResolvedCorpus, file: Path, scores: ResolvedCorpus, found: Path) -> bool:
+    is_read_alike = corpus.spec.read is scores.spec.read and file.name == found.name
+    return not is_read_alike or corpus.settings.held_out_share < scores.settings.held_out_share
 
 
 def _overlap(first: ResolvedCorpus, second: ResolvedCorpus) -> bool:

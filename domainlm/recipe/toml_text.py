@@ -15,6 +15,8 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 def toml_text(value: object) -> str:
     """Write text, numbers, truth values, lists and tables on one line; anything else as the text it gives."""
+    if hasattr(value, "tolist"):  # numbers and arrays of numpy, whose floats are Python's but print otherwise
+        value = value.tolist()
     match value:
         case bool():
             return str(value).lower()

@@ -10,7 +10,7 @@ from domainlm.recipe.cells import Cell
 from domainlm.recipe.resolved import Resolved, ResolvedCell
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
-from domainlm.study.graph_parts.corpora import corpus_stage, tokens_stage
+from domainlm.study.graph_parts.corpora import corpus_stage, needed_sides, tokens_stage
 from domainlm.study.graph_parts.measures import MeasuredStages, measured_stages
 from domainlm.study.graph_parts.pretraining import pretrain_stage
 from domainlm.study.graph_parts.starts import start_stage, vocabulary_stage
@@ -116,12 +116,16 @@ def build_graph(
     cells: list[CellStages] = []
     for cell in resolved.cells:
         earlier = [each.pretraining for each in reversed(cells) if each.pretraining is not None]
-        cells.append(_cell_stages(cell, hashes, hardware_of(cell.definition.recipe.runtime), earlier))
+        cells.append(_cell_stages(cell, resolved.cells, hashes, hardware_of(cell.definition.recipe.runtime), earlier))
     return Graph(tuple(cells), tuple(measured_stages(cell, hashes) for cell in resolved.measured))
 
 
 def _cell_stages(
-    cell: ResolvedCell, hashes: FileHashes, hardware: Mapping[str, Any], earlier: Sequence[PretrainStage]
+    cell: ResolvedCell,
+    cells: Sequence[ResolvedCell],
+    hashes: FileHashes,
+    hardware: Mapping[str, Any],
+    earlier: Sequence[PretrainStage],
 ) -> CellStages:
     recipe, runtime = cell.definition.recipe, cell.definition.recipe.runtime
     corpus = corpus_stage(cell, cell.corpus, hashes)
@@ -130,13 +134,14 @@ def _cell_stages(
     start = start_stage(cell, vocabulary, corpus, hashes, hardware)
     general = general_tokens = None
     if cell.general is not None:
-        general = corpus_stage(cell, cell.general, hashes, guarded_tasks=())
+        general = corpus_stage(cell, cell.general, hashes, guarded_tasks=(), needed=needed_sides(cell.general, cells))
         general_tokens = tokens_stage(general, vocabulary, runtime)
     pretraining = None
     if recipe.pretraining.num_steps > 0:
-        mixed = [
-            (each.name, tokens_stage(corpus_stage(cell, each, hashes), vocabulary, runtime)) for each in cell.mixed
-        ]
+        mixed = []
+        for replayed in cell.mixed:
+            text = corpus_stage(cell, replayed, hashes, needed=needed_sides(replayed, cells))
+            mixed.append((replayed.name, tokens_stage(text, vocabulary, runtime)))
         read = {"start": start, "tokens": tokens, "vocabulary": vocabulary}
         pretraining = pretrain_stage(cell, read, mixed, general_tokens, hardware, earlier)
     model = pretraining or start

@@ -85,10 +85,22 @@ def _wanted(cell: CellStages | MeasuredStages, conditions: Conditions) -> Iterat
         return
     if not of_scores:
         yield from cell.ordered()
-    for stage in _scoring(cell) if of_scores else ():
-        place = dict(zip((DATASET, SEED), _place(stage), strict=True))
-        if all(_is_any(place[key], patterns) for key, patterns in of_scores.items()):
-            yield from stage.with_inputs()
+    chosen = [stage for stage in _scoring(cell) if of_scores and _is_chosen(stage, of_scores)]
+    for stage in (*chosen, *(_deciding(cell) if chosen else ())):
+        yield from stage.with_inputs()
+
+
+def _is_chosen(stage: Stage, conditions: Conditions) -> bool:
+    place = dict(zip((DATASET, SEED), _place(stage), strict=True))
+    return all(_is_any(place[key], patterns) for key, patterns in conditions.items())
+
+
+def _deciding(cell: CellStages | MeasuredStages) -> Sequence[Stage]:
+    """The fine-tunings, of all seeds, whose dev scores decide at which step the cell's pretraining ends."""
+    early_stop = cell.definition.recipe.pretraining.early_stop
+    if early_stop is None or not isinstance(cell, CellStages):
+        return ()
+    return [stage for stage in cell.finetuning if stage.name == early_stop.task]
 
 
 def _scoring(cell: CellStages | MeasuredStages) -> Sequence[Stage]:

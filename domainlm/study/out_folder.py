@@ -52,6 +52,11 @@ def mark_out_folder(out: Path, name: str) -> None:
         write_json(out / _MARK, {"name": name})
 
 
+def has_owner(out: Path) -> bool:
+    """Whether a run has begun in a folder."""
+    return _owner(out) is not None
+
+
 def _owner(out: Path) -> str | None:
     """Name of the recipe whose results stand there; None where no run has begun there."""
     try:

@@ -15,6 +15,7 @@ from domainlm.errors import StorageError, StudyError
 from domainlm.files import write_json
 from domainlm.plugin.manager import LoadedPlugins
 from domainlm.process import launched
+from domainlm.recipe.scored_texts import warn_of_copies
 from domainlm.recipe.unscored import warn_of_unscored_tasks
 from domainlm.study.choose_workers import WorkersAsked, choose_workers
 from domainlm.study.cost import write_cost
@@ -49,6 +50,7 @@ def describe_run(
     check_out_folder(out, planned)
     planned.hashes.save()
     warn_of_unscored_tasks(planned.resolved)
+    warn_of_copies(planned.resolved, planned.hashes.of)
     name, num_cells, stages = planned.resolved.loaded.recipe.name, planned.resolved.num_cells, planned.stages()
     return f"{name}: {num_cells} cell(s), {len(stages)} stage(s), into {out}\n{describe(planned)}"
 
@@ -130,6 +132,7 @@ def _checked_plan(plan: Callable[[], PlannedRun], out: Path) -> PlannedRun:
         planned.hashes.save()
     check_inputs(planned)
     warn_of_unscored_tasks(planned.resolved)
+    warn_of_copies(planned.resolved, planned.hashes.of)
     return planned
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import domainlm
 from domainlm.api import RunInfo, RunSummary, StageInfo, StepInfo
+from domainlm.errors import StorageError, UserError
 from domainlm.files import read_json, write_whole
+from domainlm.heed import asking
 from domainlm.plugin.discovery import Candidate, installed_candidates
 from domainlm.plugin.manager import load_plugins
 from domainlm.plugin.marker import hookimpl
 from domainlm.plugin.provider import Provider
-from domainlm.recipe.overrides import with_values
+from domainlm.process import launched
 from domainlm.recipe.toml_source import anchor_paths
 from domainlm.recipe.toml_text import dump_toml
 from domainlm.study.models import folder_name
+from domainlm.study.out_folder import has_owner
 from domainlm.study.results import score_of
 from domainlm.study.run import run_recipe
+from domainlm.study.store import Store
+from domainlm.study.transfer_arguments import check_arguments
 from domainlm.study.transfer_recipe import Budget, PathLike, transfer_recipe
 from domainlm.study.transfer_result import TransferResult
 from domainlm.train.signals import interrupt
@@ -45,25 +50,32 @@ def transfer(
     cancelled: Callable[[], bool] | None = None,
 ) -> TransferResult:
     """Adapt a model to a domain; see `domainlm.transfer`."""
+    check_arguments(
+        base=base,
+        corpus=corpus,
+        out=out,
+        vocabulary=vocabulary,
+        tasks=tasks,
+        general=general,
+        grid=grid,
+        settings=settings,
+        store=store,
+        progress=progress,
+        cancelled=cancelled,
+    )
     folder = Path(out).absolute()
     path = folder / _RECIPE
-    recipe = {
-        "name": folder_name(folder.name),
-        **transfer_recipe(base, corpus, budget, vocabulary, tasks, general, settings or {}),
-    }
-    if grid is not None:
-        recipe["parallel"] = dict(grid)
-    changes = {tuple(key.split(".")): value for key, value in (settings or {}).items()}
-    recipe = with_values(_plain(recipe), _plain(changes), "settings")
+    tables = transfer_recipe(base, corpus, budget, vocabulary, tasks, general, grid, settings or {})
+    recipe = {"name": folder_name(folder.name), **tables}
     anchor_paths(recipe, Path.cwd())
-    write_whole(path, dump_toml(recipe).encode())
     follower = _Follower(progress, cancelled)
     provider = Provider("domainlm-transfer", domainlm.__version__, "progress")
     plugins = load_plugins(candidates=[*installed_candidates(), Candidate(provider, lambda: follower)])
     try:
-        summary: RunSummary = run_recipe(
-            path, out=folder, store=None if store is None else Path(store), overrides=(), plugins=plugins
-        )
+        with asking(follower.look), _recipe_at(path, dump_toml(recipe).encode(), follower):
+            summary: RunSummary = run_recipe(
+                path, out=folder, store=None if store is None else Path(store), overrides=(), plugins=plugins
+            )
     except KeyboardInterrupt:
         if not follower.has_cancelled:
             raise
@@ -72,35 +84,79 @@ def transfer(
     return TransferResult(summary.status, folder, tuple(map(score_of, rows)))
 
 
+@contextmanager
+def _recipe_at(path: Path, content: bytes, follower: _Follower) -> Iterator[None]:
+    """The recipe's file, for a run; where none begins, all is left as it was."""
+    before = path.read_bytes() if path.is_file() else None
+    if before not in (None, content) and not has_owner(path.parent):
+        raise StorageError(
+            "a file that no transfer has written, and one would write over it", where=path, remedy="choose another out"
+        )
+    made = [folder for folder in path.parents if not folder.exists()]
+    Store(path.parent).prepare()
+    write_whole(path, content)
+    try:
+        yield
+    except BaseException as error:
+        is_another_run = before is None and has_owner(path.parent)
+        if follower.has_begun or is_another_run or launched() is not None:  # then rank 0 alone begins
+            raise
+        if before is not None:
+            write_whole(path, before)
+            raise
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty
+            for folder in made:
+                folder.rmdir()
+        if isinstance(error, UserError) and (error.where or "").startswith(f"{path}: "):
+            raise _without(path, error) from error
+        raise
+
+
+def _without(path: Path, error: UserError) -> UserError:
+    """The same error, of a key of the recipe whose file is not there any more."""
+    return type(error)(
+        error.problem,
+        where=(error.where or "").removeprefix(f"{path}: "),
+        given=error.given,
+        allowed=error.allowed,
+        nearest=error.nearest,
+        remedy=error.remedy,
+    )
+
+
 class _Follower:
     """Tells the caller what happens, and stops where it says so."""
 
     def __init__(self, progress: Callable[[Told], None] | None, cancelled: Callable[[], bool] | None) -> None:
         self._progress, self._cancelled = progress, cancelled
-        self.has_cancelled = False
+        self.has_begun = self.has_cancelled = False
 
     @hookimpl
-    def domainlm_step_ended(self, run: RunInfo, step: StepInfo) -> None:  # noqa: ARG002 - as the hook is declared
+    def domainlm_run_started(self, run: RunInfo) -> None:  # noqa: ARG002 - as the hook is declared
+        self.has_begun = True
+
+    @hookimpl
+    def domainlm_step_ended(self, run: RunInfo, step: StepInfo) -> None:  # noqa: ARG002
         self._follow(step)
 
     @hookimpl
     def domainlm_stage_ended(self, run: RunInfo, stage: StageInfo) -> None:  # noqa: ARG002
         self._follow(stage)
 
+    def look(self) -> None:
+        """Ask between two pieces of a stage; where that fails, it is told after the next step or stage."""
+        with suppress(Exception):
+            self._ask()
+
     def _follow(self, told: Told) -> None:
-        if self._progress is not None:
-            self._progress(told)
-        if self._cancelled is not None and self._cancelled() and not self.has_cancelled:
+        try:
+            if self._progress is not None:
+                self._progress(told)
+        finally:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._cancelled is not None and not self.has_cancelled and self._cancelled():
             self.has_cancelled = True
             interrupt()
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever tables hold
-    """Paths as text, and tuples as lists."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(entry) for entry in value]
-    return value

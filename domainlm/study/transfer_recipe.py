@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from domainlm.errors import ModelError, UserError
 from domainlm.interop.importing import looks_like_a_name
 from domainlm.interop.read import kind_of
+from domainlm.recipe.dotted import leaves
+from domainlm.recipe.overrides import with_values
+from domainlm.study.transfer_arguments import paths_of
 
 _MOST_STEPS = 10_000_000
 _DEFAULTS: Mapping[str, Any] = {"second_objective": "none", "num_sequences_per_step": 64, "max_tokens": 128}
@@ -46,18 +50,35 @@ class Budget:
         if sum(limit is not None for limit in (self.steps, self.tokens, self.minutes)) != 1:
             raise UserError("give one of steps, tokens and minutes", where="budget", given=self)
         if self.minutes is not None:
-            return {"num_steps": _MOST_STEPS, "max_minutes": float(self.minutes)}
+            return {"num_steps": _MOST_STEPS, "max_minutes": _minutes(self.minutes)}
         if self.tokens is None:
-            return {"num_steps": self.steps}
-        if self.tokens < num_tokens_per_step:
+            return {"num_steps": _whole("budget.steps", self.steps)}
+        tokens = _whole("budget.tokens", self.tokens)
+        if tokens < num_tokens_per_step:
             raise UserError(
                 "fewer tokens than one step takes",
                 where="budget.tokens",
-                given=f"{self.tokens:,}",
+                given=f"{tokens:,}",
                 allowed=f"from {num_tokens_per_step:,}: num_sequences_per_step times max_tokens of [pretraining]",
                 remedy="give more tokens, or lower one of the two in settings",
             )
-        return {"num_steps": self.tokens // num_tokens_per_step}
+        return {"num_steps": tokens // num_tokens_per_step}
+
+
+def _whole(where: str, value: object) -> int:
+    """A whole number from 0, also one that is written as 1e6."""
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(number, SupportsIndex) and not isinstance(number, bool) and index(number) >= 0:
+        return index(number)
+    problem = "not a budget" if where == "budget" else "not a whole number"
+    allowed = "a whole number of steps, or a Budget" if where == "budget" else "a whole number from 0"
+    raise UserError(problem, where=where, given=repr(value), allowed=allowed)
+
+
+def _minutes(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
+        return float(value)
+    raise UserError("not a length of time", where="budget.minutes", given=repr(value), allowed="a number above 0")
 
 
 def transfer_recipe(
@@ -67,32 +88,58 @@ def transfer_recipe(
     vocabulary: PathLike | int | Mapping[str, Any] | None,
     tasks: Sequence[Mapping[str, Any]],
     general: PathLike | Mapping[str, Any] | None,
+    grid: Mapping[str, int] | None,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The tables that the arguments of `domainlm.transfer` stand for; `settings` are looked at, and not put in.
+    """The tables that the arguments of `domainlm.transfer` stand for.
 
     Raises:
-        UserError: the budget is none.
+        UserError: the budget is none, or files are none.
         ModelError: there is no such base.
     """
-    given = Budget(steps=budget) if isinstance(budget, int) else budget
-    if not isinstance(given, Budget):  # as numbers with a fraction
-        raise UserError(
-            "not a budget", where="budget", given=repr(budget), allowed="a whole number of steps, or a Budget"
-        )
-    shape = {key: settings.get(f"pretraining.{key}", value) for key, value in _DEFAULTS.items()}
-    limits = given.limits(shape["num_sequences_per_step"] * shape["max_tokens"])
+    given = budget if isinstance(budget, Budget) else Budget(steps=_whole("budget", budget))
     recipe: dict[str, Any] = {
         "start": _start(base),
-        "corpus": _text(corpus),
-        "pretraining": {**_DEFAULTS, **limits},
+        "corpus": _text("corpus", corpus),
+        "pretraining": dict(_DEFAULTS),
         "tasks": list(tasks),
     }
     if general is not None:
-        recipe["general"] = {"held_out_share": 0.5, **_text(general)}
+        recipe["general"] = {"held_out_share": 0.5, **_text("general", general)}
     if vocabulary is not None:
         recipe["vocabulary"] = _vocabulary(vocabulary)
+    if grid is not None:
+        recipe["parallel"] = dict(grid)
+    recipe = _with_settings(_plain(recipe), _plain(settings))
+    pretraining = recipe["pretraining"]
+    if isinstance(pretraining, dict):
+        recipe["pretraining"] = given.limits(_num_tokens_per_step(pretraining)) | pretraining
     return recipe
+
+
+def _with_settings(recipe: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with each of the values set; a table sets the keys in it, and None and an empty one set nothing."""
+    values = {keys: value for keys, value in leaves(settings) if value is not None and value != {}}
+    return with_values(recipe, values, "settings")
+
+
+def _num_tokens_per_step(pretraining: Mapping[str, Any]) -> int:
+    """Slots for sub-tokens in a step; what is no number there is refused with the rest of the recipe."""
+    shape = [pretraining[key] for key in ("num_sequences_per_step", "max_tokens")]
+    return shape[0] * shape[1] if all(isinstance(value, int) for value in shape) else 1
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever tables hold
+    """Paths as text, tuples as lists, and numpy's numbers as Python's."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(entry) for entry in value]
+    return value
 
 
 def _start(base: PathLike | None) -> dict[str, Any]:
@@ -106,15 +153,15 @@ def _start(base: PathLike | None) -> dict[str, Any]:
     return {"kind": "huggingface", "hub": str(base)}
 
 
-def _text(corpus: PathLike | Sequence[PathLike] | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(corpus, Mapping):
-        return dict(corpus)
-    return {"spec": "core/text", "files": [corpus] if isinstance(corpus, str | os.PathLike) else list(corpus)}
+def _text(name: str, text: PathLike | Sequence[PathLike] | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(text, Mapping):
+        return dict(text)
+    return {"spec": "core/text", "files": [text] if isinstance(text, str | os.PathLike) else paths_of(name, text)}
 
 
 def _vocabulary(vocabulary: PathLike | int | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(vocabulary, Mapping):
         return dict(vocabulary)
-    if isinstance(vocabulary, int):
-        return {"spec": "core/wordpiece", "size": vocabulary}
+    if isinstance(vocabulary, SupportsIndex):
+        return {"spec": "core/wordpiece", "size": index(vocabulary)}
     return {"spec": "core/file", "file": vocabulary}

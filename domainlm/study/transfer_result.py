@@ -17,6 +17,8 @@ from domainlm.study.meant_cell import Cell, meant_cell
 from domainlm.study.models import LANGUAGE_MODEL, copied_models
 from domainlm.study.transfer_recipe import PathLike
 
+_RESULTS = "results.json"
+
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
@@ -31,6 +33,10 @@ class TransferResult:
     status: str
     out: Path
     scores: tuple[Score, ...] = ()
+
+    def __repr__(self) -> str:
+        """With the number of scores in place of all of them."""
+        return f"TransferResult({self.status!r}, {str(self.out)!r}, {len(self.scores)} scores)"
 
     @property
     def model(self) -> Path:
@@ -78,8 +84,10 @@ class TransferResult:
             A fraction from 0 to 1 for accuracies and F1; nats for losses.
 
         Raises:
-            UserError: there is no such score, or several models have one and `cell` does not say which.
+            UserError: the transfer was cancelled, there is no such score, or several models have one and `cell` does
+                not say which.
         """
+        self._check_complete()
         found = [
             score
             for score in self.scores
@@ -120,7 +128,7 @@ class TransferResult:
             UserError: there is no such model, or `path` already exists.
         """
         folder, out = self._folder(model), Path(path)
-        card = model_card(folder, self.out / "results.json", out.name)
+        card = model_card(folder, self.out / _RESULTS, out.name)
         return export_huggingface(folder, out, card=card, force=force)
 
     def _models(self) -> dict[str, Path]:
@@ -148,13 +156,22 @@ class TransferResult:
         return meant_cell(cells, wanted, self._results().get("early_stops", ()), where=where, names=names)
 
     def _results(self) -> Mapping[str, Any]:
-        results: Mapping[str, Any] = read_json(self._finished() / "results.json")
+        results: Mapping[str, Any] = read_json(self._finished() / _RESULTS)
         return results
 
     def _finished(self) -> Path:
+        self._check_complete()
+        if not (self.out / _RESULTS).is_file():
+            raise UserError(
+                "its results are not there any more",
+                where=self.out,
+                remedy="put the folder back, or make the same call again",
+            )
+        return self.out
+
+    def _check_complete(self) -> None:
         if self.status != "complete":
             raise UserError("the transfer was cancelled", where=self.out, remedy="make the same call to go on with it")
-        return self.out
 
 
 def _cell_of(score: Score) -> Cell:

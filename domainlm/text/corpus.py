@@ -8,7 +8,7 @@ import html
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from domainlm.api import Document
@@ -79,12 +79,18 @@ def _is_normal(text: str) -> bool:
     return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
-def check_sides(num_train: int, num_held_out: int, num_left_out: int, held_out_share: float) -> None:
-    """Raise `DataError` unless there are documents to learn from and documents to score on."""
-    if num_train and num_held_out:
-        return
+def check_sides(
+    num_train: int,
+    num_held_out: int,
+    num_left_out: int,
+    held_out_share: float,
+    needed: Collection[str] = ("train", "held_out"),
+) -> None:
+    """Raise `DataError` unless there are documents to learn from and documents to score on, where they are needed."""
     if not num_train and not num_held_out:
         raise DataError("the corpus has no text", given=f"{num_left_out} documents, all left out")
+    if (num_train or "train" not in needed) and (num_held_out or "held_out" not in needed):
+        return
     side, other, change = ("pretraining", "held out", "lower") if not num_train else ("scoring", "pretraining", "raise")
     is_highest, more = num_train > 0 and held_out_share >= HIGHEST_HELD_OUT_SHARE, "take more documents"
     raise DataError(

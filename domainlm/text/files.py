@@ -11,8 +11,10 @@ from typing import BinaryIO, cast
 
 from domainlm.api import ProblemLog
 from domainlm.errors import DataError
+from domainlm.heed import heed
 from domainlm.text.paths import missing_file
 
+_LINES_BETWEEN_LOOKS = 1024
 MAX_LINE_BYTES = 32 * 2**20
 """Longest line that is read, in bytes: a longer one means that the file is not text in lines."""
 
@@ -90,6 +92,8 @@ def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:
             if not line:
                 break
             number += 1
+            if not number % _LINES_BETWEEN_LOOKS:
+                heed()
             length = len(line)
             try:
                 _check_length(path, line, number)

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from domainlm.errors import DataError
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
+from domainlm.progress import Bar
 from domainlm.text.word_windows import WordChoice, WordWindow, word_windows
 from domainlm.vocab.vocabulary import Vocabulary
 
@@ -199,7 +199,7 @@ def bits_per_character(
     windows = word_windows(text, choice, every=-(-text.stat().st_size // _MAX_BYTES_SCORED))
     layout = WordRows(vocabulary, max_tokens=max_tokens, pairs=pairs)
     nats = 0.0
-    with tqdm(desc="bits per character", unit=" windows", disable=None) as bar:
+    with Bar(desc="bits per character", unit=" windows", disable=None) as bar:
         while batch := list(islice(windows, num_rows)):
             rows = list(layout.rows(batch))
             for first in range(0, len(rows), num_rows):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NoReturn
 
-from tqdm import tqdm
+from domainlm.progress import Bar
 
 
-def progress_bar(phase: str, num_steps: int, first: int, *, is_shown: bool = True) -> tqdm[NoReturn]:
+def progress_bar(phase: str, num_steps: int, first: int, *, is_shown: bool = True) -> Bar:
     """A bar that shows where somebody may see it.
 
     Args:
@@ -18,10 +17,10 @@ def progress_bar(phase: str, num_steps: int, first: int, *, is_shown: bool = Tru
         is_shown: whether this rank is the one to show it.
     """
     disable = None if is_shown else True
-    return tqdm(total=num_steps, initial=first, desc=phase, unit=" steps", disable=disable)
+    return Bar(total=num_steps, initial=first, desc=phase, unit=" steps", disable=disable)
 
 
-def show_step(bar: tqdm[NoReturn], values: Mapping[str, float], seconds: float) -> None:
+def show_step(bar: Bar, values: Mapping[str, float], seconds: float) -> None:
     """Move the bar by one step, with its loss and speed."""
     loss = f"loss {values['loss']:.3f}" if "loss" in values else "skipped"
     bar.set_postfix_str(f"{loss}, {values['num_tokens'] / seconds:,.0f} tokens/s", refresh=False)

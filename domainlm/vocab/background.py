@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from tqdm import tqdm
+from domainlm.heed import heed
+from domainlm.progress import Bar
 
 _Result = TypeVar("_Result")
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -32,11 +33,12 @@ def run_answerably(function: Callable[[], _Result], title: str) -> _Result:
             errors.append(error)
 
     thread = threading.Thread(target=call, daemon=True)
-    with tqdm(desc=title, bar_format="{desc}: {elapsed}", disable=None) as bar:
+    with Bar(desc=title, bar_format="{desc}: {elapsed}", disable=None) as bar:
         thread.start()
         while thread.is_alive():
             thread.join(_SECONDS_BETWEEN_LOOKS)
             bar.refresh()
+            heed()
     if errors:
         raise errors[0]
     return results[0]

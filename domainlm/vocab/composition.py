@@ -152,8 +152,8 @@ def _ids_by_piece(vocabulary: Vocabulary) -> dict[Piece, int]:
 def _means(old: Vocabulary, new: Vocabulary) -> dict[int, Part]:
     """The old sub-tokens that each new entry is cut into; entries with unknown characters or bytes are left out.
 
-    What begins a word is cut as a word. What goes on with one is cut into the longest old entries that go on; and what
-    cannot be cut so, into the longest ones of either sort.
+    What begins a word is cut as a word. What goes on with one is normalised as the old vocabulary does it, and cut into
+    the longest old entries that go on; and what cannot be cut so, into the longest ones of either sort.
     """
     special = set(new.special_ids)
     wanted = [(number, piece) for number, piece in enumerate(new.pieces) if number not in special and piece.text]
@@ -163,7 +163,7 @@ def _means(old: Vocabulary, new: Vocabulary) -> dict[int, Part]:
     anywhere = {piece.text: number for piece, number in _ids_by_piece(old).items() if not piece.goes_on} | going_on
     longest = max(map(len, anywhere), default=0)
     for number, piece in wanted:
-        text = piece.text if old.cased else piece.text.lower()
+        text = old.normalised(piece.text)
         if piece.goes_on:
             cut[number] = _longest_first(text, going_on, longest)
         if not cut.get(number) or old.unk_id in cut[number]:

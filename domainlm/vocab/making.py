@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from domainlm.api import VocabularySettings, VocabularySpec
 from domainlm.api.failures import refused
 from domainlm.errors import VocabularyError
+from domainlm.progress import Bar
 from domainlm.vocab.files import TOKENIZER_FILE, write_text
 from domainlm.vocab.learn import learner_of
 from domainlm.vocab.measure import describe
@@ -104,7 +103,7 @@ def _read_learned(path: Path, spec: VocabularySpec) -> Vocabulary:
 
 
 def _shown(sentences: Iterable[str], title: str) -> Iterator[str]:
-    with tqdm(desc=title, unit=" sentences", disable=None) as bar:
+    with Bar(desc=title, unit=" sentences", disable=None) as bar:
         for sentence in sentences:
             yield sentence
             bar.update()

@@ -20,9 +20,9 @@ from tokenizers.decoders import Metaspace as MetaspaceDecoder
 from tokenizers.models import Unigram
 from tokenizers.pre_tokenizers import BertPreTokenizer, Metaspace
 from tokenizers.pre_tokenizers import Sequence as PreTokenizers
-from tqdm import tqdm
 
 from domainlm.api import VocabularySettings
+from domainlm.progress import Bar
 from domainlm.vocab.bert import (
     MAX_WORD_CHARACTERS,
     SPECIAL_TOKENS,
@@ -114,7 +114,7 @@ def _choose_pieces(words: Words, substrings: Substrings, num_wanted: int) -> dic
     num_enough = max(int(num_wanted * _SPARE), num_single)
     num_pieces = len(scores)
     num_rounds = max(math.ceil(math.log(num_pieces / num_enough, 1 / _KEPT_PER_ROUND)), 0) + 1
-    with tqdm(desc="unigram", total=num_rounds, unit=" rounds", disable=None) as bar:
+    with Bar(desc="unigram", total=num_rounds, unit=" rounds", disable=None) as bar:
         while True:
             for _ in range(2):
                 scores = _maximised(lattices.expectation(scores).counts, scores, num_single, num_wanted)

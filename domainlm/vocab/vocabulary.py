@@ -165,6 +165,12 @@ class Vocabulary:
         ids = dict(zip(unique, self.encode_batch(unique), strict=True))
         return [list(ids[word]) or [self.unk_id] for word in words]
 
+    def normalised(self, part: str) -> str:
+        """A part of a word as it is looked up: of an uncased vocabulary in small letters, without accents."""
+        normalizer = self._tokenizer.normalizer
+        text = part if normalizer is None else normalizer.normalize_str(part)
+        return "".join(text.split()).removeprefix(self._marks.beginning)
+
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """The entries with these ids."""
         return [self._entries[number] for number in ids]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from domainlm.recipe.corpus_settings import TASK_TEXT
-from domainlm.recipe.resolved import CellData, ResolvedCorpus, ResolvedTask
+from domainlm.recipe.resolved import CellData, ResolvedCell, ResolvedCorpus, ResolvedTask
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.files import FileHashes
 from domainlm.study.graph_parts.samples import sample_stage
@@ -15,6 +15,7 @@ from domainlm.study.stages.corpus import CorpusStage, GuardedTask
 from domainlm.study.stages.encode import EncodeStage
 from domainlm.study.stages.sources import InputFile
 from domainlm.study.stages.task_text import TaskTextStage, TrainingText
+from domainlm.text.preparation.parts import SIDES
 
 
 def tokens_stage(corpus: CorpusStage, vocabulary: Stage, runtime: RuntimeSettings) -> EncodeStage:
@@ -27,6 +28,7 @@ def corpus_stage(
     corpus: ResolvedCorpus,
     hashes: FileHashes,
     guarded_tasks: Sequence[ResolvedTask] | None = None,
+    needed: Collection[str] = SIDES,
 ) -> CorpusStage:
     """The stage that prepares a corpus of a cell, guarded against the cell's tasks, or those that are given."""
     settings = corpus.settings
@@ -54,7 +56,22 @@ def corpus_stage(
         files=InputFile.all_of(corpus.files, hashes),
         guarded=tuple(guarded),
         runtime=cell.definition.recipe.runtime,
+        needed=needed,
     )
+
+
+def needed_sides(corpus: ResolvedCorpus, cells: Iterable[ResolvedCell]) -> list[str]:
+    """The sides of a text that some cell uses. Stages of one key are one stage, whichever cell's text comes first."""
+    uses = [(cell.learned, cell.scored) for cell in cells]
+    readers: list[tuple[str, list[ResolvedCorpus]]] = [
+        ("train", [each for learned, _ in uses for each in learned]),
+        ("held_out", [each for _, scored in uses for each in scored]),
+    ]
+    return [side for side, corpora in readers if any(_are_one_text(corpus, each) for each in corpora)]
+
+
+def _are_one_text(first: ResolvedCorpus, second: ResolvedCorpus) -> bool:
+    return (first.spec, first.files, first.settings.sample) == (second.spec, second.files, second.settings.sample)
 
 
 def _task_text(cell: CellData, hashes: FileHashes) -> TaskTextStage:

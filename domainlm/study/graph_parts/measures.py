@@ -46,7 +46,9 @@ def measured_stages(cell: MeasuredCell, hashes: FileHashes) -> MeasuredStages:
         hashes: gives the hash of each input file.
     """
     asked = cell.definition.recipe.measure
-    corpora = tuple(corpus_stage(cell, corpus, hashes) for corpus in cell.corpora)
+    is_learned = cell.found_vocabulary is not None and cell.found_vocabulary.file is None
+    needed: tuple[str, ...] = ("train",) if is_learned else ()  # nothing is scored
+    corpora = tuple(corpus_stage(cell, corpus, hashes, needed=needed) for corpus in cell.corpora)
     vocabulary = None
     if asked.break_up_rate:
         vocabulary = vocabulary_stage(cell, corpora[0] if corpora else None, hashes)

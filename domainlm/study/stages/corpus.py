@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from domainlm.study.preparation import (
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
 from domainlm.text.corpus import holds_normal_text
+from domainlm.text.preparation.parts import SIDES
 from domainlm.text.preparation.prepare import REMOVED_FILE, counted_identity, finish, prepare_parts
 
 
@@ -67,6 +68,8 @@ class CorpusStage(Stage):
     files: tuple[InputFile, ...]
     guarded: tuple[GuardedTask, ...]
     runtime: RuntimeSettings
+    needed: Collection[str] = field(default=SIDES, compare=False)
+    """The sides that must have a document: of replay, which nothing scores, only the one that is learned from."""
 
     def identity(self) -> Mapping[str, Any]:
         """The reader, the files it reads, how documents are divided, and which are left out."""
@@ -100,7 +103,7 @@ class CorpusStage(Stage):
         workers = num_workers(self.runtime, sum(path.stat().st_size for path in paths))
         prepare_parts(preparation, work, num_workers=workers, title=f"corpus {self.label}")
         text, removed = context.folder / "text", context.folder / REMOVED_FILE
-        prepared = finish(preparation.finishing, [work], text=text, tokens=None, removed=removed)
+        prepared = finish(preparation.finishing, [work], text=text, tokens=None, removed=removed, needed=self.needed)
         context.problems.extend(prepared.problems.as_dict())
         shutil.rmtree(work)
         return prepared.as_dict()

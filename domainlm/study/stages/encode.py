@@ -5,17 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, ClassVar
 
+from domainlm.errors import DataError
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.preparation import encoding_of, num_workers
 from domainlm.study.stage import Stage, StageContext
-from domainlm.text.preparation.encoding import encode_text
+from domainlm.text.indexed import idx_path
+from domainlm.text.preparation.encoding import EncodeCounts, encode_text
+
+
+def held_out_tokens(made: Path) -> Path:
+    """Where an `EncodeStage` left the held-out side; raises `DataError` where its text has none, as replay may."""
+    prefix = made / "tokens" / "held_out"
+    if not idx_path(prefix).exists():
+        raise DataError(
+            "no document of the corpus is left for scoring",
+            where=made,
+            remedy="raise its held_out_share, or take more documents",
+        )
+    return prefix
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeStage(Stage):
-    """Writes train.bin/.idx and held_out.bin/.idx."""
+    """Writes train.bin/.idx and held_out.bin/.idx, each if there is text for it."""
 
     kind: ClassVar[str] = "encode"
     version: ClassVar[int] = 2
@@ -34,6 +49,9 @@ class EncodeStage(Stage):
         facts = {}
         for part in ("train", "held_out"):
             text = context.inputs["corpus"] / "text" / f"{part}.txt"
+            if not text.stat().st_size:  # a side that nothing reads may lack documents
+                facts[part] = EncodeCounts().as_dict()
+                continue
             counts = encode_text(
                 text,
                 folder / part,

@@ -15,6 +15,7 @@ from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
+from domainlm.study.stages.encode import held_out_tokens
 from domainlm.study.stages.start import MOMENTS
 from domainlm.train.assemble import pretrain
 from domainlm.train.continuing import take_over_run
@@ -111,9 +112,7 @@ class PretrainStage(Stage):
             return {}
         roles = {HELD_OUT_LOSS: "tokens", GENERAL_HELD_OUT_LOSS: GENERAL_TOKENS}
         return {
-            metric: context.inputs[role] / "tokens" / "held_out"
-            for metric, role in roles.items()
-            if role in context.inputs
+            metric: held_out_tokens(context.inputs[role]) for metric, role in roles.items() if role in context.inputs
         }
 
     def _steps_done(self, folder: Path) -> int:

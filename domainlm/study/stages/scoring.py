@@ -10,6 +10,7 @@ from domainlm.files import write_json
 from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.stage import Stage, StageContext
+from domainlm.study.stages.encode import held_out_tokens
 from domainlm.train.assemble import score_language_model
 
 
@@ -35,7 +36,7 @@ class LanguageModelScoreStage(Stage):
             settings=self.settings,
             runtime=self.runtime,
             model=context.inputs["model"] / "model",
-            tokens=context.inputs["tokens"] / "tokens" / "held_out",
+            tokens=held_out_tokens(context.inputs["tokens"]),
             text=context.inputs["corpus"] / "text" / "held_out.txt",
             vocabulary=context.inputs["vocabulary"] / "vocabulary",
         )

@@ -145,7 +145,9 @@ class CarryStage(Stage):
             "seed": self.seed,
             "numpy": version("numpy"),
             "tokenizers": version("tokenizers"),
-            **({"similarity": 2} if is_by_similarity else {}),  # a version of its own: the others stay as they are
+            # Versions of their own: the others stay as they are.
+            **({"similarity": 2} if is_by_similarity else {}),
+            **({"mean": 2} if self.transfer.vocabulary_transfer != "random" else {}),
         }
 
     def make(self, context: StageContext) -> Mapping[str, Any]:

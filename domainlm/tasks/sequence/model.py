@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from domainlm.model.config import ModelConfig
 from domainlm.model.encoder import Encoder
 from domainlm.parallel.device import Device
+from domainlm.progress import Bar
 from domainlm.recipe.task_settings import HeadSettings
 from domainlm.tasks.batches import distinct_slots, row_groups
 from domainlm.tasks.head import Head
@@ -75,7 +75,7 @@ def classify_rows(
     """
     probabilities = np.zeros((features.num_rows, num_labels), dtype=np.float32)
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
-    bar = tqdm(total=features.num_rows, desc="classifying", unit=" rows", leave=False, disable=is_silent)
+    bar = Bar(total=features.num_rows, desc="classifying", unit=" rows", leave=False, disable=is_silent)
     with bar, device.autocast():  # around all groups: each weight is cast once
         for rows in row_groups(features.row_lengths, device.torch_device):
             batch = collate(features, rows).to(device.torch_device)

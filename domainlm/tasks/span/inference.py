@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from domainlm.api import SpanExample
 from domainlm.parallel.device import Device
+from domainlm.progress import Bar
 from domainlm.recipe.span_settings import SpanSettings
 from domainlm.tasks.batches import row_groups
 from domainlm.tasks.span.alignment import TokenSpan
@@ -96,7 +96,7 @@ def find_answers(
     """
     found: list[_RowAnswers | None] = [None] * features.num_rows
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
-    bar = tqdm(total=features.num_rows, desc="answering", unit=" rows", leave=False, disable=is_silent)
+    bar = Bar(total=features.num_rows, desc="answering", unit=" rows", leave=False, disable=is_silent)
     with bar, device.autocast():  # around all groups: each weight is cast once
         for numbers in row_groups(features.row_lengths, device.torch_device):
             batch = collate(features, numbers).to(device.torch_device)

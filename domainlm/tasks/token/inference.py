@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from domainlm.api import Entity, TokenExample
 from domainlm.parallel.device import Device
+from domainlm.progress import Bar
 from domainlm.tasks.batches import Ints, row_groups
 from domainlm.tasks.token.batches import collate
 from domainlm.tasks.token.conlleval import chunks
@@ -70,7 +70,7 @@ def label_words(model: nn.Module, features: Features, device: Device, *, shows_p
     """
     found: npt.NDArray[np.float32] | None = None  # made when the number of labels is known
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
-    bar = tqdm(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent)
+    bar = Bar(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent)
     with bar, device.autocast():  # around all groups: each weight is cast once
         for rows in row_groups(features.row_lengths, device.torch_device):
             batch = collate(features, rows).to(device.torch_device)

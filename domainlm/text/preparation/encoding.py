@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from domainlm.errors import DataError
 from domainlm.files import whole_file
+from domainlm.progress import Bar
 from domainlm.text.indexed import bin_path, idx_path, write_index
 from domainlm.text.preparation.work import Encoder, Encoding
 from domainlm.text.preparation.workers import Workers
@@ -76,7 +76,7 @@ def encode_text(text: Path, prefix: Path, *, encoding: Encoding, num_workers: in
     work.mkdir(parents=True, exist_ok=True)
     blocks = list(_blocks(text))
     todo = [number for number in range(len(blocks)) if not _counts_path(work, number).exists()]
-    with tqdm(desc=f"encode {text.name}", unit="B", unit_scale=True, total=text.stat().st_size, disable=None) as bar:
+    with Bar(desc=f"encode {text.name}", unit="B", unit_scale=True, total=text.stat().st_size, disable=None) as bar:
         bar.update(sum(block.stop - block.start for block in blocks) - sum(_sizes(blocks, todo)))
         if num_workers == 1 or not todo:
             _start(encoding.make_encoder)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from tqdm import tqdm
-
 from domainlm.api import Document
+from domainlm.progress import Bar
 from domainlm.text.preparation.blocks import BlockName, Shard
 from domainlm.text.preparation.reading import GroupReader, Input
 from domainlm.text.preparation.work import PartMaker, PartSettings
@@ -35,7 +34,7 @@ def make_parts(source: Input, settings: PartSettings, *, num_workers: int, shard
     settings.parts.mkdir(parents=True, exist_ok=True)
     reader = GroupReader(source, settings.parts, shard)
     todo = reader.groups_to_do()
-    with tqdm(desc=title, unit=" documents", disable=None) as bar:
+    with Bar(desc=title, unit=" documents", disable=None) as bar:
         if num_workers == 1 or not todo:
             maker = PartMaker(settings)
             for group in todo:

@@ -10,7 +10,7 @@ WORK/parts/               see domainlm.text.preparation.parts; 000003.json says 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,7 @@ def finish(
     tokens: Path | None,
     removed: Path,
     tokens_per_file: int | None = None,
+    needed: Collection[str] = SIDES,
 ) -> Prepared:
     """Put the parts together, duplicates left out. The same parts give the same bytes, whoever made them.
 
@@ -180,9 +181,10 @@ def finish(
         tokens: folder for train.bin, train.idx, held_out.bin and held_out.idx; None where they are not wanted.
         removed: file for a line of JSON about each document left out.
         tokens_per_file: divide the token ids into files of about so many; see `write_tokens`.
+        needed: the sides that must have a document.
 
     Raises:
-        DataError: a part is missing, or no document is left for training or for scoring.
+        DataError: a part is missing, or no document is left for a side that is needed.
     """
     parts = Parts([work / PARTS_FOLDER for work in works], finishing.num_groups)
     problems = ProblemLog()
@@ -195,7 +197,7 @@ def finish(
         decision = decide(parts, table, finishing.duplicates)
     documents = decision.counts()
     train, held_out = np.bincount(decision.side[decision.kept], minlength=len(SIDES)).tolist()
-    check_sides(train, held_out, documents["num_documents"] - train - held_out, finishing.held_out_share)
+    check_sides(train, held_out, documents["num_documents"] - train - held_out, finishing.held_out_share, needed)
     text.mkdir(parents=True, exist_ok=True)
     sides = write_text(parts, decision, text)
     if tokens is not None:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from domainlm.errors import MachineError
+from domainlm.heed import heed
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _TASKS_PER_WORKER = 2
@@ -71,7 +72,10 @@ class Workers:
             self._collect()
 
     def _collect(self) -> None:
-        finished, _ = wait(self._pending, return_when=FIRST_COMPLETED)
+        finished: set[Future[int]] = set()
+        while not finished:
+            heed()
+            finished, _ = wait(self._pending, _SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
         for future in finished:
             done = self._pending.pop(future)
             try:

@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
-from domainlm.errors import ModelError
+from domainlm.cli.group import cli
+from domainlm.errors import ModelError, VocabularyError
+from domainlm.interop import shards
 from domainlm.interop.foreign import write_pretraining_model
 from domainlm.interop.importing import import_model
-from domainlm.interop.read import kind_of, read_model
+from domainlm.interop.read import kind_of, read_model, read_with_heads
 from domainlm.interop.shards import read_shards
+from domainlm.interop.sources import read_pickled
 from domainlm.model.files import load_weights, read_config
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.vocab.vocabulary import Vocabulary
@@ -258,6 +262,30 @@ def test_a_release_archive_is_read_in_place(
         archive.writestr("../../outside.txt", "written nowhere")
     check_equal(source, theirs, rows, vocabulary_file, tmp_path / "ours")
     assert not list(tmp_path.parent.glob("outside.txt"))
+
+
+def test_an_archive_with_its_vocabulary_is_read_once(
+    theirs: nn.Module, vocabulary_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, lacking, read = tmp_path / "bert.zip", tmp_path / "lacking.pt", list[str]()
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr("mp_rank_00/model_optim_rng.pt", saved(checkpoint(theirs)))
+        archive.write(vocabulary_file, "vocab.txt")
+    lacking.write_bytes(saved(checkpoint(theirs)))
+    monkeypatch.setattr(
+        shards, "read_pickled", lambda file, where: read.append(str(where)) or read_pickled(file, where)
+    )
+    import_model(source, tmp_path / "ours")
+    assert len(read) == 1
+    found = CliRunner().invoke(cli, ["model", "compare", str(source), str(tmp_path / "ours")])
+    assert (found.exit_code, len(read)) == (0, 2), found.output
+    with pytest.raises(VocabularyError, match="--vocabulary"):
+        import_model(lacking, tmp_path / "none")
+    assert len(read) == 3
+    lacking.write_bytes(saved({"model": {}}))
+    with pytest.raises(ModelError):
+        read_with_heads(lacking)
+    assert len(read) == 4
 
 
 def test_the_file_of_a_single_rank_is_read(

@@ -6,6 +6,7 @@ import math
 import tomllib
 from typing import Any
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,11 @@ _VALUES = st.recursive(
 @given(st.dictionaries(_KEYS, _VALUES, max_size=5))
 def test_what_is_written_reads_back(table: dict[str, Any]) -> None:
     assert tomllib.loads(dump_toml(table)) == table
+
+
+def test_numbers_of_numpy_are_written_as_numbers() -> None:
+    table = {"rate": np.float64(1e-3), "steps": np.int64(3), "low": np.float32(0.5), "seeds": np.arange(2)}
+    assert tomllib.loads(dump_toml(table)) == {"rate": 1e-3, "steps": 3, "low": 0.5, "seeds": [0, 1]}
 
 
 def test_layout() -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from domainlm.errors import RecipeError, UserError
+from domainlm.files import sha256_of
 from domainlm.plugin import load_plugins
 from domainlm.recipe.load import load_recipe
 from domainlm.recipe.resolve import resolve
+from domainlm.recipe.scored_texts import warn_of_copies
 from domainlm.study.run import plan_run, run_recipe
+from domainlm.text.corpus import is_held_out
 
 RECIPE = """
 name = "harbour"
@@ -56,6 +59,27 @@ def _run(recipe: Path, out: Path, *overrides: str) -> dict[str, float]:
     assert set(results["lock"]["files"]) >= {recipe.name, "logs.txt"}
     epochs: dict[str, float] = results["rows"][0]["epochs"]
     return epochs
+
+
+def test_replay_may_be_a_single_document_where_nothing_scores_it(recipe: Path, tmp_path: Path) -> None:
+    letter = recipe.with_name("letters.txt")
+    letter.write_text("The mother wrote of salt. She asked for wool.\n", encoding="utf-8")
+    epochs = _run(recipe, tmp_path / "out")
+    assert epochs["general"] > 1
+    general = '[general]\nspec = "core/text"\nfiles = ["letters.txt"]\nheld_out_share = 0.2\n'
+    recipe.with_name("scored.toml").write_text(RECIPE + general, encoding="utf-8")
+    with pytest.raises(UserError, match="no document of the corpus is left for scoring"):
+        _run(recipe.with_name("scored.toml"), tmp_path / "scored", "corpus.leak_guard.enabled=false")
+
+
+def test_general_text_may_be_a_single_document_that_is_scored(recipe: Path, tmp_path: Path) -> None:
+    assert is_held_out("letter:1", 0.5)
+    recipe.with_name("letter.txt").write_text("The mother wrote of salt. She asked for wool.\n", encoding="utf-8")
+    general = '[general]\nspec = "core/text"\nfiles = ["letter.txt"]\nheld_out_share = 0.5\n'
+    recipe.write_text(RECIPE + general, encoding="utf-8")
+    _run(recipe, tmp_path / "out", "mixture={}")
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert len({row["value"] for row in results["rows"] if row["metric"] == "masked_lm_loss"}) == 2
 
 
 def test_corpora_are_read_in_their_shares(recipe: Path, tmp_path: Path) -> None:
@@ -152,6 +176,38 @@ def test_another_name_of_a_file_hides_nothing(recipe: Path) -> None:
     recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.5").replace("letters.txt", "linked.txt"))
     with pytest.raises(RecipeError, match=r"mixture\.corpora\.0\.held_out_share: .*\[general\]"):
         resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_a_file_that_is_scored_is_read_in_one_way(recipe: Path) -> None:
+    """Another reader, or another name of it, gives its documents other ids, of which others are held out."""
+    recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.2").replace("core/text", "core/jsonl"))
+    said = r"mixture\.corpora\.0: .*\[general\] in another way(.|\n)*letters.txt by core/text(.|\n)*by core/jsonl"
+    with pytest.raises(RecipeError, match=said):
+        resolve(load_recipe(recipe), load_plugins().registry)
+    (recipe.parent / "linked.txt").symlink_to(recipe.parent / "letters.txt")
+    recipe.write_text(RECIPE + GENERAL.replace("SHARE", "0.2").replace("letters.txt", "linked.txt"))
+    with pytest.raises(RecipeError, match=r"in another way(.|\n)*linked\.txt by core/text"):
+        resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_copies_of_scored_files_are_warned_of(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plugins, folder = load_plugins(), recipe.parent / "copies"
+    folder.mkdir()
+    for name in ("letters.txt", "mail.txt"):
+        (folder / name).write_bytes(recipe.with_name("letters.txt").read_bytes())
+
+    def warned(general: str) -> str:
+        caplog.clear()
+        recipe.write_text(RECIPE + general)
+        warn_of_copies(resolve(load_recipe(recipe), plugins.registry), sha256_of)
+        return caplog.text
+
+    assert warned(GENERAL.replace("SHARE", "0.2").replace("letters", "copies/letters")) == ""
+    assert warned(GENERAL.replace("SHARE", "0.2")) == ""
+    assert "letters.txt is a copy of" in warned(GENERAL.replace("SHARE", "0.5").replace("letters", "copies/letters"))
+    assert "copies/mail.txt, and holds out other" in warned(
+        GENERAL.replace("SHARE", "0.2").replace("letters", "copies/mail")
+    )
 
 
 def test_a_general_start_learns_from_general_text_though_nothing_follows_it(recipe: Path) -> None:

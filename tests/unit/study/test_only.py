@@ -14,6 +14,7 @@ from domainlm.errors import RecipeError
 from domainlm.plugin import load_plugins
 from domainlm.study.plan import plan_run
 from domainlm.study.run import describe_run
+from domainlm.study.stages.finetune import FinetuneStage
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -117,6 +118,24 @@ def test_what_is_made(recipe: Path, tmp_path: Path) -> None:
     listed = describe_run(recipe, out=tmp_path, store=None, overrides=(), plugins=load_plugins(), only=["seed=3"])
     assert listed.count("finetune") == 4
     assert "seed 4" not in listed
+
+
+def test_what_decides_where_pretraining_ends_is_made_too(recipe: Path, tmp_path: Path) -> None:
+    """Without it every scored step would be pretrained, and the part would be another one than that of the whole."""
+    out, only = tmp_path / "out", ["dataset=boats", "seed=3"]
+    stop = ["study.arms=[]", "pretraining.scored_steps=[1, 2, 3]", "pretraining.num_steps=4"]
+    stop += ['pretraining.early_stop={task="ships"}']
+    planned = plan_run(recipe, out=out, store=None, overrides=stop, plugins=load_plugins(), only=only)
+    made = [stage for stage in planned.stages() if isinstance(stage, FinetuneStage)]
+    assert {(stage.name, stage.seed) for stage in made} == {("boats", 3), ("ships", 3), ("ships", 4)}
+    ended = domainlm.run(recipe, out=out, set=stop, only=only)
+    assert ended.results is not None
+    results = json.loads(ended.results.read_bytes())
+    (found,) = results["early_stops"]
+    assert found["task"] == "ships"
+    assert found["steps_not_made"]
+    pretrained = [*(out / "artifacts" / "pretrain").glob("*/manifest.json")]
+    assert len(pretrained) == 4 - len(found["steps_not_made"])
 
 
 def test_a_varied_key_is_matched_as_toml_writes_numbers(recipe: Path, tmp_path: Path) -> None:

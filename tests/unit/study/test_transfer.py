@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import runpy
 import signal
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import domainlm
-from domainlm import Budget
+from domainlm import Budget, heed
 from domainlm.api import Score, StageInfo, StepInfo
-from domainlm.errors import ModelError, UserError
+from domainlm.errors import ModelError, StorageError, UserError
 from domainlm.model.files import read_config
 from domainlm.study.transfer_result import TransferResult
 
@@ -153,6 +156,60 @@ def test_a_handler_of_the_program_does_not_keep_it_from_being_cancelled(data: Pa
     assert [*(stopped.out / "artifacts" / "pretrain").glob("*.partial/checkpoints/step-00000001")]
 
 
+@pytest.fixture
+def asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heed, "_SECONDS_BETWEEN_ASKING", 0.0)
+
+
+@pytest.mark.usefixtures("asked_at_once")
+def test_it_is_asked_within_every_long_stage(data: Path, tmp_path: Path) -> None:
+    asked: list[int] = [0]
+    within: dict[str, int] = {}
+
+    def told(info: StepInfo | StageInfo) -> None:
+        if isinstance(info, StageInfo):
+            within[info.kind] = asked[-1]
+        asked.append(-1)  # for the one that follows
+
+    def is_cancelled() -> bool:
+        asked[-1] += 1
+        return False
+
+    adapt(data, tmp_path / "ships", budget=0, progress=told, cancelled=is_cancelled)
+    assert {"corpus", "vocabulary", "encode", "lm-score", "finetune"} <= {kind for kind, num in within.items() if num}
+
+
+@pytest.mark.usefixtures("asked_at_once")
+def test_a_stage_that_is_cancelled_leaves_nothing_half_written(
+    first: tuple[TransferResult, list[StepInfo | StageInfo]], data: Path, tmp_path: Path
+) -> None:
+    kinds: list[str] = []
+
+    def remember(told: StepInfo | StageInfo) -> None:
+        kinds.append(told.kind if isinstance(told, StageInfo) else told.phase)
+
+    def cancelled_after(*done: str) -> TransferResult:
+        kinds.clear()
+        # asked once right after what is told: the time after that is in the next stage
+        asked: list[int] = []
+
+        def is_cancelled() -> bool:
+            asked.append(len(kinds))
+            return {*done} <= {*kinds} and asked.count(len(kinds)) > 1
+
+        return adapt(data, tmp_path / "ships", progress=remember, cancelled=is_cancelled)
+
+    stopped = [cancelled_after(*done) for done in ((), ("corpus",), ("vocabulary",), ("encode",), ("pretrain",))]
+    assert [result.status for result in stopped] == ["cancelled"] * 5
+    assert not (tmp_path / "ships" / "results.json").exists()
+    whole = adapt(data, tmp_path / "ships", progress=remember)
+    assert whole.scores == first[0].scores
+    store = [each.relative_to(whole.out) for each in (whole.out / "artifacts").glob("*/*/*")]
+    assert sorted(store) == sorted(
+        each.relative_to(first[0].out) for each in (first[0].out / "artifacts").glob("*/*/*")
+    )
+
+
 def test_in_a_thread_the_step_in_work_is_saved_too(data: Path, tmp_path: Path) -> None:
     steps: list[StepInfo | StageInfo] = []
     arguments = {"progress": steps.append, "cancelled": lambda: any(isinstance(each, StepInfo) for each in steps)}
@@ -242,6 +299,139 @@ def test_of_several_arms_one_must_be_named(data: Path, tmp_path: Path) -> None:
         result.to_huggingface(tmp_path / "adapted")
     assert set(result.curves) == {"pretrain core/text, of a", "pretrain core/text, of b"}
     result.to_huggingface(tmp_path / "adapted", model="b/language-model")
+
+
+def test_tables_among_the_settings_set_their_own_keys_alone(data: Path, tmp_path: Path) -> None:
+    nested: dict[str, Any] = {}
+    for key, value in SETTINGS.items():
+        table, _, rest = key.partition(".")
+        nested.setdefault(table, {})[rest] = value
+    nested["pretraining"] |= {"optimizer": {"learning_rate": 2e-3}, "masking": {}, "max_minutes": None}
+    tokens = Budget(tokens=2.0 * 64)  # two steps of four sequences of 16
+    result = adapt(data, tmp_path / "ships", tasks=(), budget=tokens, settings=nested)
+    recipe = tomllib.loads((result.out / "transfer.toml").read_text("utf-8"))
+    assert recipe["corpus"] == {"spec": "core/text", "files": [str(data / "logs.txt")], "held_out_share": 0.2}
+    assert recipe["pretraining"] == {
+        "num_steps": 2,
+        "second_objective": "none",
+        "num_sequences_per_step": 4,
+        "num_sequences_per_micro_batch": 4,
+        "max_tokens": 16,
+        "optimizer": {"learning_rate": 2e-3},
+    }
+    assert repr(result) == f"TransferResult('complete', '{result.out}', {len(result.scores)} scores)"
+    assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301 - our own
+    axes = {"study": {"axes": {"pretraining.seed": [1, 2]}}}
+    with pytest.raises(UserError, match=r"^pretraining\.max_tokns: unknown key(.|\n)*nearest: max_tokens"):
+        adapt(data, tmp_path / "other", settings=SETTINGS | axes | {"pretraining": {"max_tokns": 8}})
+
+
+def test_numbers_of_numpy_are_numbers(data: Path, tmp_path: Path) -> None:
+    settings = SETTINGS | {
+        "pretraining.max_tokens": np.int64(16),
+        "pretraining.optimizer.learning_rate": np.float64(1e-3),
+        "pretraining.masking.rate": np.float32(0.25),
+        "seeds": np.arange(2),
+    }
+    numbers = {"budget": Budget(tokens=np.int64(64)), "vocabulary": np.int64(80)}
+    result = adapt(data, tmp_path / "ships", tasks=(), settings=settings, **numbers)
+    recipe = tomllib.loads((result.out / "transfer.toml").read_text("utf-8"))
+    assert recipe["pretraining"]["num_steps"] == 1
+    assert recipe["pretraining"]["masking"] == {"rate": 0.25}
+    assert (recipe["seeds"], recipe["vocabulary"]["size"]) == ([0, 1], 80)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("base", 3),
+        ("base", ""),
+        ("corpus", None),
+        ("corpus", []),
+        ("corpus", ["logs.txt", 3]),
+        ("corpus", b"logs.txt"),
+        ("budget", True),
+        ("budget", -1),
+        ("budget", "2"),
+        ("vocabulary", 80.0),
+        ("vocabulary", True),
+        ("tasks", {"spec": "core/conll"}),
+        ("tasks", None),
+        ("general", 4),
+        ("grid", "auto"),
+        ("settings", ["pretraining.max_tokens=8"]),
+        ("store", 3),
+        ("progress", True),
+        ("cancelled", False),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(name: str, value: object, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"^{name}: "):
+        adapt(data, tmp_path / "out", **{name: value})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (Budget(steps=1.5), r"budget\.steps"),
+        (Budget(tokens="1000"), r"budget\.tokens"),
+        (Budget(minutes=-1), r"budget\.minutes"),
+        (Budget(minutes=float("nan")), r"budget\.minutes"),
+    ],
+)
+def test_a_budget_is_a_number(budget: Budget, said: str, data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        adapt(data, tmp_path / "out", budget=budget)
+
+
+def test_a_second_call_beside_one_that_runs_takes_nothing_from_it(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def call_again(_: StepInfo | StageInfo) -> None:
+        if not said:
+            with pytest.raises(UserError) as caught:
+                adapt(data, tmp_path / "ships", tasks=(), budget=0)
+            said.append(caught.value.problem)
+
+    result = adapt(data, tmp_path / "ships", tasks=(), budget=1, progress=call_again)
+    assert said == ["another run is writing here"]
+    assert tomllib.loads((result.out / "transfer.toml").read_text("utf-8"))["pretraining"]["num_steps"] == 1
+
+
+def test_what_a_result_cannot_give_is_said(data: Path, tmp_path: Path) -> None:
+    stopped = TransferResult("cancelled", tmp_path)
+    for ask in (lambda: stopped.score("f1", "ships"), lambda: stopped.model, lambda: stopped.curves):
+        with pytest.raises(UserError, match="was cancelled"):
+            ask()
+    result = adapt(data, tmp_path / "ships", tasks=(), budget=0)
+    with pytest.raises(StorageError, match=r"lies in a file"):
+        result.to_huggingface(data / "logs.txt" / "adapted")
+    result.to_huggingface(tmp_path / "adapted")
+    with pytest.raises(StorageError, match=r"is there already(.|\n)*force=True"):
+        result.to_huggingface(tmp_path / "adapted")
+    result.out.rename(tmp_path / "moved")
+    for ask in (result.report, lambda: result.model, lambda: result.curves):
+        with pytest.raises(UserError, match="not there any more"):
+            ask()
+
+
+def test_a_refused_call_leaves_all_as_it_was(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a" / "ships"
+    with pytest.raises(UserError, match=r"^parallel\.dat: unknown key(.|\n)*nearest: data"):
+        adapt(data, out, grid={"dat": 2})
+    assert not (tmp_path / "a").exists()
+    out.mkdir(parents=True)
+    (out / "transfer.toml").write_text("mine", "utf-8")
+    with pytest.raises(StorageError, match="no transfer has written"):
+        adapt(data, out)
+    assert (out / "transfer.toml").read_text("utf-8") == "mine"
+    (out / ".recipe.json").write_text('{"name": "ships"}', "utf-8")
+    with pytest.raises(UserError, match=r"no such file or folder"):
+        adapt(data, out, corpus=data / "nowhere.txt")
+    assert (out / "transfer.toml").read_text("utf-8") == "mine"
+    with pytest.raises(StorageError, match="is a file, not a folder"):
+        adapt(data, data / "logs.txt")
 
 
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:

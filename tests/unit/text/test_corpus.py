@@ -40,6 +40,15 @@ def test_both_sides_need_a_document(counts: tuple[int, int], remedy: str) -> Non
     assert str(caught.value.remedy).startswith(remedy)
 
 
+def test_a_side_that_nothing_reads_may_lack_documents() -> None:
+    check_sides(5, 0, 0, 0.1, needed=["train"])
+    check_sides(0, 5, 0, 0.1, needed=["held_out"])
+    with pytest.raises(DataError, match="left for scoring"):
+        check_sides(5, 0, 0, 0.1, needed=["held_out"])
+    with pytest.raises(DataError, match="no text"):
+        check_sides(0, 0, 3, 0.1, needed=[])
+
+
 def test_a_share_that_cannot_be_raised_is_not_to_be_raised() -> None:
     with pytest.raises(DataError) as caught:
         check_sides(1, 0, 0, 0.5)

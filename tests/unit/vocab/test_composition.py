@@ -80,6 +80,30 @@ def test_capitals_are_read_as_the_old_vocabulary_reads_them(make: MakeVocabulary
     assert [part.ids if part else None for part in made.parts[5:]] == [(5,), (5, 6), (6,)]
 
 
+def test_what_goes_on_is_normalised_as_the_old_vocabulary_does_it(
+    make: MakeVocabulary, learned: Callable[[str], Vocabulary]
+) -> None:
+    """An uncased BERT reads an accent as its letter, a ligature as it is, and an ideograph as a word."""
+    old = make([*OLD[:5], "e", "##e", "##s", "##\ufb01", "\u4e2d"])
+    new = make([*OLD[:5], "##\u00e9", "##\u00c9S", "e\u00e9", "##\ufb01", "##\u4e2d", "##\u0301"], cased=True)
+    made = compose(old, new, start="mean")
+    assert [part and part.ids for part in made.parts[5:]] == [(6,), (6, 7), (5, 6), (8,), (9,), None]
+    # A cased one keeps accents, and has no such letter.
+    cased = make([*OLD[:5], "e", "##e"], cased=True)
+    assert compose(cased, new, start="mean").parts[5] is None
+    # Some vocabularies' normaliser puts their mark before whatever it is given.
+    marked = learned("unigram")
+    description = marked.description
+    prepended = [
+        {"type": "Prepend", "prepend": "\u2581"},
+        {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+    ]
+    description["normalizer"] = {"type": "Sequence", "normalizers": prepended}
+    description["pre_tokenizer"] = None
+    marked = Vocabulary(Tokenizer.from_str(json.dumps(description)), where="test")
+    assert marked.normalised("ing") == "ing"
+
+
 @pytest.mark.parametrize("start", ["mean", "random"])
 def test_further_special_tokens_of_both_keep_their_rows(start: Literal["mean", "random"], make: MakeVocabulary) -> None:
     def special(name: str, number: int) -> dict[str, object]:

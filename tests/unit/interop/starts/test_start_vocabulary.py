@@ -89,6 +89,7 @@ def test_similarity_looks_at_all_parts_of_the_corpus(
     assert [sum(first <= place < first + 250 for place in read) // 10 for first in range(0, 1_000, 250)] == [4] * 4
     assert "similarity" in carry("similarity").identity()
     assert "similarity" not in carry("mean").identity()
+    assert ["mean" in carry(how).identity() for how in ("mean", "similarity", "random")] == [True, True, False]
 
 
 class _Config:

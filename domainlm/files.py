@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from domainlm.heed import heed
+from domainlm.cancellation import check_cancelled
 
 UNFINISHED = ".*.partial"
 """Names of files that are being written, or were when their process was killed: for `Path.glob`."""
@@ -66,7 +66,7 @@ def sha256_of(path: Path) -> str:
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
-            heed()
+            check_cancelled()
     return digest.hexdigest()
 
 

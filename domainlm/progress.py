@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
-from domainlm.heed import heed
+from domainlm.cancellation import check_cancelled
 
 if TYPE_CHECKING:  # it has a parameter in its type hints alone
     _Tqdm = tqdm[NoReturn]
@@ -15,10 +15,10 @@ else:
 
 
 class Bar(_Tqdm):
-    """A bar that also lets the loop be stopped, by `heed`, whenever it moves, whether it is shown or not."""
+    """A bar that also lets the loop be stopped, by `check_cancelled`, whenever it moves, whether it is shown or not."""
 
     def update(self, n: float | None = 1) -> bool | None:
         """Move by `n`."""
         moved = super().update(n)
-        heed()
+        check_cancelled()
         return moved

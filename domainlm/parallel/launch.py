@@ -21,8 +21,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
+from domainlm.cancellation import check_cancelled
 from domainlm.errors import MachineError, Terminated, UserError, storage_error
-from domainlm.heed import heed
 from domainlm.parallel.contact import lost_contact
 from domainlm.parallel.device_errors import device_error
 from domainlm.parallel.watchdog import Trouble, Watchdog
@@ -113,7 +113,7 @@ class _Starter:
     def follow(self) -> None:
         """Return when all ranks are done; raise when one has failed."""
         while not all(rank.is_done for rank in self.ranks):
-            heed()
+            check_cancelled()
             self._listen()
             if self.first_failure is None and any(rank.failure for rank in self.ranks):
                 self.first_failure = time.monotonic()

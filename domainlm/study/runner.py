@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from domainlm.api import RunInfo, StageInfo
+from domainlm.cancellation import check_cancelled
 from domainlm.errors import TOLD, StudyError, UserError
-from domainlm.heed import heed
 from domainlm.plugin.observers import Observers
 from domainlm.study.attempts import (
     failure_of,
@@ -232,7 +232,7 @@ class Runner:
             settled = [key for key, running in jobs.items() if self._is_settled(running)]
             if settled:
                 return settled
-            heed()
+            check_cancelled()
             time.sleep(_POLL_SECONDS)
         return []
 

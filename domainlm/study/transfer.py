@@ -9,9 +9,9 @@ from typing import Any
 
 import domainlm
 from domainlm.api import RunInfo, RunSummary, StageInfo, StepInfo
+from domainlm.cancellation import cancellable
 from domainlm.errors import StorageError, UserError
 from domainlm.files import read_json, write_whole
-from domainlm.heed import asking
 from domainlm.plugin.discovery import Candidate, installed_candidates
 from domainlm.plugin.manager import load_plugins
 from domainlm.plugin.marker import hookimpl
@@ -72,7 +72,7 @@ def transfer(
     provider = Provider("domainlm-transfer", domainlm.__version__, "progress")
     plugins = load_plugins(candidates=[*installed_candidates(), Candidate(provider, lambda: follower)])
     try:
-        with asking(follower.look), _recipe_at(path, dump_toml(recipe).encode(), follower):
+        with cancellable(follower.look), _recipe_at(path, dump_toml(recipe).encode(), follower):
             summary: RunSummary = run_recipe(
                 path, out=folder, store=None if store is None else Path(store), overrides=(), plugins=plugins
             )

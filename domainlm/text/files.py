@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from domainlm.api import ProblemLog
+from domainlm.cancellation import check_cancelled
 from domainlm.errors import DataError
-from domainlm.heed import heed
 from domainlm.text.paths import missing_file
 
 _LINES_BETWEEN_LOOKS = 1024
@@ -93,7 +93,7 @@ def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:
                 break
             number += 1
             if not number % _LINES_BETWEEN_LOOKS:
-                heed()
+                check_cancelled()
             length = len(line)
             try:
                 _check_length(path, line, number)

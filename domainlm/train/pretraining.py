@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from domainlm.heed import heed
+from domainlm.cancellation import check_cancelled
 from domainlm.model.encoder import EncoderInputs
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
@@ -215,7 +215,7 @@ def score_sequences(
     model.eval()
     loss, num_right, num_masked, num_in_order, num_pairs = 0.0, 0, 0, 0, 0
     for start in range(0, batches.num_sequences, num_rows):
-        heed()
+        check_cancelled()
         rows = range(start, min(start + num_rows, batches.num_sequences))
         batch = PretrainingBatch.of(batches.batch(rows)).to(device.torch_device)
         with device.autocast():

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from domainlm.heed import heed
+from domainlm.cancellation import check_cancelled
 from domainlm.progress import Bar
 
 _Result = TypeVar("_Result")
@@ -38,7 +38,7 @@ def run_answerably(function: Callable[[], _Result], title: str) -> _Result:
         while thread.is_alive():
             thread.join(_SECONDS_BETWEEN_LOOKS)
             bar.refresh()
-            heed()
+            check_cancelled()
     if errors:
         raise errors[0]
     return results[0]

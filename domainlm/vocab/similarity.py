@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
-from domainlm.heed import heed
+from domainlm.cancellation import check_cancelled
 from domainlm.vocab.composition import Part
 from domainlm.vocab.vocabulary import Vocabulary
 
@@ -98,7 +98,7 @@ def _encoded(vocabulary: Vocabulary, sentences: Iterable[str], max_sub_tokens: i
     stream = iter(sentences)
     left = max_sub_tokens
     while left > 0 and (some := list(islice(stream, _SENTENCES_AT_ONCE))):
-        heed()
+        check_cancelled()
         for ids in vocabulary.encode_batch(some):
             if ids and left > 0:
                 yield np.array(ids[:left], np.int64)

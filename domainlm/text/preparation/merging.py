@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from domainlm.cancellation import check_cancelled
 from domainlm.errors import DataError
-from domainlm.heed import heed
 from domainlm.text.preparation.blocks import BlockName
 from domainlm.text.preparation.duplicates import (
     NOT_REMOVED,
@@ -81,7 +81,7 @@ class Parts:
     def __iter__(self) -> Iterator[tuple[int, Part]]:
         """The number of each part's first document, and the part."""
         for first, folder in zip(self.starts.tolist(), self.folders, strict=False):
-            heed()
+            check_cancelled()
             yield first, Part(folder)
 
     def id(self, row: int) -> str:

@@ -14,8 +14,8 @@ from multiprocessing.synchronize import Event
 from types import TracebackType
 from typing import Self
 
+from domainlm.cancellation import check_cancelled
 from domainlm.errors import MachineError
-from domainlm.heed import heed
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _TASKS_PER_WORKER = 2
@@ -74,7 +74,7 @@ class Workers:
     def _collect(self) -> None:
         finished: set[Future[int]] = set()
         while not finished:
-            heed()
+            check_cancelled()
             finished, _ = wait(self._pending, _SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
         for future in finished:
             done = self._pending.pop(future)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import domainlm
-from domainlm import Budget, heed
+from domainlm import Budget, cancellation
 from domainlm.api import Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, StorageError, UserError
 from domainlm.model.files import read_config
@@ -158,7 +158,7 @@ def test_a_handler_of_the_program_does_not_keep_it_from_being_cancelled(data: Pa
 
 @pytest.fixture
 def asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heed, "_SECONDS_BETWEEN_ASKING", 0.0)
+    monkeypatch.setattr(cancellation, "_SECONDS_BETWEEN_ASKING", 0.0)
 
 
 @pytest.mark.usefixtures("asked_at_once")

@@ -1,7 +1,7 @@
-"""The place where long work hears that it shall stop: between two pieces of it, where nothing is half done.
+"""Long work can be cancelled between two pieces of it, where nothing is half done.
 
-Whoever starts the work says whom to ask, and every loop that may take long asks by `heed()`: those that read text, move
-a progress bar or wait for other processes. Work in other threads and processes asks nobody.
+Whoever starts the work says whom to ask, and every loop that may take long asks by `check_cancelled()`: those that read
+text, move a progress bar or wait for other processes. Work in other threads and processes asks nobody.
 """
 
 from __future__ import annotations
@@ -30,8 +30,12 @@ _asked: ContextVar[_Asked | None] = ContextVar("asked", default=None)
 
 
 @contextmanager
-def asking(ask: Callable[[], None]) -> Iterator[None]:
-    """Within the context, in this thread, `heed` calls `ask` about once a second; it raises what shall end the work."""
+def cancellable(ask: Callable[[], None]) -> Iterator[None]:
+    """Within the context, `check_cancelled` calls `ask` in this thread, about once a second.
+
+    Args:
+        ask: raises what shall end the work.
+    """
     token = _asked.set(_Asked(ask))
     try:
         yield
@@ -39,7 +43,7 @@ def asking(ask: Callable[[], None]) -> Iterator[None]:
         _asked.reset(token)
 
 
-def heed() -> None:
+def check_cancelled() -> None:
     """Let what was asked for take effect; costs next to nothing, and nothing happens where nobody asks."""
     asked = _asked.get()
     if asked is not None:

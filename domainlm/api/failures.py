@@ -1,30 +1,36 @@
-"""What plugins give and what then fails: whose it is, and in which of their lines."""
+"""What plugins give and what then fails: whose fault it is, and in which of their lines."""
 
 from __future__ import annotations
 
 import errno
-import inspect
-import os
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from domainlm.api.owners import comes_from_a_signal, is_core, owner_of, place_of, raised_at
 from domainlm.errors import DataError, PluginError, UserError
 
 RecordT = TypeVar("RecordT")
+Chosen = Callable[[], Iterable[Path]]
+"""Gives the files and folders that the user chose, or domainlm for them: called where something has failed."""
 
-_CORE = __name__.partition(".")[0]
-_OWN_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
-_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_OF_THE_MACHINE = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
+        *(errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    }
+)
 """Errors of the system that say nothing of whoever met them."""
 
 
-def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *further: object) -> Iterator[RecordT]:
+def read_by(
+    read: Callable[..., Iterable[RecordT]],
+    spec: str,
+    path: Path,
+    *further: object,
+    companions: Callable[[Path], Iterable[Path]] | None = None,
+) -> Iterator[RecordT]:
     """Stream what a spec's reader gives of one file.
 
     Args:
@@ -32,19 +38,24 @@ def read_by(read: Callable[..., Iterable[RecordT]], spec: str, path: Path, *furt
         spec: whose it is, for the error.
         path: its first argument.
         further: its further ones.
+        companions: gives the files that belong to it, which are the user's as well.
 
     Raises:
-        UserError: the reader's own. Where it does not say where, the file is said; where it is about another file, so
-            is the plugin that opened that.
+        UserError: the reader's own. Where it does not say where, the file is said; where it is about a file that is not
+            the user's, so is the plugin that opened it.
         PluginError: a plugin's reader raises what is no `UserError`, as `blamed` says it.
     """
+
+    def chosen() -> Iterable[Path]:
+        return (path, *(companions(path) if companions is not None else ()))
+
     remedy = "mend the file, or tell whoever wrote the plugin"
-    with blamed(read, spec, f"the reader failed at {path}", remedy=remedy, chosen=path):
+    with blamed(read, spec, f"the reader failed at {path}", remedy=remedy, chosen=chosen):
         try:
             yield from read(path, *further)
         except UserError as error:
             error.at(path)
-            if not _is_core(read) and _is_elsewhere(error.where or "", path):
+            if not is_core(read) and _is_elsewhere(error.where or "", chosen):
                 error.within(f"{owner_of(read)}, {spec}")
             raise
 
@@ -56,7 +67,7 @@ def blamed(
     problem: str,
     *,
     remedy: str = "tell whoever wrote the plugin",
-    chosen: Path | None = None,
+    chosen: Chosen = tuple,
 ) -> Iterator[None]:
     """Say whose it is where a function of a spec fails.
 
@@ -65,11 +76,11 @@ def blamed(
         spec: whose it is, for the error.
         problem: what has failed, for the error.
         remedy: what to do about it.
-        chosen: the file that the user chose, where the function reads one.
+        chosen: what the function was given to read or to write in.
 
     Raises:
         PluginError: a plugin's function raises what is no `UserError`, or ends the process by `sys.exit`. The core's
-            bugs pass, and errors of the system that are about the user's own file, or would meet anyone, as a full disk
+            bugs pass, and errors of the system that are about what was chosen, or would meet anyone, as a full disk
             does.
     """
     try:
@@ -77,12 +88,35 @@ def blamed(
     except (UserError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        if _is_core(function) or _is_no_fault(error, function, chosen):
+        if is_core(function) or _is_no_fault(error, chosen):
             raise
         where = ", ".join((owner_of(function), spec, raised_at(error) or place_of(function)))
         raise PluginError(
             f"{problem}: {type(error).__name__}: {error}", where=where, remedy=f"{remedy}; -v shows the traceback"
         ) from error
+
+
+@contextmanager
+def lent(items: Iterable[RecordT]) -> Iterator[Iterator[RecordT]]:
+    """Lend a plugin's function what it iterates: where that fails, it is not the function's fault.
+
+    It stands around `blamed`, and raises the error of `items` in place of the `PluginError` made of it.
+    """
+    failed: list[Exception] = []
+
+    def passed() -> Iterator[RecordT]:
+        try:
+            yield from items
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    try:
+        yield passed()
+    except PluginError as error:
+        if error.__cause__ in failed:
+            raise failed[0] from None
+        raise
 
 
 def refused(
@@ -104,7 +138,7 @@ def refused(
         allowed: what it should give.
         at: the file and the example, where there are such.
     """
-    if _is_core(function):
+    if is_core(function):
         return DataError(problem, where=", ".join(filter(None, (at, spec))), given=given, allowed=allowed)
     return PluginError(
         problem,
@@ -115,76 +149,33 @@ def refused(
     )
 
 
-def raised_at(error: BaseException) -> str:
-    """File and line of the last code outside of domainlm and of Python's own that led to the error.
-
-    Empty where there is none.
-    """
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"  # which is not among the frames, as it never ran
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", _OWN_FOLDER)) and not _is_of_python(frame.filename)
-    ]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-
-
-def owner_of(function: Callable[..., object]) -> str:
-    """The plugin whose function it is, by its distribution and version; by its module where it is not installed."""
-    return f"plugin {_distribution(_module(function))}"
-
-
-def place_of(function: Callable[..., object]) -> str:
-    """File and line of a function, or its name where it has none."""
-    inner = getattr(function, "func", function)
-    code = getattr(inspect.unwrap(getattr(inner, "__func__", inner)), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(function)
-
-
-def _is_of_python(file: str) -> bool:
-    return file.startswith(_LIBRARY) and not any(folder in file for folder in _INSTALLED)
-
-
-def _is_no_fault(error: BaseException, function: Callable[..., object], chosen: Path | None) -> bool:
+def _is_no_fault(error: BaseException, chosen: Chosen) -> bool:
     """Whether it only passed through the plugin's function."""
-    if isinstance(error, SystemExit):  # a program's own handler of a signal may raise it wherever the signal comes
-        return _package(_last_module(error)) != _package(_module(function))
-    if not isinstance(error, OSError):
+    if isinstance(error, SystemExit):
+        return comes_from_a_signal(error)
+    if isinstance(error, OSError):
+        return error.errno in _OF_THE_MACHINE or _is_chosen(error.filename, chosen)
+    return type(error).__module__ == "click.exceptions"  # a question that the user broke off
+
+
+def _is_chosen(named: object, chosen: Chosen) -> bool:
+    if not isinstance(named, str | Path):
         return False
-    named = error.filename
-    is_chosen = chosen is not None and isinstance(named, str | Path) and Path(named).resolve() == chosen.resolve()
-    return is_chosen or error.errno in _OF_THE_MACHINE
+    place = Path(named).resolve()
+    return any(place.is_relative_to(each.resolve()) for each in _listed(chosen))
 
 
-def _is_elsewhere(where: str, path: Path) -> bool:
-    """Whether a place of an error is in another file than this."""
-    return Path(where).is_absolute() and not where.startswith((str(path), str(path.resolve())))
+def _is_elsewhere(where: str, chosen: Chosen) -> bool:
+    """Whether a place of an error, a path and perhaps a line, is in another file than these."""
+    if not Path(where).is_absolute():
+        return False
+    names = {str(path) for each in _listed(chosen) for path in (each, each.absolute(), each.resolve())}
+    return not any(where == name or where.startswith((f"{name}:", f"{name},")) for name in names)
 
 
-def _last_module(error: BaseException) -> str:
-    """The module of the code that raised it."""
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return str(modules[-1]) if modules else ""
-
-
-def _is_core(function: Callable[..., object]) -> bool:
-    return _package(_module(function)) == _CORE
-
-
-def _package(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def _module(read: Any) -> str:  # noqa: ANN401 - a function, a method, a partial or an object that can be called
-    inner = getattr(read, "func", read)
-    return str(getattr(inner, "__module__", None) or type(inner).__module__)
-
-
-def _distribution(module: str) -> str:
-    """The distribution with the plugin that a module belongs to, and its version; the module where there is none."""
-    package = _package(module)
-    for entry in entry_points(group=_CORE):
-        if entry.dist is not None and entry.dist.name and _package(entry.value.partition(":")[0]) == package:
-            return f"{entry.dist.name} {entry.dist.version}"
-    return module
+def _listed(chosen: Chosen) -> list[Path]:
+    """None where a plugin's function does not say."""
+    try:
+        return list(chosen())
+    except Exception:  # noqa: BLE001 - there is an error to tell of already
+        return []

@@ -109,7 +109,7 @@ class TaskSpec(SpecBase):
         return self._stream(self.read, path, problems)
 
     def _stream(self, read: Callable[..., Iterator[Any]], path: Path, *further: object) -> Iterator[Any]:
-        for example in read_by(read, self.reference, path, *further):
+        for example in read_by(read, self.reference, path, *further, companions=self.companions):
             fault = example_fault(example, self.kind)
             if fault is not None:
                 at = f"{path}, example {getattr(example, 'id', '?')!r}"
@@ -127,7 +127,7 @@ class TaskSpec(SpecBase):
     def _companions_of(self, path: Path) -> tuple[Path, ...]:
         if self.companions is None:
             return ()
-        with blamed(self.companions, self.reference, f"`companions` failed at {path}", chosen=path):
+        with blamed(self.companions, self.reference, f"`companions` failed at {path}", chosen=lambda: (path,)):
             given: object = self.companions(path)
             beside = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
         if not isinstance(given, Iterable) or not all(isinstance(each, Path) for each in beside):

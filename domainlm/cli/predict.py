@@ -13,7 +13,7 @@ from domainlm.cli.logs import verbosity_options
 from domainlm.cli.records import JSONL, TEXT, read_as_task, read_records
 from domainlm.cli.state import cli_state
 from domainlm.cli.texts import STANDARD_STREAM, check_output, open_output
-from domainlm.errors import PluginError, SpecError
+from domainlm.errors import SpecError
 
 if TYPE_CHECKING:
     from domainlm.api import OutputSpec
@@ -83,28 +83,17 @@ def predict(
 
 def _pieces(writer: OutputSpec, predictions: Iterable[Any]) -> Iterator[str]:
     """What a plugin's writer makes of predictions; a failure of the model's within it is not the writer's."""
-    from domainlm.api.failures import blamed, refused
+    from domainlm.api.failures import blamed, lent, refused
 
-    failed: list[Exception] = []
-
-    def passed() -> Iterator[Any]:
-        try:
-            yield from predictions
-        except Exception as error:
-            failed.append(error)
-            raise
-
-    try:
-        with blamed(writer.write, writer.reference, "the predictions could not be written"):
-            for piece in writer.write(passed()):
-                if not isinstance(piece, str):
-                    problem, allowed = "the writer must give texts", "pieces of the output's text"
-                    raise refused(writer.write, writer.reference, problem, given=repr(piece)[:200], allowed=allowed)
-                yield piece
-    except PluginError as error:
-        if error.__cause__ in failed:
-            raise failed[0] from None
-        raise
+    problem, allowed = "the writer must give texts", "pieces of the output's text"
+    with (
+        lent(predictions) as given,
+        blamed(writer.write, writer.reference, "the predictions could not be written"),
+    ):
+        for piece in writer.write(given):
+            if not isinstance(piece, str):
+                raise refused(writer.write, writer.reference, problem, given=repr(piece)[:200], allowed=allowed)
+            yield piece
 
 
 def _output(registry: Registry, name: str) -> OutputSpec:

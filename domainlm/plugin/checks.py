@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import Any
 
 import pluggy
 
-from domainlm.api.failures import place_of
+from domainlm.api.owners import place_of
 from domainlm.errors import PluginError, nearest_name
 from domainlm.plugin import hookspecs
 
 _PREFIX = "domainlm_"
 _MAX_SHOWN = 200
+_LEAST_LIKENESS = 0.8
+_SINGULARS = {"corpora": "corpus"}
+"""Of hooks that are not most like themselves without an s."""
 HOOKS: Mapping[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(function).parameters)
     for name, function in vars(hookspecs).items()
@@ -118,6 +122,8 @@ def _check_unmarked(plugin: object, manager: pluggy.PluginManager, where: str) -
         if not name.startswith(_PREFIX) or manager.parse_hookimpl_opts(plugin, name) is not None:
             continue
         value = inspect.getattr_static(plugin, name, None)
+        if name in HOOKS and inspect.ismodule(value):  # a package called so, which `import` binds
+            continue
         if name in HOOKS and not inspect.isroutine(getattr(plugin, name)):
             raise PluginError(
                 f"{name} is a hook's name, and this is no function",
@@ -132,7 +138,7 @@ def _check_unmarked(plugin: object, manager: pluggy.PluginManager, where: str) -
                 remedy="put @domainlm.hookimpl above it, or give it another name",
             )
         nearest = _nearest_hook(name)
-        if nearest is not None and inspect.isfunction(value):
+        if nearest is not None and inspect.isfunction(value) and _is_misspelled(name, nearest):
             raise PluginError(
                 f"{name} is no hook, and the function is not marked",
                 where=f"{where}, {place_of(value)}",
@@ -141,3 +147,9 @@ def _check_unmarked(plugin: object, manager: pluggy.PluginManager, where: str) -
                 nearest=nearest,
                 remedy=f"put @domainlm.hookimpl above it, and call it {nearest}, or give it another beginning",
             )
+
+
+def _is_misspelled(name: str, hook: str) -> bool:
+    """Whether it is that hook but for a slip: a plugin's helpers may begin as hooks do."""
+    ending, right = name.removeprefix(_PREFIX), hook.removeprefix(_PREFIX)
+    return ending == _SINGULARS.get(right) or SequenceMatcher(None, ending, right).ratio() >= _LEAST_LIKENESS

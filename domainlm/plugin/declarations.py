@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from domainlm.api import Spec
-from domainlm.api.failures import raised_at
+from domainlm.api.owners import comes_from_a_signal, raised_at
 from domainlm.errors import PluginError, UserError
 from domainlm.plugin.discovery import CORE
 from domainlm.plugin.provider import Provider
@@ -82,6 +82,8 @@ def _declared(plugin: object, hook: str, provider: Provider, manager: pluggy.Plu
         except UserError as error:
             raise as_plugin_error(error, where_raised(error, where)) from error
         except (Exception, SystemExit) as error:
+            if comes_from_a_signal(error):
+                raise
             place = where_raised(error, where)
             raise PluginError(f"the hook failed: {type(error).__name__}: {error}", where=place) from error
         if items is None:

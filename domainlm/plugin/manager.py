@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pluggy
 
 from domainlm.api import Spec
-from domainlm.api.failures import raised_at
+from domainlm.api.owners import comes_from_a_signal, raised_at
 from domainlm.errors import PluginError, UserError
 from domainlm.plugin import hookspecs
 from domainlm.plugin.checks import check_implementations
@@ -150,6 +150,8 @@ def _import(candidate: Candidate, where: str) -> object:
     except UserError as error:
         raise as_plugin_error(error, where_raised(error, where)) from error
     except (Exception, SystemExit) as error:
+        if comes_from_a_signal(error):
+            raise
         place = raised_at(error)
         cause = f"{type(error).__name__}: {error}{f' ({place})' if place else ''}"
         missing = error.name if isinstance(error, ModuleNotFoundError) else None

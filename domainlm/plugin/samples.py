@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from domainlm.api import SPLITS, CorpusSpec, TaskSpec
-from domainlm.api.failures import blamed, owner_of, place_of
+from domainlm.api.failures import blamed
+from domainlm.api.owners import owner_of, place_of
 from domainlm.errors import PluginError
 
 
@@ -24,7 +25,7 @@ def write_sample_of(
     write = spec.sample.write
     where = f"{owner_of(write)}, sample of {spec.reference}, {place_of(write)}"
     keys = ("text",) if isinstance(spec, CorpusSpec) else SPLITS
-    with blamed(write, spec.reference, "the sample could not be written"):
+    with blamed(write, spec.reference, "the sample could not be written", chosen=lambda: (folder,)):
         files: object = write(folder, seed, num_documents)
     if not isinstance(files, Mapping):
         raise PluginError("the sample writer must return its files by split", where=where, given=repr(files))

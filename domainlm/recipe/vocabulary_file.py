@@ -50,9 +50,10 @@ def vocabulary_file(settings: VocabularySettings, spec: VocabularySpec, registry
     except UserError as error:
         raise SpecError(
             f"the vocabulary's file: {error.problem}",
-            where=owner,
-            given=error.where,
+            where=f"{owner}, {error.where}",
+            given=error.given,
             allowed=error.allowed,
+            nearest=error.nearest,
             remedy=f"tell whoever wrote the plugin, {other}",
         ) from error
 
@@ -75,11 +76,5 @@ def _named_by(key: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise type(error)(
-            error.problem,
-            where=key,
-            given=error.where,
-            allowed=error.allowed,
-            nearest=error.nearest,
-            remedy=error.remedy,
-        ) from error
+        error.within(key)
+        raise

@@ -26,16 +26,21 @@ def read_documents(read: Read, spec: str, path: Path, problems: ProblemLog) -> I
         UserError: the reader fails, as `read_by` says it, or gives what is no document.
     """
     for document in read_by(read, spec, path, problems):
-        if not _is_sound(document):
-            raise refused(
-                read,
-                spec,
-                "the reader gave a document that is not sound",
-                given=repr(document)[:_MAX_SHOWN],
-                allowed="Document(id, paragraphs): a text, and a tuple of texts",
-                at=f"{path}, document {getattr(document, 'id', '?')!r}",
-            )
+        check_document(document, read, spec, path)
         yield document
+
+
+def check_document(document: object, read: Read, spec: str, path: Path) -> None:
+    """Refuse what is no document; the arguments are those of `read_documents`."""
+    if not _is_sound(document):
+        raise refused(
+            read,
+            spec,
+            "the reader gave a document that is not sound",
+            given=repr(document)[:_MAX_SHOWN],
+            allowed="Document(id, paragraphs): a text, and a tuple of texts",
+            at=f"{path}, document {getattr(document, 'id', '?')!r}",
+        )
 
 
 def _is_sound(document: object) -> bool:

@@ -19,7 +19,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import WordPieceTrainer
 
 from domainlm.api import VocabularySettings, VocabularySpec
-from domainlm.api.failures import blamed, refused
+from domainlm.api.failures import blamed, lent, refused
 from domainlm.errors import VocabularyError
 from domainlm.vocab.background import run_answerably
 from domainlm.vocab.bert import MAX_WORD_CHARACTERS, SPECIAL_TOKENS, UNK, serialise
@@ -61,8 +61,8 @@ def _learn_by_plugin(
     spec: VocabularySpec, learn: Learner, sentences: Iterator[str], settings: VocabularySettings
 ) -> str:
     """Call the spec's own function; raise `PluginError` where it fails, or returns something else than a text."""
-    with blamed(learn, spec.reference, "the vocabulary could not be learned"):
-        learned: object = learn(sentences, settings)
+    with lent(sentences) as given, blamed(learn, spec.reference, "the vocabulary could not be learned"):
+        learned: object = learn(given, settings)
     if not isinstance(learned, str):
         raise refused(
             learn,

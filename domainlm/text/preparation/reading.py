@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.api import Document, ProblemLog
+from domainlm.api.failures import read_by
 from domainlm.errors import DataError
 from domainlm.files import whole_file
-from domainlm.text.documents import Read, read_documents
+from domainlm.text.documents import Read, check_document
 from domainlm.text.preparation.blocks import BlockName, Group, Shard, cut_blocks
 from domainlm.text.preparation.parts import is_finished, part_folder
 
@@ -136,8 +137,14 @@ def _up_to(num_texts: int, documents: Iterator[Document]) -> Iterator[Document]:
 
 def _read_file(source: Input, file: Path, problems: ProblemLog) -> Iterator[Document]:
     """The documents of a file; where bad input is skipped, those before the place at which it becomes unreadable."""
+    for document in _readable(source, file, problems):
+        check_document(document, source.read, source.spec, file)  # no bad input: the reader is wrong
+        yield document
+
+
+def _readable(source: Input, file: Path, problems: ProblemLog) -> Iterator[Document]:
     try:
-        yield from read_documents(source.read, source.spec, file, problems)
+        yield from read_by(source.read, source.spec, file, problems)
     except DataError as error:
         if not source.skip_bad_input:
             raise

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import functools
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from domainlm.api import ProblemLog, TaskSpec
-from domainlm.api.failures import read_by
+from domainlm.api.failures import blamed, lent, read_by
+from domainlm.builtin.formats.conll import read_conll
 from domainlm.errors import DataError, PluginError
 
 MODULE = "domainlm_failing_harbour"
@@ -33,11 +37,12 @@ def reader_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
 
     def make(fails: str) -> Any:  # noqa: ANN401 - a function of a module made here
         site = tmp_path / "site"
-        (site / "harbour-2.0.dist-info").mkdir(parents=True)
+        (site / "harbour-2.0.dist-info").mkdir(parents=True, exist_ok=True)
         (site / "harbour-2.0.dist-info" / "METADATA").write_text(METADATA, encoding="utf-8")
         (site / "harbour-2.0.dist-info" / "entry_points.txt").write_text(f"[domainlm]\nmain={MODULE}\n", "utf-8")
         (site / f"{MODULE}.py").write_text(CODE.replace("FAILS", fails), encoding="utf-8")
         monkeypatch.syspath_prepend(site)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)  # another module may follow within a second
         monkeypatch.delitem(sys.modules, MODULE, raising=False)
         return __import__(MODULE).fails
 
@@ -60,6 +65,8 @@ def log(tmp_path: Path) -> Path:
         ("gzip.open(path).read()", "BadGzipFile: Not a gzipped file.*"),
         ("raise TimeoutError('too slow')", "TimeoutError: too slow"),
         ("raise SystemExit(0)", "SystemExit: 0"),
+        ("exit()", "SystemExit: None"),
+        ("import argparse; argparse.ArgumentParser().parse_args(['--tide'])", "SystemExit: 2"),
     ],
 )
 def test_an_error_of_the_system_names_the_plugin_and_its_line(
@@ -82,12 +89,56 @@ def test_one_about_the_users_own_file_is_the_users(
         list(read_by(reader_that(fails), "harbour/logs@1", tmp_path / "nowhere.txt", ProblemLog()))
 
 
-def test_a_program_that_ends_while_a_plugin_reads_may_end(reader_that: Callable[[str], Any], log: Path) -> None:
-    def handler() -> None:
-        raise SystemExit(3)
+def test_a_program_whose_handler_of_a_signal_ends_it_may_end(reader_that: Callable[[str], Any], log: Path) -> None:
+    def handler(number: int, _: object) -> None:
+        raise SystemExit(number)
 
-    with pytest.raises(SystemExit):
-        list(read_by(reader_that("problems()"), "harbour/logs@1", log, handler))
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(SystemExit, match=str(int(signal.SIGUSR1))):
+            list(read_by(reader_that("os.kill(os.getpid(), problems)"), "harbour/logs@1", log, signal.SIGUSR1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_companion_is_the_users_file_too(reader_that: Callable[[str], Any], log: Path) -> None:
+    def read(fails: str) -> list[Any]:
+        beside = {"companions": lambda path: (path.with_suffix(".labels"),)}
+        return list(read_by(reader_that(fails), "harbour/ships@1", log, None, **beside))
+
+    with pytest.raises(FileNotFoundError):
+        read("path.with_suffix('.labels').open()")
+    for name in ("path.with_suffix('.labels')", "os.path.relpath(path.with_suffix('.labels'))"):
+        with pytest.raises(DataError) as caught:
+            read(f"from domainlm.reading import open_text; list(open_text(__import__('pathlib').Path({name})))")
+        assert not str(caught.value).startswith("plugin"), "as one fault, however its path is written"
+
+
+def test_a_longer_name_is_another_file(reader_that: Callable[[str], Any], log: Path) -> None:
+    read = reader_that("raise DataError('no ship', where=f'{path}.lexicon:3')")
+    with pytest.raises(DataError, match=r"^plugin domainlm-harbour 2\.0, harbour/logs@1, .*log\.txt\.lexicon:3: no"):
+        list(read_by(read, "harbour/logs@1", log, None))
+
+
+def test_a_plugin_s_function_that_wraps_one_of_the_core_is_the_plugin_s(
+    reader_that: Callable[[str], Any], log: Path
+) -> None:
+    read = functools.wraps(read_conll)(reader_that("raise KeyError('stem')"))
+    with pytest.raises(PluginError, match=r"^plugin domainlm-harbour 2\.0, harbour/logs@1, .*KeyError: 'stem'"):
+        list(read_by(read, "harbour/logs@1", log, None))
+
+
+def test_what_a_plugin_iterates_is_not_its_fault(reader_that: Callable[[str], Any]) -> None:
+    def sentences() -> Iterator[str]:
+        yield "The Vega left."
+        raise KeyError("core")
+
+    learn = reader_that("return list(path)\n    return\ndef unused():")
+    with pytest.raises(KeyError, match="core"), lent(sentences()) as given, blamed(learn, "harbour/words@1", "failed"):
+        learn(given)
+    learn = reader_that("raise KeyError(len(list(path)))\n    return\ndef unused():")
+    with pytest.raises(PluginError, match="KeyError: 2"), lent(["a", "b"]) as given, blamed(learn, "w@1", "failed"):
+        learn(given)
 
 
 def test_a_reader_s_own_error_that_does_not_say_where_is_given_the_file(
@@ -117,9 +168,24 @@ def test_one_about_another_file_names_the_plugin_that_opened_it(reader_that: Cal
 
 
 def test_a_full_disk_is_nobodys(reader_that: Callable[[str], Any], log: Path) -> None:
-    fails = f"raise OSError({errno.ENOSPC}, 'No space left on device', '/tmp/cache')"
-    with pytest.raises(OSError, match="No space left"):
-        list(read_by(reader_that(fails), "harbour/logs@1", log, ProblemLog()))
+    for number in (errno.ENOSPC, errno.EROFS, errno.EMFILE):
+        fails = f"raise OSError({number}, 'no room', '/tmp/cache')"
+        with pytest.raises(OSError, match="no room"):
+            list(read_by(reader_that(fails), "harbour/logs@1", log, ProblemLog()))
+
+
+def test_a_sample_s_folder_that_cannot_be_written_is_the_users(
+    reader_that: Callable[[str], Any], tmp_path: Path
+) -> None:
+    denied = "raise PermissionError(13, 'denied', str(path / 'ships.txt'))\n    return\ndef unused():"
+    write = reader_that(denied.replace("raise", "problems;raise"))
+    with pytest.raises(PermissionError), blamed(write, "harbour/logs@1", "failed", chosen=lambda: (tmp_path,)):
+        write(tmp_path)
+
+
+def test_a_question_that_is_broken_off_is_no_failure(reader_that: Callable[[str], Any], log: Path) -> None:
+    with pytest.raises(click.Abort):
+        list(read_by(reader_that("import click; raise click.Abort"), "harbour/logs@1", log, ProblemLog()))
 
 
 def _read_nothing(_: Path, __: ProblemLog) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -106,8 +107,8 @@ def test_the_error_names_the_plugin_the_reader_and_the_file(tmp_path: Path) -> N
     assert caught.value.allowed == "TokenExample"
 
 
-def test_a_reader_of_the_core_is_no_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_give_dictionaries, "__module__", "domainlm.builtin.readers")
+def test_a_reader_of_the_core_is_no_plugin(tmp_path: Path) -> None:
+    read = FunctionType(_give_dictionaries.__code__, {**globals(), "__name__": "domainlm.builtin.readers"})
 
     with pytest.raises(DataError, match="not sound"):
-        list(_task(_give_dictionaries).read_all(tmp_path / "some.txt", ProblemLog()))
+        list(_task(read).read_all(tmp_path / "some.txt", ProblemLog()))

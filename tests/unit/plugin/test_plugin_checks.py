@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -69,15 +70,19 @@ def test_a_declaration_may_yield(load_these: Fixture, make_plugin: Fixture) -> N
     assert "harbour/raft" in load_these(harbour=make_plugin(domainlm_model_sizes)).registry.model_sizes
 
 
-def test_a_misspelled_hook_without_a_mark(error_of: Fixture) -> None:
-    def domainlm_corpus() -> list[object]:
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("corpus", "corpora"), ("task", "tasks"), ("vocabulary", "vocabularies"), ("stage_end", "stage_ended")],
+)
+def test_a_misspelled_hook_without_a_mark(error_of: Fixture, name: str, nearest: str) -> None:
+    def misspelled() -> list[object]:
         return []
 
-    error = error_of(domainlm_corpus=domainlm_corpus)
+    error = error_of(**{f"domainlm_{name}": misspelled})
 
-    assert error.problem == "domainlm_corpus is no hook, and the function is not marked"
-    assert error.nearest == "domainlm_corpora"
-    assert error.where == f"plugin harbour 1.2, {__file__}:{domainlm_corpus.__code__.co_firstlineno}"
+    assert error.problem == f"domainlm_{name} is no hook, and the function is not marked"
+    assert error.nearest == f"domainlm_{nearest}"
+    assert error.where == f"plugin harbour 1.2, {__file__}:{misspelled.__code__.co_firstlineno}"
 
 
 def test_a_hooks_name_that_is_no_function(error_of: Fixture) -> None:
@@ -88,10 +93,14 @@ def test_a_hooks_name_that_is_no_function(error_of: Fixture) -> None:
 
 
 def test_names_like_no_hook_are_the_plugins_own(load_these: Fixture, make_plugin: Fixture) -> None:
-    def domainlm_home() -> str:
+    def helper() -> str:
         return ""
 
-    loaded = load_these(harbour=make_plugin(domainlm_model_sizes, domainlm_home, domainlm_tide=3))
+    names = ("home", "task_reader", "corpus_reader", "recipe_path", "score", "step", "sizes", "run")
+    helpers = {f"domainlm_{name}": helper for name in names}
+    beside = ModuleType("domainlm_tasks")  # as `import domainlm_tasks.readers` binds it
+    plugin = make_plugin(domainlm_model_sizes, domainlm_tide=3, domainlm_tasks=beside, **helpers)
+    loaded = load_these(harbour=plugin)
 
     assert "harbour/dinghy" in loaded.registry.model_sizes
 

@@ -43,6 +43,16 @@ def cancellable(ask: Callable[[], None]) -> Iterator[None]:
         _asked.reset(token)
 
 
+@contextmanager
+def uncancellable() -> Iterator[None]:
+    """Within the context nobody is asked: what has begun there is done, or is done by several processes together."""
+    token = _asked.set(None)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
 def check_cancelled() -> None:
     """Let what was asked for take effect; costs next to nothing, and nothing happens where nobody asks."""
     asked = _asked.get()

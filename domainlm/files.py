@@ -16,7 +16,6 @@ from domainlm.cancellation import check_cancelled
 UNFINISHED = ".*.partial"
 """Names of files that are being written, or were when their process was killed: for `Path.glob`."""
 _BUFFER_BYTES = 2**20
-_CHUNK_BYTES = 2**24
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES, errno.EPERM)
 """How systems say that they do not sync folders; any other error is of the disk."""
 
@@ -62,10 +61,11 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is whatever its writer 
 
 def sha256_of(path: Path) -> str:
     """Hash of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
+    digest, buffer = hashlib.sha256(), bytearray(_BUFFER_BYTES)
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as stream:
+        while num_read := stream.readinto(buffer):
+            digest.update(view[:num_read])
             check_cancelled()
     return digest.hexdigest()
 

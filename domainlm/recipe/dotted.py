@@ -13,6 +13,11 @@ Keys = tuple[str, ...]
 """A dotted key, split; a part may itself hold dots, as in `study.axes."pretraining.num_steps"`."""
 AXES: Keys = ("study", "axes")
 ARMS: Keys = ("study", "arms")
+_SCALES: Keys = ("scales",)
+_FREE: frozenset[Keys] = frozenset(
+    {ARMS, ("report", "layout", "where"), ("report", "layout", "headings"), ("requires", "plugins"), ("variables",)}
+)
+"""Tables whose keys are names, which may hold dots."""
 
 
 def split_key(text: str) -> Keys:
@@ -43,11 +48,16 @@ def join_keys(keys: Keys) -> str:
 def leaves(table: Mapping[str, Any], below: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     """Every value of such a table with its whole key; nested tables are followed, but study.axes is one value."""
     for key, value in table.items():
-        keys = (*below, key) if below == ARMS else (*below, *split_key(key))
-        if isinstance(value, dict) and value and keys != AXES:
+        keys = (*below, key) if below == _SCALES or _within_scale(below) in _FREE else (*below, *split_key(key))
+        if isinstance(value, dict) and value and _within_scale(keys) != AXES:
             yield from leaves(value, keys)
         else:
             yield keys, value
+
+
+def _within_scale(keys: Keys) -> Keys:
+    """A key below scales.NAME, as it stands without that."""
+    return keys[2:] if keys[:1] == _SCALES else keys
 
 
 def map_study_paths(tables: Table, change: Callable[[Table], None]) -> None:

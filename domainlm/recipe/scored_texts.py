@@ -8,12 +8,12 @@ documents.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from domainlm.errors import RecipeError
 from domainlm.recipe.corpus_settings import TASK_TEXT
-from domainlm.recipe.resolved import Resolved, ResolvedCorpus
+from domainlm.recipe.resolved import Resolved, ResolvedCell, ResolvedCorpus
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,18 +48,25 @@ def check_scored_texts(learned: Mapping[str, ResolvedCorpus], scored: Mapping[st
                     " are held out there to score on",
                     where=place,
                     given=different[0],
-                    allowed=f"{different[1]}, as there: its reader and its name decide which documents are held out",
+                    allowed=f"{different[1]}, as there: reader and name may decide which documents are held out",
                     remedy="give both the same spec and the same name of the file, or other files",
                 )
 
 
 def _read_otherwise(reads: ResolvedCorpus, scores: ResolvedCorpus) -> tuple[str, str] | None:
-    """How a file of both is read by either, where that may give its documents other ids: names are part of them."""
-    scored = {file.resolve(): file for file in scores.files}
+    """How a file of both is read by either, where that may give its documents other ids: names are part of them.
+
+    None for a corpus and itself: of a file that it has twice, by a link, it keeps each document once.
+    """
+    if reads == scores:
+        return None
+    scored: dict[Path, list[str]] = {}
+    for file in scores.files:
+        scored.setdefault(file.resolve(), []).append(file.name)
     for file in reads.files:
-        found = scored.get(file.resolve())
-        if found is not None and (reads.spec.read is not scores.spec.read or file.name != found.name):
-            return f"{file.name} by {reads.spec.reference}", f"{found.name} by {scores.spec.reference}"
+        names = scored.get(file.resolve(), [])
+        if names and (reads.spec.read is not scores.spec.read or file.name not in names):
+            return f"{file.name} by {reads.spec.reference}", f"{names[0]} by {scores.spec.reference}"
     return None
 
 
@@ -68,17 +75,24 @@ def warn_of_copies(resolved: Resolved, hash_of: Callable[[Path], str]) -> None:
 
     It is a warning, for such files may say nothing: a licence that lies in every folder.
     """
-    for cell in resolved.cells:
-        scored = {hash_of(file): (file, corpus) for corpus in cell.scored for file in corpus.files}
-        for corpus in cell.learned:
-            for file in corpus.files:
-                found, scores = scored.get(hash_of(file), (file, corpus))
-                if file.resolve() != found.resolve() and _holds_out_others(corpus, file, scores, found):
-                    _LOG.warning(
-                        "%s is a copy of %s, and holds out other documents: models are scored on what they learn from",
-                        file,
-                        found,
-                    )
+    copies = {pair: None for cell in resolved.cells for pair in _copies(cell, hash_of)}  # each once, in their order
+    for file, found in copies:
+        _LOG.warning(
+            "%s is a copy of %s, and holds out other documents: models are scored on what they learn from", file, found
+        )
+
+
+def _copies(cell: ResolvedCell, hash_of: Callable[[Path], str]) -> Iterator[tuple[Path, Path]]:
+    scored: dict[str, list[tuple[Path, ResolvedCorpus]]] = {}
+    for scores in cell.scored:
+        for file in scores.files:
+            scored.setdefault(hash_of(file), []).append((file, scores))
+    for corpus in cell.learned:
+        for file in corpus.files:
+            for found, scores in scored.get(hash_of(file), []):
+                is_another = corpus != scores and file.resolve() != found.resolve()
+                if is_another and _holds_out_others(corpus, file, scores, found):
+                    yield file, found
 
 
 def _holds_out_others(corpus: ResolvedCorpus, file: Path, scores: ResolvedCorpus, found: Path) -> bool:

@@ -36,7 +36,7 @@ def with_launched_ranks(
         results: where it leaves its results.
 
     Returns:
-        What `run` returned; on the other ranks that the run is complete.
+        What `run` returned; on the other ranks how it ended.
 
     Raises:
         RecipeError: the cells have several grids, where ranks were launched.
@@ -57,9 +57,14 @@ def with_launched_ranks(
     (ranks,) = found.values()
     with launched_ranks(ranks, here) as joined:
         if here.rank > 0:
-            joined.serve()
-            return RunSummary(status="complete", results=results, seconds=0.0, num_stages_cached=0)
+            return RunSummary(status=joined.serve(), results=results, seconds=0.0, num_stages_cached=0)
+        status = "failed"
         try:
-            return run()
+            summary = run()
+            status = summary.status
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
         finally:
-            joined.end()
+            joined.end(status)
+        return summary

@@ -21,6 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from domainlm.cancellation import uncancellable
 from domainlm.errors import StorageError, storage_error
 from domainlm.files import UNFINISHED, read_json, sha256_of, sync_folder, write_json
 
@@ -120,7 +121,8 @@ class Store:
         for left in [path for path in partial.rglob(UNFINISHED) if path.is_file()]:
             left.unlink()
         (partial / BEGUN).unlink(missing_ok=True)
-        complete = {**manifest, "files": _describe_files(partial)}
+        with uncancellable():  # a stage that is done is kept
+            complete = {**manifest, "files": _describe_files(partial)}
         write_json(partial / _MANIFEST, complete)
         folder = partial.with_name(partial.name.removesuffix(".partial"))
         sync_folder(partial)

@@ -10,7 +10,7 @@ from typing import Any
 import domainlm
 from domainlm.api import RunInfo, RunSummary, StageInfo, StepInfo
 from domainlm.cancellation import cancellable
-from domainlm.errors import StorageError, UserError
+from domainlm.errors import StorageError, StudyError, UserError
 from domainlm.files import read_json, write_whole
 from domainlm.plugin.discovery import Candidate, installed_candidates
 from domainlm.plugin.manager import load_plugins
@@ -30,6 +30,7 @@ from domainlm.study.transfer_result import TransferResult
 from domainlm.train.signals import interrupt
 
 _RECIPE = "transfer.toml"
+_HEAD = b"# Written by domainlm.transfer; its next call for this folder writes over it.\n"
 
 Told = StepInfo | StageInfo
 
@@ -72,7 +73,7 @@ def transfer(
     provider = Provider("domainlm-transfer", domainlm.__version__, "progress")
     plugins = load_plugins(candidates=[*installed_candidates(), Candidate(provider, lambda: follower)])
     try:
-        with cancellable(follower.look), _recipe_at(path, dump_toml(recipe).encode(), follower):
+        with cancellable(follower.look), _recipe_at(path, _HEAD + dump_toml(recipe).encode(), follower):
             summary: RunSummary = run_recipe(
                 path, out=folder, store=None if store is None else Path(store), overrides=(), plugins=plugins
             )
@@ -80,6 +81,10 @@ def transfer(
         if not follower.has_cancelled:
             raise
         return TransferResult("cancelled", folder)
+    if summary.status == "interrupted":  # by rank 0, for the others
+        return TransferResult("cancelled", folder)
+    if summary.status == "failed":
+        raise StudyError("rank 0 has failed", where=folder, remedy="see what it says")
     rows = read_json(folder / "results.json")["rows"]
     return TransferResult(summary.status, folder, tuple(map(score_of, rows)))
 
@@ -88,7 +93,8 @@ def transfer(
 def _recipe_at(path: Path, content: bytes, follower: _Follower) -> Iterator[None]:
     """The recipe's file, for a run; where none begins, all is left as it was."""
     before = path.read_bytes() if path.is_file() else None
-    if before not in (None, content) and not has_owner(path.parent):
+    had_owner = has_owner(path.parent)
+    if not (before in (None, content) or before.startswith(_HEAD) or had_owner):
         raise StorageError(
             "a file that no transfer has written, and one would write over it", where=path, remedy="choose another out"
         )
@@ -98,7 +104,7 @@ def _recipe_at(path: Path, content: bytes, follower: _Follower) -> Iterator[None
     try:
         yield
     except BaseException as error:
-        is_another_run = before is None and has_owner(path.parent)
+        is_another_run = before is None and not had_owner and has_owner(path.parent)
         if follower.has_begun or is_another_run or launched() is not None:  # then rank 0 alone begins
             raise
         if before is not None:

@@ -37,8 +37,12 @@ def check_arguments(**given: object) -> None:
     """
     for name, value in given.items():
         types, allowed = _ALLOWED[name]
-        if not isinstance(value, types) or isinstance(value, bool | bytes) or value == "":
+        if not isinstance(value, types) or isinstance(value, bool | bytes) or _is_empty_text(value):
             raise UserError("an argument of the wrong type", where=name, given=repr(value), allowed=allowed)
+
+
+def _is_empty_text(value: object) -> bool:
+    return isinstance(value, str) and not value
 
 
 def paths_of(name: str, paths: Iterable[object]) -> list[object]:
@@ -48,7 +52,7 @@ def paths_of(name: str, paths: Iterable[object]) -> list[object]:
         UserError: there is none, or something else among them.
     """
     found = list(paths)
-    wrong = [path for path in found if not isinstance(path, _PATH) or path == ""]
+    wrong = [path for path in found if not isinstance(path, _PATH) or _is_empty_text(path)]
     if wrong or not found:
         given = repr(wrong[0]) if wrong else "none"
         raise UserError("not a list of paths", where=name, given=given, allowed=_ALLOWED[name][1])

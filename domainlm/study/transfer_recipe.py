@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from operator import index
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -67,7 +68,9 @@ class Budget:
 
 def _whole(where: str, value: object) -> int:
     """A whole number from 0, also one that is written as 1e6."""
-    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    number = value
+    if isinstance(value, Real) and not isinstance(value, Integral) and float(value).is_integer():
+        number = int(float(value))
     if isinstance(number, SupportsIndex) and not isinstance(number, bool) and index(number) >= 0:
         return index(number)
     problem = "not a budget" if where == "budget" else "not a whole number"
@@ -76,8 +79,9 @@ def _whole(where: str, value: object) -> int:
 
 
 def _minutes(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
-        return float(value)
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else 0.0
+    if 0 < number < float("inf"):
+        return number
     raise UserError("not a length of time", where="budget.minutes", given=repr(value), allowed="a number above 0")
 
 

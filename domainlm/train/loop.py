@@ -90,6 +90,7 @@ def train(
     ):
         if unsettled is not None:
             run.settle(_Advance(first, unsettled, 0.0), log, signals)
+            run.save_where_due(first, log, signals)
         for step in range(first, settings.end):
             if run.stops_early:
                 break

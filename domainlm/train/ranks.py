@@ -26,6 +26,7 @@ from typing import Any, Literal
 import torch
 
 from domainlm.api import CheckpointInfo, StepInfo
+from domainlm.cancellation import uncancellable
 from domainlm.errors import RecipeError
 from domainlm.parallel.device_errors import device_error
 from domainlm.parallel.exchange import broadcast_object
@@ -217,21 +218,27 @@ class LaunchedRanks:
         self._run(call, ranks, heartbeats, observer)
         shutil.rmtree(heartbeats, ignore_errors=True)
 
-    def serve(self) -> None:
-        """Do what rank 0 calls for, until it is done; for the others."""
-        while (message := broadcast_object(self.world)) is not None:
+    def serve(self) -> str:
+        """Do what rank 0 calls for, until it is done; for the others. Returns how the run has ended."""
+        while not isinstance(message := broadcast_object(self.world), str):
             call, ranks, heartbeats = message
             self._run(call, ranks, heartbeats, NullObserver())
+        return message
 
-    def end(self) -> None:
-        """Let the others go; for rank 0. After a call that failed they have failed too, or will never answer."""
+    def end(self, status: str) -> None:
+        """Let the others go; for rank 0. After a call that failed they have failed too, or will never answer.
+
+        Args:
+            status: how the run has ended.
+        """
         if not self._is_broken:
-            broadcast_object(self.world, None)
+            broadcast_object(self.world, status)
 
     def _run(self, call: _Call, ranks: Ranks, heartbeats: Path, observer: Observer) -> None:
         rank, size = self.world.rank, self.world.size
         self._is_broken = True
         with (
+            uncancellable(),  # the ranks stop together, after a step
             HeartbeatWriter(heartbeats, rank, size, ranks.hang_seconds).beating(),
             Guard(heartbeats, rank, size).watching(),
         ):

@@ -15,7 +15,7 @@ from domainlm.recipe.pretraining_settings import PretrainingSettings
 from domainlm.recipe.schema import RuntimeSettings
 from domainlm.study.hardware import grid_identity
 from domainlm.study.stage import Stage, StageContext
-from domainlm.study.stages.encode import held_out_tokens
+from domainlm.study.stages.encode import held_out_tokens, train_tokens
 from domainlm.study.stages.start import MOMENTS
 from domainlm.train.assemble import pretrain
 from domainlm.train.continuing import take_over_run
@@ -94,7 +94,7 @@ class PretrainStage(Stage):
             "settings": self.settings,
             "runtime": self.runtime,
             "start": context.inputs["start"] / "model",
-            "tokens": context.inputs["tokens"] / "tokens" / "train",
+            "tokens": train_tokens(context.inputs["tokens"]),
             "vocabulary": vocabulary,
             "work": context.folder,
             "mixture": mixture,
@@ -125,9 +125,9 @@ class PretrainStage(Stage):
 
     def _mixture(self, context: StageContext) -> Mixture:
         weights = [corpus.weight for corpus in self.mixture.corpora]
-        first = EncodedCorpus(self.corpus, context.inputs["tokens"] / "tokens" / "train", self.mixture.weight)
+        first = EncodedCorpus(self.corpus, train_tokens(context.inputs["tokens"]), self.mixture.weight)
         others = [
-            EncodedCorpus(name, context.inputs[mixed_role(name)] / "tokens" / "train", weight)
+            EncodedCorpus(name, train_tokens(context.inputs[mixed_role(name)]), weight)
             for name, weight in zip(self._mixed_names(), weights, strict=True)
         ]
         return Mixture([first, *others], self.mixture.exponent)

@@ -210,6 +210,26 @@ def test_copies_of_scored_files_are_warned_of(recipe: Path, caplog: pytest.LogCa
     )
 
 
+def test_a_corpus_may_hold_a_file_twice(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By a link, or as a copy: each document is kept once."""
+    (recipe.parent / "latest.txt").symlink_to(recipe.parent / "logs.txt")
+    recipe.with_name("copy.txt").write_bytes(recipe.with_name("logs.txt").read_bytes())
+    recipe.write_text(RECIPE.replace('"logs.txt"', '"logs.txt", "latest.txt", "copy.txt"'))
+    warn_of_copies(resolve(load_recipe(recipe), load_plugins().registry), sha256_of)
+    assert not caplog.text
+    shared = RECIPE.replace('"letters.txt"', '"latest.txt"').replace('"logs.txt"', '"logs.txt", "latest.txt"')
+    recipe.write_text(shared)  # the link by one of its names in both
+    assert resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_a_copy_is_warned_of_once(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recipe.with_name("mail.txt").write_bytes(recipe.with_name("letters.txt").read_bytes())
+    general = GENERAL.replace("SHARE", "0.2").replace("letters", "mail")
+    recipe.write_text(RECIPE + general + '[study.axes]\n"pretraining.seed" = [1, 2, 3]\n')
+    warn_of_copies(resolve(load_recipe(recipe), load_plugins().registry), sha256_of)
+    assert caplog.text.count("letters.txt is a copy of") == 1
+
+
 def test_a_general_start_learns_from_general_text_though_nothing_follows_it(recipe: Path) -> None:
     (recipe.parent / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n", "utf-8")
     start = '[start]\nkind = "general"\nnum_steps = 2\nvocabulary = "vocab.txt"\n'

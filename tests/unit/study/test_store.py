@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domainlm import cancellation
 from domainlm.errors import StorageError
 from domainlm.study import files as files_module
 from domainlm.study import store as store_module
@@ -33,6 +34,18 @@ def make(store: Store, content: bytes = b"cargo", key: str = KEY) -> bool:
         (folder / "bale.txt").write_bytes(content)
         store.finish(folder, {"key": key})
         return True
+
+
+def test_what_is_done_is_sealed_though_it_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancellation, "_SECONDS_BETWEEN_ASKING", 0.0)
+
+    def ask() -> None:
+        raise KeyboardInterrupt
+
+    with cancellation.cancellable(ask):
+        assert make(Store(tmp_path))
+        with pytest.raises(KeyboardInterrupt):
+            cancellation.check_cancelled()
 
 
 def test_an_artifact_is_made_once(tmp_path: Path) -> None:

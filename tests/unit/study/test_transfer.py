@@ -21,6 +21,7 @@ from domainlm import Budget, cancellation
 from domainlm.api import Score, StageInfo, StepInfo
 from domainlm.errors import ModelError, StorageError, UserError
 from domainlm.model.files import read_config
+from domainlm.study.transfer_recipe import transfer_recipe
 from domainlm.study.transfer_result import TransferResult
 
 SETTINGS: dict[str, Any] = {
@@ -333,7 +334,8 @@ def test_numbers_of_numpy_are_numbers(data: Path, tmp_path: Path) -> None:
         "pretraining.masking.rate": np.float32(0.25),
         "seeds": np.arange(2),
     }
-    numbers = {"budget": Budget(tokens=np.int64(64)), "vocabulary": np.int64(80)}
+    assert Budget(minutes=np.float32(1.5)).limits(64) == {**Budget(minutes=1.5).limits(64)}
+    numbers = {"budget": Budget(tokens=np.float32(64)), "vocabulary": np.int64(80)}
     result = adapt(data, tmp_path / "ships", tasks=(), settings=settings, **numbers)
     recipe = tomllib.loads((result.out / "transfer.toml").read_text("utf-8"))
     assert recipe["pretraining"]["num_steps"] == 1
@@ -350,6 +352,7 @@ def test_numbers_of_numpy_are_numbers(data: Path, tmp_path: Path) -> None:
         ("corpus", []),
         ("corpus", ["logs.txt", 3]),
         ("corpus", b"logs.txt"),
+        ("base", np.array(["logs.txt", "other.txt"])),
         ("budget", True),
         ("budget", -1),
         ("budget", "2"),
@@ -432,6 +435,36 @@ def test_a_refused_call_leaves_all_as_it_was(data: Path, tmp_path: Path) -> None
     assert (out / "transfer.toml").read_text("utf-8") == "mine"
     with pytest.raises(StorageError, match="is a file, not a folder"):
         adapt(data, data / "logs.txt")
+
+
+def test_only_a_transfer_s_own_recipe_is_written_over(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ships"
+    out.mkdir()
+    (out / ".recipe.json").write_text('{"name": "boats"}', "utf-8")
+    with pytest.raises(UserError, match="boats"):
+        adapt(data, out)
+    assert not (out / "transfer.toml").exists(), "the folder is another run's"
+    (out / ".recipe.json").unlink()
+    (out / "transfer.toml").write_text(
+        "# Written by domainlm.transfer; its next call for this folder writes over it.\n"
+    )
+    adapt(data, out, tasks=(), budget=0)  # one that was killed before its run began had left it
+    assert "num_steps = 0" in (out / "transfer.toml").read_text("utf-8")
+
+
+def test_names_among_the_settings_may_hold_dots() -> None:
+    layout = {"rows": ["pretraining.num_steps"], "headings": {"pretraining.num_steps": "steps"}}
+    settings = {
+        "report.layout": layout,
+        "requires": {"plugins": {"domainlm.odd": ">=1"}},
+        "scales": {"half v1.5": {"study.axes": {"pretraining.seed": [1]}, "pretraining.num_steps": 5}},
+    }
+    recipe = transfer_recipe(None, "logs.txt", 1, None, (), None, None, settings)
+    assert recipe["report"] == {"layout": layout}
+    assert recipe["requires"] == {"plugins": {"domainlm.odd": ">=1"}}
+    assert recipe["scales"] == {
+        "half v1.5": {"study": {"axes": {"pretraining.seed": [1]}}, "pretraining": {"num_steps": 5}}
+    }
 
 
 def test_what_is_wrong_is_said(data: Path, tmp_path: Path) -> None:

@@ -89,6 +89,22 @@ def test_a_step_interrupted_before_its_evaluation_is_evaluated_later(
     assert outcome(bench, work, keeping) == expected_best
 
 
+def test_a_run_that_goes_on_in_its_last_step_can_be_interrupted_there(
+    bench: Bench, tmp_path: Path, make_recorder: Make, expected_best: tuple[Any, ...]
+) -> None:
+    work, last = tmp_path / "run", NUM_STEPS // 2
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(work, milestones=keep_best(work, {last: interrupt}))
+    assert (work / "checkpoints" / f"step-{NUM_STEPS:08d}-unsettled").is_dir()
+    recorder = make_recorder(at_step={NUM_STEPS: interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(work, observer=recorder, milestones=keep_best(work))
+    keeping = keep_best(work)
+    bench.run(work, milestones=keeping)
+
+    assert outcome(bench, work, keeping) == expected_best
+
+
 @pytest.mark.parametrize("from_the_end", [1, 2])
 def test_an_interrupted_run_stops_early_where_another_does(
     bench: Bench, tmp_path: Path, read_metrics: ReadMetrics, from_the_end: int

@@ -111,9 +111,10 @@ def transfer(
             in tables, `{"pretraining": {"optimizer": {"learning_rate": 5e-4}}}`, which set the keys in them alone.
         store: folder of artifacts that several transfers may share; artifacts/ in `out` if not given.
         progress: called with a `StepInfo` after each step, with a `StageInfo` after each stage.
-        cancelled: asked after each step and each stage, and about once a second while text is read, encoded or scored;
-            True ends the call, with status "cancelled", once the current step is saved. A vocabulary that is being
-            learned then is learned to its end in the background, for nothing.
+        cancelled: asked after each step and each stage, and about once a second while this process reads, encodes or
+            scores text; True ends the call, with status "cancelled", once the current step is saved. A vocabulary that
+            is being learned then is learned to its end in the background, for nothing. Of ranks that were launched
+            together rank 0 asks, and the others raise KeyboardInterrupt.
 
     Returns:
         Scores, curves, models and the report.

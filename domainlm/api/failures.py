@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +15,7 @@ RecordT = TypeVar("RecordT")
 Chosen = Callable[[], Iterable[Path]]
 """Gives the files and folders that the user chose, or domainlm for them: called where something has failed."""
 
-_OF_THE_MACHINE = frozenset(
-    {
-        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
-        *(errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-    }
-)
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 """Errors of the system that say nothing of whoever met them."""
 
 
@@ -46,8 +41,9 @@ def read_by(
         PluginError: a plugin's reader raises what is no `UserError`, as `blamed` says it.
     """
 
-    def chosen() -> Iterable[Path]:
-        return (path, *(companions(path) if companions is not None else ()))
+    def chosen() -> Iterator[Path]:
+        yield path
+        yield from companions(path) if companions is not None else ()
 
     remedy = "mend the file, or tell whoever wrote the plugin"
     with blamed(read, spec, f"the reader failed at {path}", remedy=remedy, chosen=chosen):
@@ -154,15 +150,18 @@ def _is_no_fault(error: BaseException, chosen: Chosen) -> bool:
     if isinstance(error, SystemExit):
         return comes_from_a_signal(error)
     if isinstance(error, OSError):
-        return error.errno in _OF_THE_MACHINE or _is_chosen(error.filename, chosen)
-    return type(error).__module__ == "click.exceptions"  # a question that the user broke off
+        return error.errno in _OF_THE_MACHINE or _is_chosen(error, chosen)
+    # A question that the user broke off: click is not imported for that.
+    return (type(error).__module__, type(error).__name__) == ("click.exceptions", "Abort")
 
 
-def _is_chosen(named: object, chosen: Chosen) -> bool:
-    if not isinstance(named, str | Path):
+def _is_chosen(error: OSError, chosen: Chosen) -> bool:
+    """Whether it is about what was chosen: that itself, or the right to write in it."""
+    if not isinstance(error.filename, str | Path):
         return False
-    place = Path(named).resolve()
-    return any(place.is_relative_to(each.resolve()) for each in _listed(chosen))
+    place, is_denied = Path(error.filename).resolve(), isinstance(error, PermissionError)
+    places = [each.resolve() for each in _listed(chosen)]
+    return any(place == each or (is_denied and place.is_relative_to(each)) for each in places)
 
 
 def _is_elsewhere(where: str, chosen: Chosen) -> bool:
@@ -170,12 +169,18 @@ def _is_elsewhere(where: str, chosen: Chosen) -> bool:
     if not Path(where).is_absolute():
         return False
     names = {str(path) for each in _listed(chosen) for path in (each, each.absolute(), each.resolve())}
-    return not any(where == name or where.startswith((f"{name}:", f"{name},")) for name in names)
+    return not any(where.startswith(name) and not _goes_on(where[len(name) :]) for name in names)
+
+
+def _goes_on(rest: str) -> bool:
+    """Whether a path is longer than a part that it begins with, not followed by a line or the like."""
+    return rest[:1].isalnum() or rest.startswith(tuple("._-~/"))
 
 
 def _listed(chosen: Chosen) -> list[Path]:
-    """None where a plugin's function does not say."""
-    try:
-        return list(chosen())
-    except Exception:  # noqa: BLE001 - there is an error to tell of already
-        return []
+    """Those that are told: a plugin's function may fail in telling."""
+    found: list[Path] = []
+    with suppress(Exception):  # there is an error to tell of already
+        for each in chosen():
+            found.append(each)  # noqa: PERF402 - those before the failure are kept
+    return found

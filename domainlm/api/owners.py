@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 CORE = __name__.partition(".")[0]
@@ -51,9 +51,18 @@ def raised_at(error: BaseException) -> str:
 
 
 def comes_from_a_signal(error: BaseException) -> bool:
-    """Whether it was raised by the program's handler of a signal, which may come wherever anything runs."""
-    handlers = {getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()} - {None}
-    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
+    """Whether it was raised by the program's handler of a signal, which may come wherever anything runs.
+
+    A handler is called with a number and the frame that it interrupts; by then it may have been replaced.
+    """
+    return any(_handles_a_signal(frame) for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _handles_a_signal(frame: FrameType) -> bool:
+    info = inspect.getargvalues(frame)
+    given = [info.locals.get(name) for name in info.args]
+    given += info.locals.get(info.varargs, ()) if info.varargs else ()
+    return any(isinstance(value, FrameType) for value in given) and any(isinstance(value, int) for value in given)
 
 
 def _is_of_python(file: str) -> bool:

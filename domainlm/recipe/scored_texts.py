@@ -54,20 +54,25 @@ def check_scored_texts(learned: Mapping[str, ResolvedCorpus], scored: Mapping[st
 
 
 def _read_otherwise(reads: ResolvedCorpus, scores: ResolvedCorpus) -> tuple[str, str] | None:
-    """How a file of both is read by either, where that may give its documents other ids: names are part of them.
-
-    None for a corpus and itself: of a file that it has twice, by a link, it keeps each document once.
-    """
-    if reads == scores:
-        return None
-    scored: dict[Path, list[str]] = {}
-    for file in scores.files:
-        scored.setdefault(file.resolve(), []).append(file.name)
-    for file in reads.files:
-        names = scored.get(file.resolve(), [])
-        if names and (reads.spec.read is not scores.spec.read or file.name not in names):
-            return f"{file.name} by {reads.spec.reference}", f"{names[0]} by {scores.spec.reference}"
+    """How a file of both is read by either, where that may give its documents other ids: names are part of them."""
+    learned, scored = _names(reads), _names(scores)
+    for file in [file for file in learned if file in scored]:
+        if reads.spec.read is not scores.spec.read or len({*learned[file], *scored[file]}) > 1:
+            return (
+                f"{' and '.join(learned[file])} by {reads.spec.reference}",
+                f"{' and '.join(scored[file])} by {scores.spec.reference}",
+            )
     return None
+
+
+def _names(corpus: ResolvedCorpus) -> dict[Path, list[str]]:
+    """The names under which a corpus keeps what its files hold: of one that it has by several, by links, the first."""
+    found: dict[Path, list[str]] = {}
+    for file in corpus.files:
+        names = found.setdefault(file.resolve(), [])
+        if not (names and corpus.settings.deduplication.exact):
+            names.append(file.name)
+    return found
 
 
 def warn_of_copies(resolved: Resolved, hash_of: Callable[[Path], str]) -> None:
@@ -90,8 +95,9 @@ def _copies(cell: ResolvedCell, hash_of: Callable[[Path], str]) -> Iterator[tupl
     for corpus in cell.learned:
         for file in corpus.files:
             for found, scores in scored.get(hash_of(file), []):
-                is_another = corpus != scores and file.resolve() != found.resolve()
-                if is_another and _holds_out_others(corpus, file, scores, found):
+                is_kept_once = corpus == scores and corpus.settings.deduplication.exact
+                is_another = file.resolve() != found.resolve()
+                if is_another and not is_kept_once and _holds_out_others(corpus, file, scores, found):
                     yield file, found
 
 

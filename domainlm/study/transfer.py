@@ -81,8 +81,8 @@ def transfer(
         if not follower.has_cancelled:
             raise
         return TransferResult("cancelled", folder)
-    if summary.status == "interrupted":  # by rank 0, for the others
-        return TransferResult("cancelled", folder)
+    if summary.status == "interrupted":  # as rank 0 says to the others
+        raise KeyboardInterrupt
     if summary.status == "failed":
         raise StudyError("rank 0 has failed", where=folder, remedy="see what it says")
     rows = read_json(folder / "results.json")["rows"]

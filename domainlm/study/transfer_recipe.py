@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral, Real
 from operator import index
@@ -69,8 +70,9 @@ class Budget:
 def _whole(where: str, value: object) -> int:
     """A whole number from 0, also one that is written as 1e6."""
     number = value
-    if isinstance(value, Real) and not isinstance(value, Integral) and float(value).is_integer():
-        number = int(float(value))
+    with suppress(OverflowError):
+        if isinstance(value, Real) and not isinstance(value, Integral) and float(value).is_integer():
+            number = int(float(value))
     if isinstance(number, SupportsIndex) and not isinstance(number, bool) and index(number) >= 0:
         return index(number)
     problem = "not a budget" if where == "budget" else "not a whole number"

@@ -89,10 +89,33 @@ def test_one_about_the_users_own_file_is_the_users(
         list(read_by(reader_that(fails), "harbour/logs@1", tmp_path / "nowhere.txt", ProblemLog()))
 
 
-def test_a_program_whose_handler_of_a_signal_ends_it_may_end(reader_that: Callable[[str], Any], log: Path) -> None:
-    def handler(number: int, _: object) -> None:
-        raise SystemExit(number)
+def _end(number: int, _: object) -> None:
+    raise SystemExit(number)
 
+
+def _end_once(number: int, _: object) -> None:
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    raise SystemExit(number)
+
+
+class _Ender:
+    def __call__(self, number: int, frame: object) -> None:
+        _end(number, frame)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        _end,
+        _end_once,
+        _Ender(),
+        functools.partial(lambda _, number, frame: _end(number, frame), "x"),
+        lambda *given: _end(int(given[0]), given[1]),
+    ],
+)
+def test_a_program_whose_handler_of_a_signal_ends_it_may_end(
+    reader_that: Callable[[str], Any], log: Path, handler: Callable[..., None]
+) -> None:
     before = signal.signal(signal.SIGUSR1, handler)
     try:
         with pytest.raises(SystemExit, match=str(int(signal.SIGUSR1))):
@@ -168,7 +191,7 @@ def test_one_about_another_file_names_the_plugin_that_opened_it(reader_that: Cal
 
 
 def test_a_full_disk_is_nobodys(reader_that: Callable[[str], Any], log: Path) -> None:
-    for number in (errno.ENOSPC, errno.EROFS, errno.EMFILE):
+    for number in (errno.ENOSPC, errno.EROFS):
         fails = f"raise OSError({number}, 'no room', '/tmp/cache')"
         with pytest.raises(OSError, match="no room"):
             list(read_by(reader_that(fails), "harbour/logs@1", log, ProblemLog()))
@@ -181,11 +204,28 @@ def test_a_sample_s_folder_that_cannot_be_written_is_the_users(
     write = reader_that(denied.replace("raise", "problems;raise"))
     with pytest.raises(PermissionError), blamed(write, "harbour/logs@1", "failed", chosen=lambda: (tmp_path,)):
         write(tmp_path)
+    write = reader_that("(path / 'text' / 'a.txt').write_text('x')\n    return\ndef unused():")
+    with (
+        pytest.raises(PluginError, match="FileNotFoundError"),
+        blamed(write, "harbour/logs@1", "failed", chosen=lambda: (tmp_path,)),
+    ):
+        write(tmp_path)
 
 
 def test_a_question_that_is_broken_off_is_no_failure(reader_that: Callable[[str], Any], log: Path) -> None:
     with pytest.raises(click.Abort):
         list(read_by(reader_that("import click; raise click.Abort"), "harbour/logs@1", log, ProblemLog()))
+    with pytest.raises(PluginError, match="the reader failed at"):
+        list(read_by(reader_that("import click; raise click.exceptions.Exit(0)"), "harbour/logs@1", log, ProblemLog()))
+
+
+@pytest.mark.parametrize("place", ["{path} line 3", "{path}#3", "{path}[3]", "{path}!ship.xml", "{path}; row 3"])
+def test_a_place_in_the_users_file_may_be_told_in_any_way(
+    reader_that: Callable[[str], Any], log: Path, place: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        list(read_by(reader_that(f"raise DataError('no ship', where=f'{place}')"), "harbour/logs@1", log, None))
+    assert caught.value.where == place.format(path=log)
 
 
 def _read_nothing(_: Path, __: ProblemLog) -> Iterator[Any]:

@@ -217,9 +217,24 @@ def test_a_corpus_may_hold_a_file_twice(recipe: Path, caplog: pytest.LogCaptureF
     recipe.write_text(RECIPE.replace('"logs.txt"', '"logs.txt", "latest.txt", "copy.txt"'))
     warn_of_copies(resolve(load_recipe(recipe), load_plugins().registry), sha256_of)
     assert not caplog.text
-    shared = RECIPE.replace('"letters.txt"', '"latest.txt"').replace('"logs.txt"', '"logs.txt", "latest.txt"')
-    recipe.write_text(shared)  # the link by one of its names in both
+    both = RECIPE.replace('"logs.txt"', '"logs.txt", "latest.txt"')
+    recipe.write_text(both.replace('"letters.txt"', '"latest.txt"'))  # by the name that is kept, the first
     assert resolve(load_recipe(recipe), load_plugins().registry)
+    recipe.write_text(both.replace('"letters.txt"', '"logs.txt"'))
+    with pytest.raises(RecipeError, match=r"in another way(.|\n)*logs\.txt by core/text(.|\n)*latest\.txt by"):
+        resolve(load_recipe(recipe), load_plugins().registry)
+
+
+def test_one_that_keeps_both_learns_what_it_is_scored_on(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (recipe.parent / "latest.txt").symlink_to(recipe.parent / "logs.txt")
+    recipe.with_name("copy.txt").write_bytes(recipe.with_name("logs.txt").read_bytes())
+    kept = RECIPE.replace("[mixture]", "[corpus.deduplication]\nexact = false\n[mixture]")
+    recipe.write_text(kept.replace('"logs.txt"', '"logs.txt", "latest.txt"'))
+    with pytest.raises(RecipeError, match="in another way"):
+        resolve(load_recipe(recipe), load_plugins().registry)
+    recipe.write_text(kept.replace('"logs.txt"', '"logs.txt", "copy.txt"'))
+    warn_of_copies(resolve(load_recipe(recipe), load_plugins().registry), sha256_of)
+    assert "copy.txt is a copy of" in caplog.text
 
 
 def test_a_copy_is_warned_of_once(recipe: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ import signal
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -378,6 +379,7 @@ def test_arguments_of_the_wrong_type_are_named(name: str, value: object, data: P
     ("budget", "said"),
     [
         (Budget(steps=1.5), r"budget\.steps"),
+        (Budget(steps=Fraction(10**400)), r"budget\.steps"),
         (Budget(tokens="1000"), r"budget\.tokens"),
         (Budget(minutes=-1), r"budget\.minutes"),
         (Budget(minutes=float("nan")), r"budget\.minutes"),

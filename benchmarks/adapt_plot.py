@@ -5,7 +5,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Row = Mapping[str, Any]
 
@@ -28,16 +31,18 @@ def f1_by_seed(rows: Sequence[Row]) -> dict[str, dict[str, dict[int, float]]]:
 
 
 def gains(scores: Mapping[str, Mapping[str, Mapping[int, float]]], base: str) -> dict[str, dict[str, list[float]]]:
-    """F1 above that of `base` with the same seed, by arm and data set, a number for each seed that both have."""
-    return {
-        arm: {
-            dataset: [score - scores[base][dataset][seed] for seed, score in of_arm[dataset].items()]
-            for dataset in of_arm
-            if of_arm[dataset].keys() <= scores[base].get(dataset, {}).keys()
-        }
-        for arm, of_arm in scores.items()
-        if arm != base
-    }
+    """F1 above that of `base`, by arm and data set, for each seed that both have of all data sets, in their order."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for arm, of_arm in scores.items():
+        datasets = [dataset for dataset in of_arm if dataset in scores[base]]
+        seeds = [set(each[dataset]) for each in (of_arm, scores[base]) for dataset in datasets]
+        common = sorted(set.intersection(*seeds)) if seeds else []
+        if arm != base and common:
+            found[arm] = {
+                dataset: [of_arm[dataset][seed] - scores[base][dataset][seed] for seed in common]
+                for dataset in datasets
+            }
+    return found
 
 
 def bits_at_end(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
@@ -72,11 +77,11 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     figure.savefig(path)
 
 
-def _draw_gains(axes: Any, gained: Mapping[str, Mapping[str, Sequence[float]]], base: str) -> None:  # noqa: ANN401
+def _draw_gains(axes: Axes, gained: Mapping[str, Mapping[str, Sequence[float]]], base: str) -> None:
     """A mark for each data set, a line for their mean with its lowest and highest seed."""
     datasets = list(dict.fromkeys(dataset for of_arm in gained.values() for dataset in of_arm))
     for place, of_arm in enumerate(gained.values()):
-        by_seed = [statistics.fmean(each) for each in zip(*of_arm.values(), strict=False)]
+        by_seed = [statistics.fmean(each) for each in zip(*of_arm.values(), strict=True)]
         mean = statistics.fmean(by_seed)
         if mean < -_FARTHEST_LOSS:
             axes.text(-_FARTHEST_LOSS, place, f"◂ {mean:.1f}".replace("-", "−"), va="center")
@@ -95,7 +100,7 @@ def _draw_gains(axes: Any, gained: Mapping[str, Mapping[str, Sequence[float]]], 
     axes.set_title(f"F1 above that of {base}, in points", loc="left", fontsize="medium")
 
 
-def _draw_bits(axes: Any, bits: Mapping[str, Mapping[str, float]]) -> None:  # noqa: ANN401
+def _draw_bits(axes: Axes, bits: Mapping[str, Mapping[str, float]]) -> None:
     """A dot for each kind of text."""
     for text, (label, colour) in _TEXTS.items():
         places = [place for place, of_arm in enumerate(bits.values()) if text in of_arm]

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 CORE = __name__.partition(".")[0]
 _OWN_FOLDER = f"{Path(__file__).parents[1]}{os.sep}"
@@ -73,7 +72,7 @@ def _package(module: str) -> str:
     return module.partition(".")[0]
 
 
-def _module(function: Any) -> str:  # noqa: ANN401 - a function, a method, a partial or an object that can be called
+def _module(function: object) -> str:
     inner = getattr(function, "func", function)
     named = str(getattr(inner, "__module__", None) or type(inner).__module__)
     if _package(named) != CORE:

@@ -48,7 +48,11 @@ def test_a_gain_is_over_the_base_with_the_same_seed(plot: ModuleType) -> None:
     gained = plot.gains(plot.f1_by_seed(rows), "a: none")
     assert list(gained) == ["b: more"]
     assert list(gained["b: more"]) == ["ships"]
-    assert sorted(gained["b: more"]["ships"]) == pytest.approx([1.0, 3.0])
+    assert gained["b: more"]["ships"] == pytest.approx([1.0, 3.0])
+    rows += [_score("a: none", "ports", 0, 0.40), _score("a: none", "ports", 1, 0.40)]  # of seed 0 alone, as b's
+    gained = plot.gains(plot.f1_by_seed(rows), "a: none")
+    assert gained["b: more"]["ships"] == pytest.approx([1.0])
+    assert gained["b: more"]["ports"] == pytest.approx([0.0])
 
 
 def test_bits_are_those_of_the_last_step(plot: ModuleType) -> None:

@@ -119,13 +119,13 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.approximate = gelu_kind(config)
         self.inner = nn.Linear(config.hidden, config.feed_forward)
+        self.activation = nn.GELU(approximate=gelu_kind(config))
         self.output = OutputLinear(config.feed_forward, config.hidden)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """[..., H] to [..., H]."""
-        mapped: torch.Tensor = self.output(functional.gelu(self.inner(states), approximate=self.approximate))
+        mapped: torch.Tensor = self.output(self.activation(self.inner(states)))
         return mapped
 
 

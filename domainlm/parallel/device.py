@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from domainlm.errors import MachineError, causes
+from domainlm.model.packed import packed_layers
 from domainlm.plan.work import Precision
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4  # malloc.h of glibc
@@ -46,8 +48,21 @@ class Device:
         """The context in which forward passes run."""
         if self.precision == "fp32":
             return nullcontext()
-        narrow = torch.float16 if self.precision == "fp16" else torch.bfloat16
-        return torch.autocast(self.torch_device.type, dtype=narrow)
+        return torch.autocast(self.torch_device.type, dtype=self.product_dtype)
+
+    @property
+    def product_dtype(self) -> torch.dtype:
+        """The format of matrix products."""
+        if self.precision == "fp32":
+            return torch.float32
+        return torch.float16 if self.precision == "fp16" else torch.bfloat16
+
+    @contextmanager
+    def predicting(self, model: nn.Module) -> Iterator[None]:
+        """The context in which a model that is on the device predicts; its weights stay as they are meanwhile."""
+        # Autocast is around all that is predicted, so that each weight is cast once.
+        with packed_layers(model, self.torch_device, self.product_dtype), self.autocast():
+            yield
 
     @contextmanager
     def training(self) -> Iterator[None]:

@@ -54,11 +54,10 @@ def embed_texts(
     features, text_of_row = _rows(examples, vocabulary, max_tokens)
     sums: torch.Tensor | None = None
     counts = torch.zeros(len(texts), device=device.torch_device)
-    with device.autocast():  # around all groups: each weight is cast once
-        for rows in row_groups(features.row_lengths, device.torch_device):
-            batch = collate(features, rows).to(device.torch_device)
+    with device.predicting(encoder):
+        for rows, width in row_groups(features.row_lengths, device.torch_device, features.max_tokens):
+            batch = collate(features, rows, width).to(device.torch_device)
             states = encoder(batch.tokens, batch.token_types, batch.lengths).float()
-            width = states.shape[1]
             slots = torch.arange(len(rows), device=states.device) * width if pooling == "cls" else batch.slots
             texts_of_slots = torch.from_numpy(text_of_row[rows]).to(states.device)[slots // width]
             if sums is None:

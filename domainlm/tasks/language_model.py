@@ -159,17 +159,17 @@ class LanguageModel(LoadedModel):
         guesses: list[list[tuple[Guess, ...]]] = [[] for _ in rows]
         assert isinstance(self._model, PretrainingModel)
         device = self._device.torch_device
-        with self._device.autocast():  # around all groups: each weight is cast once
-            for group in row_groups(lengths, device):
+        with self._device.predicting(self._model):
+            for group, width in row_groups(lengths, device, self._max_tokens):
                 tokens, row_lengths = pad_rows(
-                    flat, starts, group, max_tokens=self._max_tokens, pad_id=self._vocabulary.pad_id
+                    flat, starts, group, max_tokens=self._max_tokens, pad_id=self._vocabulary.pad_id, width=width
                 )
                 places = (tokens == self._vocabulary.mask_id).flatten().nonzero().flatten()
                 logits, _ = self._model(
                     tokens.to(device), torch.zeros_like(tokens).to(device), row_lengths.to(device), places.to(device)
                 )
                 best = logits.float().softmax(dim=-1).topk(min(num_guesses, logits.shape[-1]), dim=-1)
-                owners = (places // tokens.shape[1]).tolist()
+                owners = (places // width).tolist()
                 for owner, ids, scores in zip(owners, best.indices.tolist(), best.values.tolist(), strict=True):
                     entries = zip(self._vocabulary.tokens(ids), scores, strict=True)
                     guesses[int(group[owner])].append(tuple(Guess(token, score) for token, score in entries))

@@ -20,6 +20,7 @@ from torch import nn
 from domainlm.api import RelationExample, SequenceExample
 from domainlm.errors import DataError, ModelError
 from domainlm.model.files import read_config
+from domainlm.model.packed import pack_layers
 from domainlm.parallel.device import Device
 from domainlm.tasks.scores import Json
 from domainlm.tasks.start import Start
@@ -112,6 +113,7 @@ class LoadedModel:
 
     def __init__(self, model: nn.Module, start: Start, device: Device, max_tokens: int) -> None:
         self._model = model.to(device.torch_device).eval()
+        pack_layers(self._model, device.torch_device, device.product_dtype)
         self._start, self._device, self._max_tokens = start, device, max_tokens
         self._vocabulary = start.vocabulary
         self.num_texts_at_once = NUM_TEXTS_AT_ONCE

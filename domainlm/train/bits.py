@@ -199,7 +199,7 @@ def bits_per_character(
     windows = word_windows(text, choice, every=-(-text.stat().st_size // _MAX_BYTES_SCORED))
     layout = WordRows(vocabulary, max_tokens=max_tokens, pairs=pairs)
     nats = 0.0
-    with Bar(desc="bits per character", unit=" windows", disable=None) as bar:
+    with Bar(desc="bits per character", unit=" windows", disable=None) as bar, device.predicting(model):
         while batch := list(islice(windows, num_rows)):
             rows = list(layout.rows(batch))
             for first in range(0, len(rows), num_rows):
@@ -215,7 +215,7 @@ def bits_per_character(
 
 
 def _nats(model: PretrainingModel, rows: Sequence[WordRow], pad_id: int, device: Device) -> float:
-    """Loss summed over all that is masked in some rows, each sub-token for itself."""
+    """Loss summed over all that is masked in some rows, each sub-token for itself; within `Device.predicting`."""
     lengths = np.array([len(row.tokens) for row in rows])
     width = int(lengths.max())
     tokens = np.full((len(rows), width), pad_id)
@@ -229,7 +229,6 @@ def _nats(model: PretrainingModel, rows: Sequence[WordRow], pad_id: int, device:
     def there(numbers: NDArray[np.int64] | list[int]) -> torch.Tensor:
         return torch.as_tensor(numbers, device=device.torch_device)
 
-    with device.autocast():
-        states = model.encoder(there(tokens), there(token_types), there(lengths))
-        words, _ = model.losses(states, there(masked), there(labels), None)
+    states = model.encoder(there(tokens), there(token_types), there(lengths))
+    words, _ = model.losses(states, there(masked), there(labels), None)
     return float(words.double())

@@ -214,18 +214,18 @@ def score_sequences(
     """
     model.eval()
     loss, num_right, num_masked, num_in_order, num_pairs = 0.0, 0, 0, 0, 0
-    for start in range(0, batches.num_sequences, num_rows):
-        check_cancelled()
-        rows = range(start, min(start + num_rows, batches.num_sequences))
-        batch = PretrainingBatch.of(batches.batch(rows)).to(device.torch_device)
-        with device.autocast():
+    with device.predicting(model):
+        for start in range(0, batches.num_sequences, num_rows):
+            check_cancelled()
+            rows = range(start, min(start + num_rows, batches.num_sequences))
+            batch = PretrainingBatch.of(batches.batch(rows)).to(device.torch_device)
             words, orders = model(batch.tokens, batch.token_types, batch.lengths, batch.masked_positions)
-        loss += float(functional.cross_entropy(words.float(), batch.masked_labels, reduction="sum").double())
-        num_right += int((words.argmax(-1) == batch.masked_labels).sum())
-        num_masked += len(batch.masked_labels)
-        if orders is not None and batch.is_swapped is not None:
-            num_in_order += int((orders.argmax(-1) == batch.is_swapped).sum())
-            num_pairs += len(rows)
+            loss += float(functional.cross_entropy(words.float(), batch.masked_labels, reduction="sum").double())
+            num_right += int((words.argmax(-1) == batch.masked_labels).sum())
+            num_masked += len(batch.masked_labels)
+            if orders is not None and batch.is_swapped is not None:
+                num_in_order += int((orders.argmax(-1) == batch.is_swapped).sum())
+                num_pairs += len(rows)
     scores = {
         "masked_lm_loss": loss / max(1, num_masked),
         "masked_lm_accuracy": num_right / max(1, num_masked),

@@ -28,6 +28,7 @@ def default_facts() -> Iterator[Fact]:
     yield precision_fact()
     yield Fact(_SECTION, "allocator", allocator(place))
     if place == "cpu":
+        yield Fact(_SECTION, "weights packed in prediction", packed_formats())
         yield Fact(_SECTION, "oneDNN kernels kept", num_kernels_kept())
     yield Fact(_SECTION, "torch.compile", compilation(place))
 
@@ -54,6 +55,16 @@ def attention_of(place: str, dtype: object, dropout: float | None) -> str:
     if len(lengths) in (0, len(_LENGTHS)):
         return f"{plain if lengths else fused} at all lengths"
     return f"{plain} up to {lengths[-1]:,} tokens, {fused} above"
+
+
+def packed_formats() -> str:
+    """The number formats in which a CPU's products have their weights laid out beforehand."""
+    import torch
+
+    from domainlm.model.packed import packs
+
+    formats = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    return ", ".join(name for name, dtype in formats.items() if packs(torch.device("cpu"), dtype)) or "no"
 
 
 def precision_fact() -> Fact:

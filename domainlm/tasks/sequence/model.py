@@ -76,9 +76,9 @@ def classify_rows(
     probabilities = np.zeros((features.num_rows, num_labels), dtype=np.float32)
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
     bar = Bar(total=features.num_rows, desc="classifying", unit=" rows", leave=False, disable=is_silent)
-    with bar, device.autocast():  # around all groups: each weight is cast once
-        for rows in row_groups(features.row_lengths, device.torch_device):
-            batch = collate(features, rows).to(device.torch_device)
+    with bar, device.predicting(model):
+        for rows, width in row_groups(features.row_lengths, device.torch_device, features.max_tokens):
+            batch = collate(features, rows, width).to(device.torch_device)
             scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
             probabilities[rows] = scores.float().softmax(dim=-1).cpu().numpy()
             bar.update(len(rows))

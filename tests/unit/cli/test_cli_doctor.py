@@ -127,7 +127,7 @@ def test_the_defaults_are_told() -> None:
     assert [name for name in names if "attention" not in name] == [
         "runtime.precision for speed",
         "allocator",
-        *([] if torch.cuda.is_available() else ["oneDNN kernels kept"]),
+        *([] if torch.cuda.is_available() else ["weights packed in prediction", "oneDNN kernels kept"]),
         "torch.compile",
     ]
     assert len([name for name in names if "attention" in name]) == 6

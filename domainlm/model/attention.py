@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -13,7 +13,7 @@ from torch.nn import functional
 from domainlm.model.dropout import draw_keep_bits, keep
 from domainlm.model.flash import flash_attention
 from domainlm.model.precision import lowered
-from domainlm.model.visible import Visible, mask_of_bounds
+from domainlm.model.visible import Block, Visible, mask_of_bounds
 
 _SCORES_BYTES_AT_ONCE = 2**21
 """Plain products go through the batch in steps whose scores stay in a core's cache."""
@@ -86,7 +86,8 @@ def attend(
         mask = mask_of_bounds(visible.bounds, query.shape[0], query.shape[2])
     mask = None if mask is None else mask.to(query.dtype)
     if _prefers_plain_products(query, dropout):
-        attended: torch.Tensor = _PlainAttention.apply(query, key, value, mask, dropout)  # type: ignore[no-untyped-call]
+        inputs = query, key, value, mask, visible.blocks, dropout
+        attended: torch.Tensor = _PlainAttention.apply(*inputs)  # type: ignore[no-untyped-call]
         return attended
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
 
@@ -136,8 +137,42 @@ def _has_tiles() -> bool:
     return bool(capabilities.get("amx_tile", False))
 
 
+class _Piece(NamedTuple):
+    """Slots that attend to one another, computed at once.
+
+    Attributes:
+        rows: of the batch.
+        slots: of each of these rows.
+        mask: added to their scores.
+    """
+
+    rows: slice
+    slots: slice
+    mask: torch.Tensor | None
+
+    def of(self, states: torch.Tensor) -> torch.Tensor:
+        """Its part of [batch, heads, tokens, width]."""
+        return states[self.rows, :, self.slots]
+
+
+def _pieces(query: torch.Tensor, mask: torch.Tensor | None, blocks: Sequence[Block]) -> list[_Piece]:
+    """The blocks, where there are any; else all slots of as many rows as leave their scores in a core's cache."""
+    if blocks:
+        return [_piece_of(block, mask) for block in blocks]
+    batch, heads, tokens, _ = query.shape
+    size = max(1, _SCORES_BYTES_AT_ONCE // (heads * tokens * tokens * query.element_size()))
+    rows = (slice(start, start + size) for start in range(0, batch, size))
+    return [_Piece(each, slice(None), None if mask is None else mask[each]) for each in rows]
+
+
+def _piece_of(block: Block, mask: torch.Tensor | None) -> _Piece:
+    row, slots = slice(block.row, block.row + 1), slice(block.start, block.end)
+    hides = mask is not None and not block.is_one_sample
+    return _Piece(row, slots, mask[row, :, slots, slots] if mask is not None and hides else None)
+
+
 class _PlainAttention(torch.autograd.Function):
-    """Batched matrix products and a softmax, a few rows of the batch at a time.
+    """Batched matrix products and a softmax, piece by piece.
 
     The two constant factors go to the query and the value, which are copied anyway and smaller than the scores.
     """
@@ -149,23 +184,23 @@ class _PlainAttention(torch.autograd.Function):
         key: torch.Tensor,
         value: torch.Tensor,
         mask: torch.Tensor | None,
+        blocks: Sequence[Block],
         dropout: float,
     ) -> torch.Tensor:
-        batch, heads, tokens, width = query.shape
-        ctx.query_factor, ctx.value_factor = 1.0 / math.sqrt(width), 1.0 / (1.0 - dropout)
+        ctx.query_factor, ctx.value_factor = 1.0 / math.sqrt(query.shape[-1]), 1.0 / (1.0 - dropout)
         query, key, value = _scaled(query, ctx.query_factor), key.contiguous(), _scaled(value, ctx.value_factor)
-        ctx.num_rows = max(1, _SCORES_BYTES_AT_ONCE // (heads * tokens * tokens * query.element_size()))
-        attended = torch.empty_like(query)
+        # Padding is in no block.
+        ctx.pieces, ctx.make = _pieces(query, mask, blocks), torch.zeros_like if blocks else torch.empty_like
+        attended: torch.Tensor = ctx.make(query)
         weights, keep_bits = [], []
-        for start in range(0, batch, ctx.num_rows):
-            rows = slice(start, start + ctx.num_rows)
-            scores = torch.matmul(query[rows], key[rows].transpose(-1, -2))
-            if mask is not None:
-                scores += mask[rows]
+        for piece in ctx.pieces:
+            scores = torch.matmul(piece.of(query), piece.of(key).transpose(-1, -2))
+            if piece.mask is not None:
+                scores += piece.mask
             weights.append(torch.softmax(scores, dim=-1))
             if dropout > 0.0:
                 keep_bits.append(draw_keep_bits(scores.shape, dropout))
-            torch.matmul(_kept(weights[-1], keep_bits), value[rows], out=attended[rows])
+            _product(_kept(weights[-1], keep_bits), piece.of(value), piece.of(attended))
         ctx.save_for_backward(query, key, value, *weights, *keep_bits)
         return attended
 
@@ -173,17 +208,24 @@ class _PlainAttention(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
         query, key, value, *saved = ctx.saved_tensors
         d_attended = gradients[0].contiguous()
-        d_query, d_key, d_value = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
-        starts = range(0, len(query), ctx.num_rows)
-        for index, start in enumerate(starts):
-            rows = slice(start, start + ctx.num_rows)
-            weights, keep_bits = saved[index], saved[len(starts) + index :][:1]
-            torch.matmul(_kept(weights, keep_bits).transpose(-1, -2), d_attended[rows], out=d_value[rows])
-            d_weights = _kept(torch.matmul(d_attended[rows], value[rows].transpose(-1, -2)), keep_bits)
+        d_query, d_key, d_value = ctx.make(query), ctx.make(key), ctx.make(value)
+        for index, piece in enumerate(ctx.pieces):
+            weights, keep_bits = saved[index], saved[len(ctx.pieces) + index :][:1]
+            d_piece = piece.of(d_attended)
+            _product(_kept(weights, keep_bits).transpose(-1, -2), d_piece, piece.of(d_value))
+            d_weights = _kept(torch.matmul(d_piece, piece.of(value).transpose(-1, -2)), keep_bits)
             d_scores = torch.ops.aten._softmax_backward_data(d_weights, weights, -1, weights.dtype)  # noqa: SLF001
-            torch.matmul(d_scores, key[rows], out=d_query[rows])
-            torch.matmul(d_scores.transpose(-1, -2), query[rows], out=d_key[rows])
-        return d_query.mul_(ctx.query_factor), d_key, d_value.mul_(ctx.value_factor), None, None
+            _product(d_scores, piece.of(key), piece.of(d_query))
+            _product(d_scores.transpose(-1, -2), piece.of(query), piece.of(d_key))
+        return d_query.mul_(ctx.query_factor), d_key, d_value.mul_(ctx.value_factor), None, None, None
+
+
+def _product(left: torch.Tensor, right: torch.Tensor, result: torch.Tensor) -> None:
+    """Write the product into a part of a tensor."""
+    if result.is_contiguous():
+        torch.matmul(left, right, out=result)
+    else:
+        result.copy_(torch.matmul(left, right))
 
 
 def _scaled(tensor: torch.Tensor, factor: float) -> torch.Tensor:

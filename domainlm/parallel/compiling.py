@@ -65,7 +65,8 @@ class CompiledLayers:
             self._expect_work(layer, states)
             if visible.bounds is not None:
                 torch._dynamo.maybe_mark_dynamic(visible.bounds, 0)  # noqa: SLF001 - torch documents it by this name
-            return forward(states, visible, read)
+            # Blocks differ in every batch, and the layer would be compiled anew for each.
+            return forward(states, visible._replace(blocks=()), read)
 
         return call
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from domainlm.model import attention
 from domainlm.model.attention import _has_tiles, attend, predicts_by_plain_products
-from domainlm.model.visible import Visible, sample_mask
+from domainlm.model.visible import Block, Visible, sample_blocks, sample_mask, what_is_visible
 
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -30,8 +30,8 @@ def _padding_mask(lengths: list[int], tokens: int) -> torch.Tensor:
     return torch.zeros(is_padding.shape).masked_fill_(is_padding, -math.inf)[:, None, None, :]
 
 
-def _plain(qkv: Qkv, mask: torch.Tensor | None, dropout: float = 0.0) -> torch.Tensor:
-    result: torch.Tensor = attention._PlainAttention.apply(*qkv, mask, dropout)  # type: ignore[no-untyped-call]
+def _plain(qkv: Qkv, mask: torch.Tensor | None, dropout: float = 0.0, blocks: tuple[Block, ...] = ()) -> torch.Tensor:
+    result: torch.Tensor = attention._PlainAttention.apply(*qkv, mask, blocks, dropout)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -95,6 +95,57 @@ def test_rows_of_several_samples_are_those_of_each_sample_alone(
         torch.testing.assert_close(ours.double(), expected, atol=tolerance, rtol=tolerance)
         for gradient, theirs in zip(_gradients(ours, qkv), expected_gradients, strict=True):
             assert ((gradient - theirs).norm() / theirs.norm()).item() < tolerance
+
+
+@st.composite
+def _packed_rows(draw: st.DrawFn) -> tuple[list[list[int]], int]:
+    """Lengths of the samples of each row, and the slots of a row."""
+    rows = draw(st.lists(st.lists(st.integers(1, 12), max_size=5), min_size=1, max_size=4))
+    return rows, max(1, *map(sum, rows)) + draw(st.integers(0, 5))
+
+
+@given(_packed_rows(), st.integers(0, 100))
+@settings(deadline=None)
+def test_block_by_block_gives_what_the_mask_gives(packed: tuple[list[list[int]], int], pairs_joined: int) -> None:
+    rows, tokens = packed
+    lengths = torch.tensor([sum(row) for row in rows])
+    samples, firsts, is_real = torch.zeros(len(rows), tokens, dtype=torch.int64), [], []
+    for number, row in enumerate(rows):
+        starts = [sum(row[:place]) for place in range(len(row))]
+        firsts += [number * tokens + start for start in starts]
+        for place, (start, size) in enumerate(zip(starts, row, strict=True)):
+            samples[number, start : start + size] = place
+        is_real += [slot < sum(row) for slot in range(tokens)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("domainlm.model.visible._MAX_PAIRS_JOINED", pairs_joined)
+        visible = what_is_visible(lengths, tokens, torch.float32, samples, torch.tensor(firsts, dtype=torch.int64))
+    covered = sorted(slot for block in visible.blocks for slot in range(block.start, block.end))
+    qkv = _qkv(len(rows), 2, tokens, 4)
+    shown = torch.tensor(is_real).view(len(rows), 1, tokens, 1)
+
+    expected, found = _plain(qkv, visible.mask) * shown, _plain(qkv, visible.mask, 0.0, visible.blocks) * shown
+
+    assert not visible.blocks or covered == sorted(slot for row in rows for slot in range(sum(row)))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    for ours, theirs in zip(_gradients(found, qkv), _gradients(expected, qkv), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_long_samples_are_blocks_and_short_neighbours_share_one() -> None:
+    firsts = torch.tensor([0, 300, 320, 350, 512, 1024])
+    assert sample_blocks(torch.tensor([500, 512, 40]), 512, firsts) == (
+        Block(0, 0, 300, is_one_sample=True),
+        Block(0, 300, 350, is_one_sample=False),
+        Block(0, 350, 500, is_one_sample=True),
+        Block(1, 0, 512, is_one_sample=True),
+        Block(2, 0, 40, is_one_sample=True),
+    )
+
+
+def test_whole_rows_are_attended_to_at_once_where_blocks_would_save_little() -> None:
+    assert sample_blocks(torch.tensor([512, 512]), 512, torch.tensor([0, 512])) == ()
+    assert sample_blocks(torch.tensor([64] * 32), 64, torch.arange(0, 32 * 64, 32)) == ()
+    assert sample_blocks(torch.tensor([0, 0]), 64, torch.tensor([], dtype=torch.int64)) == ()
 
 
 def test_gradients_under_dropout_are_those_of_the_weights_that_were_kept() -> None:

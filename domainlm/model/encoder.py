@@ -26,7 +26,8 @@ class EncoderInputs(NamedTuple):
         token_types: 0 or 1 [B, T].
         lengths: real tokens of each row, which come first [B]; nothing attends to the others.
         positions: place of each token in its sample, int64 [B, T]; None where each row is one sample.
-        samples: which sample of its row a token belongs to, int64 [B, T]; attention stays within it. None as above.
+        samples: which sample of its row a token belongs to, int64 [B, T]; attention stays within it. None as above; may
+            be left out where nothing is trained.
         read: row * T + slot of the hidden states that heads will read, all different, int64 [R]. The last layer gives
             zeros for the others, which spares most of its products. None for all.
         firsts: row * T + slot of each sample's first token, int64 [S]; None as `positions`.

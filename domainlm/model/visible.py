@@ -6,6 +6,7 @@ B = batch, T = tokens.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -42,8 +43,27 @@ class Block(NamedTuple):
     is_one_sample: bool
 
 
+class Run(NamedTuple):
+    """Samples of one length without anything between them.
+
+    Attributes:
+        start: first slot, all rows laid end to end.
+        num_samples: how many.
+        length: of each.
+    """
+
+    start: int
+    num_samples: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """One after the last slot."""
+        return self.start + self.num_samples * self.length
+
+
 class Visible(NamedTuple):
-    """Mask or bounds, or neither where every token sees its whole row.
+    """Mask, bounds or runs, or none of them where every token sees its whole row.
 
     Attributes:
         mask: added to the attention scores: 0, or minus infinity for what is hidden [B, 1, 1 or T, T].
@@ -52,12 +72,14 @@ class Visible(NamedTuple):
         has_short: whether `domainlm.model.short_attention` runs on the device, where there are bounds.
         blocks: on a CPU, what the mask shows and hides, where that is worth attending to block by block; slots outside
             of blocks are padding. May be left out.
+        runs: on a CPU, in place of a mask, all samples in their order; other slots are padding.
     """
 
     mask: torch.Tensor | None = None
     bounds: torch.Tensor | None = None
     has_short: bool = False
     blocks: tuple[Block, ...] = ()
+    runs: tuple[Run, ...] = ()
 
 
 def what_is_visible(
@@ -73,14 +95,20 @@ def what_is_visible(
         lengths: real tokens of each row, which come first [B].
         num_tokens: T.
         dtype: of the weights; under autocast that of its products counts.
-        samples: which sample of its row a token belongs to [B, T]; None where a row is one sample.
-        firsts: row * T + slot of each sample's first token [S]; None as above.
+        samples: which sample of its row a token belongs to [B, T]; None where a row is one sample. May be left out
+            where nothing is trained.
+        firsts: row * T + slot of each sample's first token [S]; None where a row is one sample.
     """
-    if has_flash_attention(lengths.device, dtype) and (samples is None) == (firsts is None):
+    if has_flash_attention(lengths.device, dtype) and (samples is None or firsts is not None):
         bounds = sample_bounds(lengths, num_tokens, firsts)
         return Visible(bounds=bounds, has_short=has_kernels(lengths.device))
-    if samples is None:
+    if samples is None and firsts is None:
         return Visible(mask=padding_mask(lengths, num_tokens))
+    if samples is None:
+        assert firsts is not None
+        if lengths.device.type == "cpu":
+            return Visible(runs=sample_runs(lengths, num_tokens, firsts))
+        return Visible(mask=mask_of_bounds(sample_bounds(lengths, num_tokens, firsts), len(lengths), num_tokens))
     blocks = () if firsts is None or lengths.device.type != "cpu" else sample_blocks(lengths, num_tokens, firsts)
     return Visible(mask=sample_mask(lengths, samples), blocks=blocks)
 
@@ -106,11 +134,10 @@ def sample_blocks(lengths: torch.Tensor, num_tokens: int, firsts: torch.Tensor) 
 
     Short neighbours share a block: each block has its own products, however small they are.
     """
-    ends = (torch.arange(len(lengths)) * num_tokens + lengths).tolist()
     blocks: list[Block] = []
-    for first, after in pairwise([*sorted(firsts.tolist()), len(lengths) * num_tokens]):
+    for first, after in _samples(lengths, num_tokens, firsts):
         row, start = divmod(first, num_tokens)
-        end = min(after, ends[row]) - row * num_tokens
+        end = after - row * num_tokens
         last = blocks[-1] if blocks else None
         if last and last.row == row and 2 * (last.end - last.start) * (end - start) <= _MAX_PAIRS_JOINED:
             blocks[-1] = Block(row, last.start, end, is_one_sample=False)
@@ -119,6 +146,25 @@ def sample_blocks(lengths: torch.Tensor, num_tokens: int, firsts: torch.Tensor) 
     num_pairs = sum((block.end - block.start) ** 2 for block in blocks)
     saved = len(lengths) * num_tokens**2 - num_pairs
     return tuple(blocks) if saved > len(blocks) * _MAX_PAIRS_JOINED else ()
+
+
+def sample_runs(lengths: torch.Tensor, num_tokens: int, firsts: torch.Tensor) -> tuple[Run, ...]:
+    """`Visible.runs` of rows that are on the CPU; arguments as of `what_is_visible`."""
+    runs: list[Run] = []
+    for first, after in _samples(lengths, num_tokens, firsts):
+        last = runs[-1] if runs else None
+        if last and last.end == first and last.length == after - first:
+            runs[-1] = last._replace(num_samples=last.num_samples + 1)
+        else:
+            runs.append(Run(first, 1, after - first))
+    return tuple(runs)
+
+
+def _samples(lengths: torch.Tensor, num_tokens: int, firsts: torch.Tensor) -> Iterator[tuple[int, int]]:
+    """First slot of each sample and one after its last, all rows laid end to end."""
+    ends = (torch.arange(len(lengths)) * num_tokens + lengths).tolist()
+    for first, after in pairwise([*sorted(firsts.tolist()), len(lengths) * num_tokens]):
+        yield first, min(after, ends[first // num_tokens])
 
 
 def mask_of_bounds(bounds: torch.Tensor, num_rows: int, num_tokens: int) -> torch.Tensor:

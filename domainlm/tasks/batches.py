@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,6 @@ _WIDTH_MULTIPLE = 8
 _STEPS_PER_POOL = 50
 _NUM_SLOTS_PER_GROUP = {"cpu": 2048, "cuda": 16_384}
 """What of a layer stays in a CPU's caches; what keeps a GPU busy."""
-_GROUP_WIDTH_MULTIPLE = {"cpu": 1, "cuda": 8}
-"""A CPU's products are as fast at any width; rounded up to 8, sentences have 12 % of padding in place of 4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +26,7 @@ class RowBatch:
     """A micro-batch of rows.
 
     Attributes:
-        tokens: sub-tokens, shorter rows padded [batch, tokens].
+        tokens: sub-tokens, padded to the longest row rounded up to a multiple of 8 [batch, tokens].
         token_types: 0 for the first text of a row, 1 for the second, 0 where there is one [batch, tokens].
         lengths: real sub-tokens of each row [batch].
         num_tokens: real sub-tokens of all rows.
@@ -55,10 +53,27 @@ class LabelledBatch(RowBatch):
         slots: flat places (row * tokens + slot) whose states are read: those whose label counts, ascending by row
             [num_slots]; or those that tell the label of each row [batch, num_slots].
         labels: label ids [num_slots] or [batch].
+        positions: where all rows are laid end to end as one, the place of each slot in its row [1, tokens].
+        firsts: then the first slot of each row [batch].
     """
 
     slots: torch.Tensor
     labels: torch.Tensor
+    positions: torch.Tensor | None = None
+    firsts: torch.Tensor | None = None
+
+    @property
+    def inputs(self) -> tuple[torch.Tensor | None, ...]:
+        """What a model's `forward` takes."""
+        return self.tokens, self.token_types, self.lengths, self.slots, self.positions, self.firsts
+
+    @property
+    def first_slots(self) -> torch.Tensor:
+        """Flat place of each row's first slot [batch]."""
+        if self.firsts is not None:
+            return self.firsts
+        num_rows, width = self.tokens.shape
+        return torch.arange(0, num_rows * width, width, device=self.tokens.device)
 
 
 BatchT = TypeVar("BatchT", bound=RowBatch)
@@ -72,19 +87,8 @@ def distinct_slots(slots: torch.Tensor) -> torch.Tensor | None:
     return slots.flatten() if slots.ndim == 1 or slots.shape[1] == 1 else None
 
 
-def padded_width(longest: int, max_tokens: int) -> int:
-    """Slots of rows in training: the longest row's, rounded up to a multiple of 8."""
-    return min(-(-longest // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE, max_tokens)
-
-
 def pad_rows(
-    tokens: npt.NDArray[np.int32],
-    row_starts: Ints,
-    rows: Ints,
-    *,
-    max_tokens: int,
-    pad_id: int,
-    width: int | None = None,
+    tokens: npt.NDArray[np.int32], row_starts: Ints, rows: Ints, *, max_tokens: int, pad_id: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Some rows, at least one, as tensors on the CPU.
 
@@ -94,13 +98,13 @@ def pad_rows(
         rows: the rows that are wanted [batch].
         max_tokens: no row is longer.
         pad_id: what shorter rows are filled up with.
-        width: slots of each row; as `padded_width` says where None.
 
     Returns:
-        Sub-tokens [batch, tokens]; lengths [batch].
+        Sub-tokens, padded to the longest row rounded up to a multiple of 8 [batch, tokens]; lengths [batch].
     """
     starts, lengths = row_starts[rows], row_starts[rows + 1] - row_starts[rows]
-    columns = np.arange(padded_width(int(lengths.max()), max_tokens) if width is None else width)
+    longest = int(lengths.max())
+    columns = np.arange(min(-(-longest // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE, max_tokens))
     real = columns < lengths[:, None]
     padded = np.full(real.shape, pad_id, dtype=np.int64)
     padded[real] = tokens[(starts[:, None] + columns)[real]]
@@ -149,9 +153,9 @@ class FlatRows:
         """Sub-tokens of each row [num_rows]."""
         return np.diff(self.row_starts)
 
-    def padded(self, rows: Ints, width: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def padded(self, rows: Ints) -> tuple[torch.Tensor, torch.Tensor]:
         """Some rows as tensors; see `pad_rows`."""
-        return pad_rows(self.tokens, self.row_starts, rows, max_tokens=self.max_tokens, pad_id=self.pad_id, width=width)
+        return pad_rows(self.tokens, self.row_starts, rows, max_tokens=self.max_tokens, pad_id=self.pad_id)
 
 
 class EpochOrder:
@@ -243,32 +247,13 @@ class TaskBatches(Generic[BatchT]):
         return [self._collate(rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-class RowGroup(NamedTuple):
-    """Rows that go through a model together where nothing is trained.
-
-    Attributes:
-        rows: their numbers, longest first [batch].
-        width: slots of each.
-    """
-
-    rows: Ints
-    width: int
-
-
-def row_groups(row_lengths: Ints, device: torch.device, max_tokens: int) -> Iterator[RowGroup]:
-    """All rows, longest first, in groups whose padded size suits the device; rows of one width are always as many.
-
-    Args:
-        row_lengths: sub-tokens of each row [num_rows].
-        device: "cpu" or "cuda".
-        max_tokens: no row is longer.
-    """
+def row_groups(row_lengths: Ints, device: torch.device) -> Iterator[Ints]:
+    """All rows, longest first, in groups whose padded size suits the device; rows of one width are always as many."""
     order = np.argsort(-row_lengths, kind="stable")
-    num_slots, multiple = _NUM_SLOTS_PER_GROUP[device.type], _GROUP_WIDTH_MULTIPLE[device.type]
+    num_slots = _NUM_SLOTS_PER_GROUP[device.type]
     start = 0
     while start < len(order):
-        longest = max(1, int(row_lengths[order[start]]))
-        width = min(-(-longest // multiple) * multiple, max_tokens)
+        width = -(-max(1, int(row_lengths[order[start]])) // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE
         size = max(1, num_slots // width)
-        yield RowGroup(order[start : start + size], width)
+        yield order[start : start + size]
         start += size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from torch import nn
 
 from domainlm.api import TokenExample
+from domainlm.model.encoder import EncoderInputs
 from domainlm.parallel.device import Device
-from domainlm.tasks.batches import row_groups
+from domainlm.tasks.prediction_batches import prediction_batches
 from domainlm.tasks.token.batches import collate
 from domainlm.tasks.token.features import (
     NUM_SPECIAL_TOKENS,
@@ -55,11 +57,12 @@ def embed_texts(
     sums: torch.Tensor | None = None
     counts = torch.zeros(len(texts), device=device.torch_device)
     with device.predicting(encoder):
-        for rows, width in row_groups(features.row_lengths, device.torch_device, features.max_tokens):
-            batch = collate(features, rows, width).to(device.torch_device)
-            states = encoder(batch.tokens, batch.token_types, batch.lengths).float()
-            slots = torch.arange(len(rows), device=states.device) * width if pooling == "cls" else batch.slots
-            texts_of_slots = torch.from_numpy(text_of_row[rows]).to(states.device)[slots // width]
+        for rows, batch in prediction_batches(partial(collate, features), features.row_lengths, device.torch_device):
+            places = EncoderInputs(batch.tokens, batch.token_types, batch.lengths, batch.positions, firsts=batch.firsts)
+            states = encoder(*places).float()
+            num_slots = np.ones_like(rows) if pooling == "cls" else np.diff(features.slot_starts)[rows]
+            slots = batch.first_slots if pooling == "cls" else batch.slots
+            texts_of_slots = torch.from_numpy(np.repeat(text_of_row[rows], num_slots)).to(states.device)
             if sums is None:
                 sums = torch.zeros(len(texts), states.shape[-1], device=states.device)
             sums.index_add_(0, texts_of_slots, states.flatten(0, 1).index_select(0, slots))

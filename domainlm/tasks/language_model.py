@@ -160,16 +160,16 @@ class LanguageModel(LoadedModel):
         assert isinstance(self._model, PretrainingModel)
         device = self._device.torch_device
         with self._device.predicting(self._model):
-            for group, width in row_groups(lengths, device, self._max_tokens):
+            for group in row_groups(lengths, device):
                 tokens, row_lengths = pad_rows(
-                    flat, starts, group, max_tokens=self._max_tokens, pad_id=self._vocabulary.pad_id, width=width
+                    flat, starts, group, max_tokens=self._max_tokens, pad_id=self._vocabulary.pad_id
                 )
                 places = (tokens == self._vocabulary.mask_id).flatten().nonzero().flatten()
                 logits, _ = self._model(
                     tokens.to(device), torch.zeros_like(tokens).to(device), row_lengths.to(device), places.to(device)
                 )
                 best = logits.float().softmax(dim=-1).topk(min(num_guesses, logits.shape[-1]), dim=-1)
-                owners = (places // width).tolist()
+                owners = (places // tokens.shape[1]).tolist()
                 for owner, ids, scores in zip(owners, best.indices.tolist(), best.values.tolist(), strict=True):
                     entries = zip(self._vocabulary.tokens(ids), scores, strict=True)
                     guesses[int(group[owner])].append(tuple(Guess(token, score) for token, score in entries))

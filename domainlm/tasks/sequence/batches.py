@@ -11,9 +11,9 @@ from domainlm.tasks.batches import Ints, LabelledBatch, TaskBatches
 from domainlm.tasks.sequence.features import SequenceFeatures
 
 
-def collate(features: SequenceFeatures, rows: Ints, width: int | None = None) -> LabelledBatch:
-    """Put some rows, at least one, into tensors on the CPU; `width` as for `pad_rows`."""
-    tokens, lengths = features.padded(rows, width)
+def collate(features: SequenceFeatures, rows: Ints) -> LabelledBatch:
+    """Put some rows, at least one, into tensors on the CPU."""
+    tokens, lengths = features.padded(rows)
     width = tokens.shape[1]
     is_second = np.arange(width) >= features.first_lengths[rows][:, None]
     is_second &= np.arange(width) < lengths.numpy()[:, None]

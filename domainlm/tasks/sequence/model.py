@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,9 @@ from domainlm.model.encoder import Encoder
 from domainlm.parallel.device import Device
 from domainlm.progress import Bar
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.batches import distinct_slots, row_groups
+from domainlm.tasks.batches import distinct_slots
 from domainlm.tasks.head import Head
+from domainlm.tasks.prediction_batches import prediction_batches
 from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import SequenceFeatures
 
@@ -39,10 +41,17 @@ class SequenceModel(nn.Module):
         self.head = Head(num_slots * config.hidden, num_labels, head, activation)
 
     def forward(
-        self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor
+        self,
+        tokens: torch.Tensor,
+        token_types: torch.Tensor,
+        lengths: torch.Tensor,
+        slots: torch.Tensor,
+        positions: torch.Tensor | None = None,
+        firsts: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Logits [batch, num_labels]; the arguments are those of `LabelledBatch`."""
-        return self.scores(self.encoder(tokens, token_types, lengths, None, None, distinct_slots(slots)), slots)
+        states = self.encoder(tokens, token_types, lengths, positions, None, distinct_slots(slots), firsts)
+        return self.scores(states, slots)
 
     def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """The same from the encoder's hidden states [batch, tokens, hidden]."""
@@ -77,9 +86,8 @@ def classify_rows(
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
     bar = Bar(total=features.num_rows, desc="classifying", unit=" rows", leave=False, disable=is_silent)
     with bar, device.predicting(model):
-        for rows, width in row_groups(features.row_lengths, device.torch_device, features.max_tokens):
-            batch = collate(features, rows, width).to(device.torch_device)
-            scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
+        for rows, batch in prediction_batches(partial(collate, features), features.row_lengths, device.torch_device):
+            scores = model(*batch.inputs)
             probabilities[rows] = scores.float().softmax(dim=-1).cpu().numpy()
             bar.update(len(rows))
     return Classified(probabilities.argmax(axis=1) if len(probabilities) else np.zeros(0, np.int64), probabilities)

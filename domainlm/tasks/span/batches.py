@@ -8,8 +8,10 @@ from functools import partial
 import numpy as np
 import torch
 
-from domainlm.tasks.batches import Ints, RowBatch, TaskBatches, padded_width
+from domainlm.tasks.batches import Ints, RowBatch, TaskBatches
 from domainlm.tasks.span.features import NO_ANSWER_SLOT, SpanFeatures
+
+_WIDTH_MULTIPLE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +29,10 @@ class SpanBatch(RowBatch):
     ends: torch.Tensor
 
 
-def collate(features: SpanFeatures, numbers: Ints, width: int | None = None) -> SpanBatch:
-    """Put some rows, at least one, into tensors on the CPU; `width` as for `pad_rows`."""
+def collate(features: SpanFeatures, numbers: Ints) -> SpanBatch:
+    """Put some rows, at least one, into tensors on the CPU."""
     lengths = features.row_lengths[numbers]
-    width = padded_width(int(lengths.max()), features.max_tokens) if width is None else width
+    width = min(-(-int(lengths.max()) // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE, features.max_tokens)
     encoder = features.encoder
     tokens = np.full((len(numbers), width), encoder.pad_id, dtype=np.int64)
     types = np.zeros(tokens.shape, dtype=np.int64)

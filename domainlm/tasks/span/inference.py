@@ -98,8 +98,8 @@ def find_answers(
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
     bar = Bar(total=features.num_rows, desc="answering", unit=" rows", leave=False, disable=is_silent)
     with bar, device.predicting(model):
-        for numbers, width in row_groups(features.row_lengths, device.torch_device, features.max_tokens):
-            batch = collate(features, numbers, width).to(device.torch_device)
+        for numbers in row_groups(features.row_lengths, device.torch_device):
+            batch = collate(features, numbers).to(device.torch_device)
             starts, ends = model(batch.tokens, batch.token_types, batch.lengths, batch.candidates)
             for number, answers in zip(numbers.tolist(), _best_of_rows(starts, ends, settings), strict=True):
                 offset = features.offset(features.rows[number])

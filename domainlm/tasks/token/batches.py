@@ -12,9 +12,9 @@ from domainlm.tasks.oversampling import rows_of_slots
 from domainlm.tasks.token.features import Features
 
 
-def collate(features: Features, rows: Ints, width: int | None = None) -> LabelledBatch:
-    """Put some rows, at least one, into tensors on the CPU; `width` as for `pad_rows`."""
-    tokens, lengths = features.padded(rows, width)
+def collate(features: Features, rows: Ints) -> LabelledBatch:
+    """Put some rows, at least one, into tensors on the CPU."""
+    tokens, lengths = features.padded(rows)
     width = tokens.shape[1]
     slot_starts = features.slot_starts[rows]
     num_slots = features.slot_starts[rows + 1] - slot_starts

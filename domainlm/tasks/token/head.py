@@ -21,20 +21,17 @@ class TokenModel(nn.Module):
         self.head = Head(config.hidden, num_labels, head)
 
     def forward(
-        self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor
+        self,
+        tokens: torch.Tensor,
+        token_types: torch.Tensor,
+        lengths: torch.Tensor,
+        slots: torch.Tensor,
+        positions: torch.Tensor | None = None,
+        firsts: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Scores of the labels at some slots.
-
-        Args:
-            tokens: [batch, tokens].
-            token_types: [batch, tokens].
-            lengths: real sub-tokens of each row [batch].
-            slots: flat places, row * tokens + slot [num_slots].
-
-        Returns:
-            Logits [num_slots, num_labels].
-        """
-        return self.scores(self.encoder(tokens, token_types, lengths, None, None, distinct_slots(slots)), slots)
+        """Logits of the labels at some slots [num_slots, num_labels]; the arguments are those of `LabelledBatch`."""
+        states = self.encoder(tokens, token_types, lengths, positions, None, distinct_slots(slots), firsts)
+        return self.scores(states, slots)
 
     def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
         """The same from the encoder's hidden states [batch, tokens, hidden]."""

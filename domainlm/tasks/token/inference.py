@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,8 @@ from torch import nn
 from domainlm.api import Entity, TokenExample
 from domainlm.parallel.device import Device
 from domainlm.progress import Bar
-from domainlm.tasks.batches import Ints, row_groups
+from domainlm.tasks.batches import Ints
+from domainlm.tasks.prediction_batches import prediction_batches
 from domainlm.tasks.token.batches import collate
 from domainlm.tasks.token.conlleval import chunks
 from domainlm.tasks.token.decoding import Allowed, allowed_paths
@@ -72,9 +74,8 @@ def label_words(model: nn.Module, features: Features, device: Device, *, shows_p
     is_silent = None if shows_progress else True  # None: silent where stderr is no terminal
     bar = Bar(total=features.num_rows, desc="labelling", unit=" rows", leave=False, disable=is_silent)
     with bar, device.predicting(model):
-        for rows, width in row_groups(features.row_lengths, device.torch_device, features.max_tokens):
-            batch = collate(features, rows, width).to(device.torch_device)
-            scores = model(batch.tokens, batch.token_types, batch.lengths, batch.slots)
+        for rows, batch in prediction_batches(partial(collate, features), features.row_lengths, device.torch_device):
+            scores = model(*batch.inputs)
             probabilities = scores.float().softmax(dim=-1).cpu().numpy()
             if found is None:
                 found = np.zeros((len(features.slots), probabilities.shape[1]), dtype=np.float32)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from domainlm.model import attention
-from domainlm.model.attention import _has_tiles, attend, predicts_by_plain_products
-from domainlm.model.visible import Block, Visible, sample_blocks, sample_mask, what_is_visible
+from domainlm.model.attention import _has_tiles, attend, attend_jointly, predicts_by_plain_products
+from domainlm.model.visible import Block, Run, Visible, sample_blocks, sample_mask, sample_runs, what_is_visible
 
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -129,6 +129,42 @@ def test_block_by_block_gives_what_the_mask_gives(packed: tuple[list[list[int]],
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     for ours, theirs in zip(_gradients(found, qkv), _gradients(expected, qkv), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@given(_packed_rows())
+@settings(deadline=None)
+def test_run_by_run_gives_what_the_mask_gives(packed: tuple[list[list[int]], int]) -> None:
+    rows, tokens = packed
+    samples, firsts = torch.zeros(len(rows), tokens, dtype=torch.int64), []
+    for number, row in enumerate(rows):
+        starts = [sum(row[:place]) for place in range(len(row))]
+        firsts += [number * tokens + start for start in starts]
+        for place, (start, size) in enumerate(zip(starts, row, strict=True)):
+            samples[number, start : start + size] = place
+    lengths = torch.tensor([sum(row) for row in rows])
+    joint = torch.randn(len(rows), tokens, 2, 3, 4, generator=torch.Generator().manual_seed(tokens))
+    is_real = (torch.arange(tokens) < lengths[:, None])[:, :, None, None]
+    first_slots = torch.tensor(firsts, dtype=torch.int64)
+
+    masked = attend_jointly(joint, Visible(mask=sample_mask(lengths, samples)), 0.0)
+    visible = what_is_visible(lengths, tokens, torch.float32, None, first_slots)
+    found = attend_jointly(joint, visible, 0.0)
+
+    assert visible.mask is None
+    assert sum(run.num_samples for run in visible.runs) == len(firsts)
+    if firsts:
+        torch.testing.assert_close(found, masked * is_real, atol=1e-5, rtol=1e-5)
+
+
+def test_neighbours_of_one_length_are_a_run() -> None:
+    firsts = torch.tensor([0, 5, 10, 13, 20, 24, 27])
+    assert sample_runs(torch.tensor([16, 11]), 20, firsts) == (
+        Run(0, 2, 5),
+        Run(10, 2, 3),
+        Run(20, 1, 4),
+        Run(24, 1, 3),
+        Run(27, 1, 4),
+    )
 
 
 def test_long_samples_are_blocks_and_short_neighbours_share_one() -> None:

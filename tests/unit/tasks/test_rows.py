@@ -10,25 +10,19 @@ from hypothesis import strategies as st
 from domainlm.tasks.batches import row_groups
 
 CPU = torch.device("cpu")
-CUDA = torch.device("cuda")
 LENGTHS = st.lists(st.integers(0, 300), max_size=200)
 
 
 @given(LENGTHS, st.sampled_from(["cpu", "cuda"]))
 def test_every_row_is_in_one_group_longest_first(lengths: list[int], kind: str) -> None:
-    groups = list(row_groups(np.array(lengths, dtype=np.int64), torch.device(kind), 300))
-    order = [int(row) for group in groups for row in group.rows]
+    groups = list(row_groups(np.array(lengths, dtype=np.int64), torch.device(kind)))
+    order = [int(row) for group in groups for row in group]
     assert sorted(order) == list(range(len(lengths)))
     assert [lengths[row] for row in order] == sorted(lengths, reverse=True)
     most = {"cpu": 2_048, "cuda": 16_384}[kind]
-    assert all(len(group.rows) == 1 or len(group.rows) * group.width <= most for group in groups)
-    for group in groups:
-        longest = max(1, *(lengths[row] for row in group.rows))
-        assert group.width == (longest if kind == "cpu" else min(-(-longest // 8) * 8, 300))
+    assert all(len(group) == 1 or len(group) * max(lengths[row] for row in group) <= most for group in groups)
 
 
 def test_rows_of_one_width_are_as_many() -> None:
-    lengths = np.array([40] * 409 + [33] * 409 + [32] * 7, dtype=np.int64)
-    assert [len(group.rows) for group in row_groups(lengths, CUDA, 64)] == [409, 409, 7]
-    lengths = np.array([40] * 102 + [32] * 70, dtype=np.int64)
-    assert [len(group.rows) for group in row_groups(lengths, CPU, 64)] == [51, 51, 64, 6]
+    lengths = np.array([40] * 51 + [33] * 51 + [32] * 7, dtype=np.int64)
+    assert [len(group) for group in row_groups(lengths, CPU)] == [51, 51, 7]

@@ -18,11 +18,14 @@ _MAX_ARMS_LISTED = 3
 
 @dataclass(frozen=True, slots=True)
 class _Contest:
-    """The scores of the arms on one data set, best first."""
+    """The scores of the arms on one data set, best first; in no order that means anything where they were counted in
+    different ways.
+    """
 
     place: str
     metric: str
     ranked: tuple[tuple[Arm, Summary], ...]
+    is_comparable: bool = True
 
 
 def answer(scores: Scores, means: Means | None = None) -> tuple[str, ...]:
@@ -55,7 +58,7 @@ def _contests(scores: Scores, group: Group) -> list[_Contest]:
         there = [(arm, summary) for arm, summary in found if summary is not None]
         if there:
             ranked = sorted(there, key=lambda pair: (-sign * pair[1].mean, pair[0]))
-            contests.append(_Contest(dataset, metric, tuple(ranked)))
+            contests.append(_Contest(dataset, metric, tuple(ranked), len(scores.signatures(group, dataset)) < 2))
     return contests
 
 
@@ -65,7 +68,9 @@ def _level_sentence(contest: _Contest, split: str, *, name_arm: bool) -> str:
     what = f"{split} {facts.label}".strip()
     where = f"On {contest.place}, " if contest.place else ""
     ranked = contest.ranked
-    if not name_arm:
+    if not contest.is_comparable:
+        sentence = f"{what} cannot be compared: the scores have different signatures, see their table"
+    elif not name_arm:
         sentence = f"{what} is {_number(ranked[0][1], contest.metric)}{_seeds(ranked[0][1])}"
     elif len(ranked) > 1 and _is_tie(ranked[0][1], ranked[-1][1]):
         sentence = f"{what} is {_number(ranked[0][1], contest.metric)} with every model{_seeds(ranked[0][1])}"
@@ -97,7 +102,7 @@ def _seeds(summary: Summary) -> str:
 
 def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
     """Say by how much one of two arms is ahead, and whether the seeds of the two overlap."""
-    pairs = [contest for contest in contests if len(contest.ranked) == 2]
+    pairs = [contest for contest in contests if len(contest.ranked) == 2 and contest.is_comparable]
     pairs = [pair for pair in pairs if not _is_tie(pair.ranked[0][1], pair.ranked[1][1])]
     if not pairs or any(len(contest.ranked) > 2 for contest in contests):
         return []

@@ -168,6 +168,18 @@ def test_signatures_stand_below_the_table_and_different_ones_are_called_out(resu
     assert "NOT COMPARABLE: the scores on cargoes have different signatures: conlleval:2|" in caption
 
 
+def test_types_counted_in_different_ways_have_no_best(results: Json, write_run: WriteRun) -> None:
+    _, _, types = sections_of(results, write_run)["Task scores"].tables
+    assert any(cell.is_best for row in types.rows for cell in row)
+    for row in results["rows"]:
+        if row["stage"] == "finetune":
+            row["signature"] = f"conlleval:{1 if row['steps'] else 2}|protocol:conlleval entity|seeds:{row['seed']}"
+    _, _, types = sections_of(results, write_run)["Task scores"].tables
+    assert not any(cell.is_best for row in types.rows for cell in row)
+    assert "NOT COMPARABLE" in types.caption
+    assert "Bold" not in types.caption
+
+
 def test_scores_on_a_part_of_a_split_are_said_to_be_so(results: Json, write_run: WriteRun) -> None:
     for row in results["rows"]:
         if row["stage"] == "finetune":

@@ -209,14 +209,17 @@ class MainTable:
     def _caption(self, pools: Sequence[Pool], marked: Collection[Marked]) -> str:
         metrics = [metric_facts(name) for name in self.layout.metrics]
         shown = ", ".join(facts.heading for facts in metrics)
-        counts = {len(pool.rows) for pool in pools}
+        counts = {len(pool.rows) for pool in pools if pool.is_one_model}  # of several models a range is shown
         seeds = "" if not counts else f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
         sentences = [
             f"Our figures beside those of {self.reference.source} ({self.reference.title})." if self.reference else "",
             f"Shown: {shown}.",
             f"Ours: mean ± sample standard deviation over seeds, n = {seeds}." if counts and max(counts) > 1 else "",
             f"Ours: n = {seeds} (no deviation is known)."
-            if counts and max(counts) == 1 and pools[0].rows[0].stage != MEASURE_STAGE
+            if counts == {1} and any(row.stage != MEASURE_STAGE for pool in pools for row in pool.rows)
+            else "",
+            "Where several models share a cell, the range of all their scores."
+            if not all(pool.is_one_model for pool in pools)
             else "",
             part_sentence(_signatures(pools)),
             FLATTERED if self._is_flattered(pools) else "",

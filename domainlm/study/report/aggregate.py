@@ -98,7 +98,7 @@ class Scores:
                 self._signatures.setdefault((group, row.dataset), {})[row.signature] = None
             if "gold" in row.counts:
                 self._gold.setdefault((group, row.dataset, row.type or ""), set()).add(row.counts["gold"])
-            self._vocabularies.setdefault(group, set()).add(_vocabulary_identity(row))
+            self._vocabularies.setdefault(group, set()).add(vocabulary_identity(row))
         self._dataset_order = {name: place for place, name in enumerate(question.datasets)}
 
     def task_groups(self) -> tuple[Group, ...]:
@@ -204,7 +204,8 @@ def best_means(summaries: Iterable[Summary | None], metric: str) -> frozenset[st
     return frozenset({facts.format(max(means) if facts.higher_is_better else min(means))})
 
 
-def _vocabulary_identity(row: Row) -> tuple[object, ...]:
+def vocabulary_identity(row: Row) -> tuple[object, ...]:
+    """What tells the sub-tokens of a row's model from those of others, as far as rows say it."""
     if row.vocabulary_id:
         return (row.vocabulary_id,)
     varied = sorted((key, value) for key, value in row.cell.items() if key.startswith(("corpus.", "vocabulary.")))

@@ -107,7 +107,9 @@ def test_a_layout_that_leaves_models_together_does_not_average_them(results: Jso
 
 
 def test_two_models_with_a_seed_each_are_not_taken_for_seeds_of_one(results: Json, write_run: WriteRun) -> None:
-    results["rows"] = [row for row in results["rows"] if row["stage"] == "lm-score" or bool(row["steps"]) == row["seed"]]
+    results["rows"] = [
+        row for row in results["rows"] if row["stage"] == "lm-score" or bool(row["steps"]) == row["seed"]
+    ]
     table = main_table(results, write_run, reference(layout=TableLayout(rows=("dataset",), metrics=("f1",))))
     harbours = next(row for row in table.rows if row[0].text == "harbours")
     assert (harbours[1].text, harbours[1].fine_print) == ("64.6 to 71.6", ("2 models",))

@@ -39,9 +39,9 @@ def select_settings(
         label_of: names a cell that these keys are taken out of.
 
     Returns:
-        "rows", "curves" and "failures" with their cells without these keys, each row and failure of fine-tuning with its
-        "settings", and "candidates": every combination that was tried, with its score on dev and whether it was chosen; where it lacks
-        seeds that another has on the data set, also these and whether it was left out for that.
+        "rows", "curves" and "failures" with their cells without these keys, each row and failure of fine-tuning with
+        its "settings", and "candidates": every combination that was tried, with its score on dev and whether it was
+        chosen; where it lacks seeds that another has on the data set, also these and whether it was left out for that.
     """
     candidates = _candidates(rows, keys)
     chosen = {_arm(each): each["settings"] for each in candidates if each["chosen"]}

@@ -18,9 +18,7 @@ _MAX_ARMS_LISTED = 3
 
 @dataclass(frozen=True, slots=True)
 class _Contest:
-    """The scores of the arms on one data set, best first; in no order that means anything where they were counted in
-    different ways.
-    """
+    """The scores of the arms on one data set, best first; that says nothing unless they were counted in one way."""
 
     place: str
     metric: str

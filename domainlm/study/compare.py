@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.recipe.dotted import join_keys
-from domainlm.study.report.aggregate import LM_STAGE, vocabulary_identity
+from domainlm.study.report.aggregate import LM_STAGE, MASKED, SCORED_WORDS, is_of_sub_tokens, vocabulary_identity
 from domainlm.study.report.load import load_results
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.records import Results, Row
@@ -20,10 +20,6 @@ _What = tuple[str, ...]
 """Model, data set, split, metric and protocol."""
 _Numbers = dict[_What, dict[int, Row]]
 """Rows by seed."""
-
-_OF_WORDS = frozenset({"bits_per_character", "sub_token_number_bits_per_character", "unknown_character_share"})
-"""Scores of language models that vocabularies can be compared by, if they are of the same words."""
-_WORDS = ("num_scored_words", "num_scored_characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +99,11 @@ def _of_shared_seeds(first: Mapping[int, Row], second: Mapping[int, Row]) -> tup
 
 def _way(row: Row, numbers: _Numbers) -> object:
     """How a number came about: only those for which it is the same can be compared."""
-    if row.stage != LM_STAGE or metric_facts(row.metric).unit == "count":
-        return without_seed(row.signature)
-    if row.metric in _OF_WORDS:
-        return tuple(_beside(row, name, numbers) for name in _WORDS)
-    return vocabulary_identity(row), _beside(row, "num_masked", numbers)
+    if is_of_sub_tokens(row):
+        return vocabulary_identity(row), _beside(row, MASKED, numbers)
+    if row.stage == LM_STAGE and metric_facts(row.metric).unit != "count":
+        return tuple(_beside(row, name, numbers) for name in SCORED_WORDS)
+    return without_seed(row.signature)
 
 
 def _beside(row: Row, metric: str, numbers: _Numbers) -> float | None:

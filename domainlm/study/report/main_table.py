@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from domainlm.api import ReferenceRow, ReferenceTable, TableLayout
-from domainlm.study.report.aggregate import MEASURE_STAGE, format_summary
+from domainlm.study.report.aggregate import MEASURE_STAGE, format_summary, is_of_sub_tokens, vocabulary_identity
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.fields import field_text, field_value, heading, leading_rows, meets
 from domainlm.study.report.labels import clean
@@ -270,6 +270,10 @@ def _comparability(pools: Sequence[Pool]) -> list[str]:
             row.signature for row in pool.rows if row.signature
         )
     sentences: list[str] = []
+    losses = [row for pool in pools for row in pool.rows if is_of_sub_tokens(row)]
+    for dataset in dict.fromkeys(row.dataset for row in losses):
+        if len({vocabulary_identity(row) for row in losses if row.dataset == dataset}) > 1:
+            sentences.append(f"NOT COMPARABLE: scores per sub-token on {dataset} are of different vocabularies.")
     for (dataset, _), signatures in by_column.items():
         merged = merge_seeds(signatures)
         if len(merged) > 1:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domainlm.study.report.aggregate import MEASURE_STAGE, best_means
+from domainlm.study.report.aggregate import MEASURE_STAGE, best_means, is_of_sub_tokens, vocabulary_identity
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, Sample, compare, holm, with_rounds_for
@@ -95,8 +95,10 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
 
 
 def is_comparable(pools: Sequence[Pool]) -> bool:
-    """Whether scores were counted in one way, seeds aside."""
-    return len({without_seed(signature) for pool in pools for signature in pool.signatures}) <= 1
+    """Whether scores were counted in one way, seeds aside, and are of one vocabulary where that matters."""
+    vocabularies = {vocabulary_identity(row) for pool in pools for row in pool.rows if is_of_sub_tokens(row)}
+    signatures = {without_seed(signature) for pool in pools for signature in pool.signatures}
+    return len(signatures) <= 1 and len(vocabularies) <= 1
 
 
 def marks_sentence(marked: Collection[Marked]) -> str:

@@ -228,7 +228,8 @@ def _cell(summary: Summary | None, metric: str, best: frozenset[str]) -> Cell:
 
 def _lm_table(scores: Scores, group: Group, dataset: str) -> Table:
     metrics = scores.metrics(group)
-    is_one = scores.is_one_vocabulary(group)
+    is_one_text, is_one_vocabulary = scores.is_one_text(group, dataset), scores.is_one_vocabulary(group)
+    is_one = is_one_text and is_one_vocabulary
     found = [(arm, [scores.summary(group, arm, dataset, name) for name in metrics]) for arm in scores.arms(group)]
     there = [(arm, summaries) for arm, summaries in found if any(summaries)]
     columns = [[summaries[place] for _, summaries in there] for place in range(len(metrics))]
@@ -237,6 +238,9 @@ def _lm_table(scores: Scores, group: Group, dataset: str) -> Table:
     comparable = (
         "Bold: the best of each column."
         if is_one
+        else "NOT COMPARABLE: the models were scored on different words or masks, as where held-out documents, masking "
+        "or pretraining.max_tokens differ."
+        if not is_one_text
         else "The models read different vocabularies or corpora: scores per sub-token cannot be compared between them; "
         "bits per character can, on one corpus, between vocabularies that are all cased or all uncased."
     )

@@ -56,7 +56,7 @@ def _contests(scores: Scores, group: Group) -> list[_Contest]:
         there = [(arm, summary) for arm, summary in found if summary is not None]
         if there:
             ranked = sorted(there, key=lambda pair: (-sign * pair[1].mean, pair[0]))
-            contests.append(_Contest(dataset, metric, tuple(ranked), len(scores.signatures(group, dataset)) < 2))
+            contests.append(_Contest(dataset, metric, tuple(ranked), scores.is_comparable(group, dataset)))
     return contests
 
 
@@ -67,7 +67,7 @@ def _level_sentence(contest: _Contest, split: str, *, name_arm: bool) -> str:
     where = f"On {contest.place}, " if contest.place else ""
     ranked = contest.ranked
     if not contest.is_comparable:
-        sentence = f"{what} cannot be compared: the scores have different signatures, see their table"
+        sentence = f"{what} cannot be compared between the models: see their table"
     elif not name_arm:
         sentence = f"{what} is {_number(ranked[0][1], contest.metric)}{_seeds(ranked[0][1])}"
     elif len(ranked) > 1 and _is_tie(ranked[0][1], ranked[-1][1]):

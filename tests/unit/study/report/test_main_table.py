@@ -106,6 +106,18 @@ def test_a_layout_that_leaves_models_together_does_not_average_them(results: Jso
     assert "n = " not in table.caption
 
 
+def test_losses_of_different_vocabularies_have_no_best(results: Json, write_run: WriteRun) -> None:
+    layout = TableLayout(rows=("arm",), metrics=("masked_lm_loss", "bits_per_character"))
+    bits = [row | {"metric": "bits_per_character"} for row in results["rows"] if row["metric"] == "masked_lm_loss"]
+    results["rows"] += bits
+    for num_vocabularies, num_best in ((1, 2), (2, 1)):
+        for row in results["rows"]:
+            row["vocabulary_id"] = "one" if num_vocabularies == 1 else str(row["steps"])
+        table = main_table(results, write_run, reference(layout=layout))
+        assert sum(cell.is_best for row in table.rows for cell in row) == num_best
+        assert ("NOT COMPARABLE: scores per sub-token on core/text" in table.caption) == (num_vocabularies == 2)
+
+
 def test_two_models_with_a_seed_each_are_not_taken_for_seeds_of_one(results: Json, write_run: WriteRun) -> None:
     results["rows"] = [
         row for row in results["rows"] if row["stage"] == "lm-score" or bool(row["steps"]) == row["seed"]

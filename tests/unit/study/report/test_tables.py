@@ -96,6 +96,16 @@ def test_language_model_scores(results: Json, write_run: WriteRun) -> None:
     assert [cell.is_best for cell in table.rows[1]] == [False, True, True, False]
 
 
+def test_losses_on_different_text_have_no_best(results: Json, write_run: WriteRun) -> None:
+    """Of one vocabulary, but of another share of masks, say: only how many were scored tells it."""
+    (row,) = (row for row in results["rows"] if row["metric"] == "num_masked" and row["steps"] == 0)
+    row["value"] = 33333
+    (table,) = sections_of(results, write_run)["Language-model scores"].tables
+    assert not any(cell.is_best for row in table.rows for cell in row)
+    assert "NOT COMPARABLE: the models were scored on different words or masks" in table.caption
+    assert "Bold" not in table.caption
+
+
 def test_losses_of_different_vocabularies_have_no_best(results: Json, write_run: WriteRun) -> None:
     results["rows"][0]["vocabulary_size"] = 9000
     (table,) = sections_of(results, write_run)["Language-model scores"].tables

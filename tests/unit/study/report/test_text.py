@@ -41,7 +41,7 @@ def test_scores_counted_in_different_ways_are_not_compared(results: Json, write_
         other = row["dataset"] == "harbours" and row["steps"] == 0
         row["signature"] = f"conlleval:{2 if other else 1}|protocol:conlleval entity|seeds:{row['seed']}"
     assert answer_to(results, write_run) == (
-        "On harbours, test F1 cannot be compared: the scores have different signatures, see their table.",
+        "On harbours, test F1 cannot be compared between the models: see their table.",
         "On cargoes, test F1 is 54.0 ± 1.4 (n = 2) with num_steps=1500 and 52.0 ± 2.8 with num_steps=0.",
         "With num_steps=1500, F1 is higher than with num_steps=0 by 2.0 points on cargoes (the seeds overlap).",
     )

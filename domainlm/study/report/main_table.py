@@ -207,8 +207,7 @@ class MainTable:
         )
 
     def _caption(self, pools: Sequence[Pool], marked: Collection[Marked]) -> str:
-        metrics = [metric_facts(name) for name in self.layout.metrics]
-        shown = ", ".join(facts.heading for facts in metrics)
+        shown = ", ".join(metric_facts(name).heading for name in self.layout.metrics)
         counts = {len(pool.rows) for pool in pools if pool.is_one_model}  # of several models a range is shown
         seeds = "" if not counts else f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
         sentences = [
@@ -269,11 +268,12 @@ def _comparability(pools: Sequence[Pool]) -> list[str]:
         by_column.setdefault((row.dataset, row.protocol), []).extend(
             row.signature for row in pool.rows if row.signature
         )
-    sentences: list[str] = []
     losses = [row for pool in pools for row in pool.rows if is_of_sub_tokens(row)]
-    for dataset in dict.fromkeys(row.dataset for row in losses):
-        if len({vocabulary_identity(row) for row in losses if row.dataset == dataset}) > 1:
-            sentences.append(f"NOT COMPARABLE: scores per sub-token on {dataset} are of different vocabularies.")
+    sentences = [
+        f"NOT COMPARABLE: scores per sub-token on {dataset} are of different vocabularies."
+        for dataset in dict.fromkeys(row.dataset for row in losses)
+        if len({vocabulary_identity(row) for row in losses if row.dataset == dataset}) > 1
+    ]
     for (dataset, _), signatures in by_column.items():
         merged = merge_seeds(signatures)
         if len(merged) > 1:

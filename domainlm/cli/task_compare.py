@@ -50,15 +50,18 @@ def compare(
     document names, as most CoNLL files are, are taken in blocks of ten consecutive ones. Questions and labelled texts
     are units themselves.
     """
-    from domainlm.tasks.predictions import check_same_units, pool_files
+    from domainlm.tasks.predictions import check_labels, check_same_units, pool_files
     from domainlm.tasks.signature import Signature, labels_part
     from domainlm.tasks.significance import compare_units
     from domainlm.tasks.units import UNIT_WORDS
 
     if len(first) != len(second):
         raise click.UsageError("give as many files with --first as with --second: one for each seed")
+    if labels and score:
+        raise click.UsageError("give either --label or --score: a number of each record is averaged over all of them")
     one, other = (pool_files(paths, labels=labels, score=score) for paths in (first, second))
     check_same_units(one, other, second[0])
+    check_labels(labels, (one, other))
     units = sorted(one.by_unit)
     found = compare_units(one.matrix(units), other.matrix(units), one.metric, num_rounds=rounds, seed=seed)
     signature = Signature(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from domainlm.study.report.aggregate import Group, Scores, Summary, format_summary
+from domainlm.study.report.aggregate import Group, Scores, Summary, format_summary, summarise
 from domainlm.study.report.arms import Arm
 from domainlm.study.report.mean_table import mean_sentence
 from domainlm.study.report.means import Means
@@ -24,6 +24,7 @@ class _Contest:
     metric: str
     ranked: tuple[tuple[Arm, Summary], ...]
     is_comparable: bool = True
+    seeds: str = ""
 
 
 def answer(scores: Scores, means: Means | None = None) -> tuple[str, ...]:
@@ -100,7 +101,8 @@ def _seeds(summary: Summary) -> str:
 
 def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
     """Say by how much one of two arms is ahead, and whether the seeds of the two overlap."""
-    pairs = [contest for contest in contests if len(contest.ranked) == 2 and contest.is_comparable]
+    pairs = [_of_shared_seeds(contest) for contest in contests if len(contest.ranked) == 2 and contest.is_comparable]
+    pairs = [pair for pair in pairs if pair.ranked]
     pairs = [pair for pair in pairs if not _is_tie(pair.ranked[0][1], pair.ranked[1][1])]
     if not pairs or any(len(contest.ranked) > 2 for contest in contests):
         return []
@@ -113,6 +115,18 @@ def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
     return [_capitalised("; ".join(clauses) + ".")]
 
 
+def _of_shared_seeds(contest: _Contest) -> _Contest:
+    """The two arms on the seeds that both have: a mean over a lucky seed may be above one over five."""
+    seeds = [summary.by_seed.keys() for _, summary in contest.ranked]
+    shared = sorted(seeds[0] & seeds[1])
+    if seeds[0] == seeds[1]:
+        return contest
+    found = [(arm, summarise({seed: each.by_seed[seed] for seed in shared})) for arm, each in contest.ranked if shared]
+    sign = -1.0 if metric_facts(contest.metric).higher_is_better is False else 1.0
+    ranked = sorted(found, key=lambda pair: -sign * pair[1].mean)
+    return replace(contest, ranked=tuple(ranked), seeds=" over the seeds of both")
+
+
 def _is_tie(one: Summary, other: Summary) -> bool:
     """Whether both have the same scores, not only the same mean."""
     return sorted(one.values) == sorted(other.values)
@@ -121,7 +135,7 @@ def _is_tie(one: Summary, other: Summary) -> bool:
 def _gap(contest: _Contest, facts: Metric) -> str:
     (_, better), (_, worse) = contest.ranked
     unit = {"percent": " points", "nats": " nats", "bits": " bits"}.get(facts.unit, "")
-    place = f" on {contest.place}" if contest.place else ""
+    place = f"{f' on {contest.place}' if contest.place else ''}{contest.seeds}"
     return f"by {facts.format(abs(better.mean - worse.mean))}{unit}{place}{_overlap(better, worse, facts)}"
 
 

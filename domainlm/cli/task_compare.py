@@ -86,7 +86,7 @@ def _as_dict(found: Comparison, metric: str, kinds: Sequence[str], signature: st
         "first": found.first,
         "second": found.second,
         "difference": found.first - found.second,
-        "interval": list(found.interval),
+        "interval": found.interval and list(found.interval),
         "p_value": found.p_value,
         "num_units": found.num_units,
         "units": list(kinds),
@@ -95,9 +95,12 @@ def _as_dict(found: Comparison, metric: str, kinds: Sequence[str], signature: st
 
 
 def _echo(found: Comparison, metric: str, kinds: Sequence[str], signature: str) -> None:
-    low, high = found.interval
+    from domainlm.tasks.significance import MIN_UNITS
+
     click.echo(f"{metric}: first {100 * found.first:.2f} %, second {100 * found.second:.2f} %")
-    interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
+    interval = f"no interval: with fewer than {MIN_UNITS} {' and '.join(kinds)} p cannot be below 0.05 either"
+    if found.interval is not None:
+        interval = "95 % interval {:+.2f} to {:+.2f}".format(*(100 * end for end in found.interval))
     click.echo(f"difference {100 * (found.first - found.second):+.2f} points, {interval}")
     click.echo(f"p = {found.p_value:.4g} ({found.num_units:,} {' and '.join(kinds)}, {found.num_rounds:,} rounds)")
     click.echo(signature)

@@ -81,7 +81,7 @@ def _lines(cell: PlannedCell) -> list[tuple[str, Callable[[Plan], str]]]:
     ]
     if any(plan.seconds_per_step is not None for plan in plans):
         lines += [
-            ("time per step", lambda plan: f"{plan.seconds_per_step or 0:,.3g} s"),
+            ("time per step, sending left out", lambda plan: f"{plan.seconds_per_step or 0:,.3g} s"),
             ("time in all", lambda plan: duration((plan.seconds_per_step or 0) * num_steps)),
         ]
     return lines

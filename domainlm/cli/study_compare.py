@@ -19,8 +19,10 @@ _FOLDER = click.Path(file_okay=False, exists=True, path_type=Path)
 def compare(first: Path, second: Path, as_json: bool) -> None:
     """Compare the scores of two runs, and list the settings that differ.
 
-    FIRST and SECOND are output folders of `domainlm run`. Scores are means over the seeds, of all types together;
-    none is subtracted if signatures differ, since such scores were counted in different ways or on different data.
+    FIRST and SECOND are output folders of `domainlm run`. Scores are means over the seeds that both have (n), or over
+    each run's own if they share none; of all types together. None is subtracted if signatures differ, since such scores
+    were counted in different ways or on different data; nor losses per sub-token of different vocabularies, nor scores
+    of language models on different held-out text.
     """
     from domainlm.recipe.toml_text import toml_text
     from domainlm.study.compare import compare_runs
@@ -41,11 +43,15 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
         echo_json({"scores": pairs, "settings": [list(entry) for entry in found.settings]})
         return
     rows = [
-        (*pair.what, *map(_number, pair.values), _number(pair.difference) if pair.is_comparable else "not comparable")
+        (
+            *(*pair.what, *map(_number, pair.values)),
+            _number(pair.difference) if pair.is_comparable else "not comparable",
+            " and ".join(map(str, dict.fromkeys(filter(None, pair.num_seeds)))),
+        )
         for pair in found.pairs
     ]
-    head = ("model", "data", "split", "metric", "protocol", "first", "second", "difference")
-    echo_table(head, rows, numbers=(5, 6, 7))
+    head = ("model", "data", "split", "metric", "protocol", "first", "second", "difference", "n")
+    echo_table(head, rows, numbers=(5, 6, 7, 8))
     click.echo()
     if found.settings:
         shown = [

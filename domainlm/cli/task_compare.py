@@ -50,15 +50,18 @@ def compare(
     document names, as most CoNLL files are, are taken in blocks of ten consecutive ones. Questions and labelled texts
     are units themselves.
     """
-    from domainlm.tasks.predictions import check_same_units, pool_files
+    from domainlm.tasks.predictions import check_labels, check_same_units, pool_files
     from domainlm.tasks.signature import Signature, labels_part
     from domainlm.tasks.significance import compare_units
     from domainlm.tasks.units import UNIT_WORDS
 
     if len(first) != len(second):
         raise click.UsageError("give as many files with --first as with --second: one for each seed")
+    if labels and score:
+        raise click.UsageError("give either --label or --score: a number of each record is averaged over all of them")
     one, other = (pool_files(paths, labels=labels, score=score) for paths in (first, second))
     check_same_units(one, other, second[0])
+    check_labels(labels, (one, other))
     units = sorted(one.by_unit)
     found = compare_units(one.matrix(units), other.matrix(units), one.metric, num_rounds=rounds, seed=seed)
     signature = Signature(
@@ -83,7 +86,7 @@ def _as_dict(found: Comparison, metric: str, kinds: Sequence[str], signature: st
         "first": found.first,
         "second": found.second,
         "difference": found.first - found.second,
-        "interval": list(found.interval),
+        "interval": found.interval and list(found.interval),
         "p_value": found.p_value,
         "num_units": found.num_units,
         "units": list(kinds),
@@ -92,9 +95,12 @@ def _as_dict(found: Comparison, metric: str, kinds: Sequence[str], signature: st
 
 
 def _echo(found: Comparison, metric: str, kinds: Sequence[str], signature: str) -> None:
-    low, high = found.interval
+    from domainlm.tasks.significance import MIN_UNITS
+
     click.echo(f"{metric}: first {100 * found.first:.2f} %, second {100 * found.second:.2f} %")
-    interval = f"95 % interval {100 * low:+.2f} to {100 * high:+.2f}"
+    interval = f"no interval: with fewer than {MIN_UNITS} {' and '.join(kinds)} p cannot be below 0.05 either"
+    if found.interval is not None:
+        interval = "95 % interval {:+.2f} to {:+.2f}".format(*(100 * end for end in found.interval))
     click.echo(f"difference {100 * (found.first - found.second):+.2f} points, {interval}")
     click.echo(f"p = {found.p_value:.4g} ({found.num_units:,} {' and '.join(kinds)}, {found.num_rounds:,} rounds)")
     click.echo(signature)

@@ -89,7 +89,8 @@ def choose(
             elif limit is not None and fullest(work, degrees).total > limit:
                 passed.too_large.append(degrees)
             else:
-                return Choice(degrees=degrees, reason=_reason(work, degrees, num_devices, memory_bytes, passed))
+                reason = _reason(work, degrees, num_devices, memory_bytes, passed)
+                return Choice(degrees=degrees, reason="; ".join([reason, *_too_large_later(also, degrees, limit)]))
     return Choice(degrees=None, reason=_no_grid(work, memory_bytes, passed))
 
 
@@ -145,6 +146,17 @@ def _reason(work: Work, degrees: Degrees, num_devices: int, memory_bytes: float 
         better = "use more devices" if kept_off.degrees.world_size > degrees.world_size else "talk less"
         parts.append(f"{kept_off.degrees} would {better}, but {kept_off.work.phase} cannot run on it: {kept_off}")
     return "; ".join(parts)
+
+
+def _too_large_later(also: Sequence[Work], degrees: Degrees, limit: float | None) -> Iterator[str]:
+    """Which further steps do not fit: no reason to choose another grid, since a smaller micro-batch mends it."""
+    for work in also:
+        needed = fullest(work, degrees).total
+        if limit is not None and needed > limit:
+            yield (
+                f"{work.phase} needs {needed / _GIB:.1f} GiB on a rank, and {limit / _GIB:.1f} are planned for: lower "
+                f"{work.table}.num_sequences_per_micro_batch or max_tokens"
+            )
 
 
 def _kept_off_by_another(work: Work, limit: float | None, passed: _PassedOver) -> _Hindered | None:

@@ -10,20 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from domainlm.recipe.dotted import join_keys
+from domainlm.study.report.aggregate import LM_STAGE, MASKED, SCORED_WORDS, is_of_sub_tokens, vocabulary_identity
 from domainlm.study.report.load import load_results
+from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.records import Results, Row
 from domainlm.tasks.signature import without_seed
+
+_What = tuple[str, ...]
+"""Model, data set, split, metric and protocol."""
+_Numbers = dict[_What, dict[int, Row]]
+"""Rows by seed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A number of both runs, as means over their seeds; None where a run lacks it.
+    """A number of both runs, as means over the seeds that both have, else over each run's own; None where one lacks it.
 
     Attributes:
         what: model, data set, split, metric and protocol.
         values: the means.
         num_seeds: seeds behind each.
-        is_comparable: whether the signatures agree, seeds aside.
+        is_comparable: whether the signatures agree, seeds aside. Scores of language models have none: whether they are
+            of the same text, and where they are per sub-token, of the same vocabulary.
     """
 
     what: tuple[str, ...]
@@ -53,13 +61,13 @@ def compare_runs(first: Path, second: Path) -> Comparison:
         DataError: there are none, or they are damaged.
     """
     both = load_results(first), load_results(second)
-    groups = [_groups(results) for results in both]
+    numbers = [_numbers(results) for results in both]
     pairs = []
-    for what in dict.fromkeys([*groups[0], *groups[1]]):
-        left, right = (group.get(what, []) for group in groups)
+    for what in dict.fromkeys([*numbers[0], *numbers[1]]):
+        left, right = _of_shared_seeds(*(found.get(what, {}) for found in numbers))
         means = tuple(statistics.fmean(row.value for row in rows) if rows else None for rows in (left, right))
-        signatures = {without_seed(row.signature) for row in (*left, *right)}
-        pairs.append(Pair(what, (means[0], means[1]), (len(left), len(right)), len(signatures) <= 1))
+        ways = {_way(row, found) for rows, found in zip((left, right), numbers, strict=True) for row in rows}
+        pairs.append(Pair(what, (means[0], means[1]), (len(left), len(right)), len(ways) <= 1))
     settings = [dict(_leaves(results.recipe)) for results in both]
     keys = sorted({*settings[0], *settings[1]})
     differing = tuple(
@@ -70,12 +78,38 @@ def compare_runs(first: Path, second: Path) -> Comparison:
     return Comparison(tuple(pairs), differing)
 
 
-def _groups(results: Results) -> dict[tuple[str, ...], list[Row]]:
-    found: dict[tuple[str, ...], list[Row]] = {}
+def _numbers(results: Results) -> _Numbers:
+    found: _Numbers = {}
     for row in results.rows:
         if not row.type:
-            found.setdefault((row.model, row.dataset, row.split, row.metric, row.protocol), []).append(row)
+            found.setdefault(_what(row, row.metric), {})[row.seed] = row
     return found
+
+
+def _what(row: Row, metric: str) -> _What:
+    return (row.model, row.dataset, row.split, metric, row.protocol)
+
+
+def _of_shared_seeds(first: Mapping[int, Row], second: Mapping[int, Row]) -> tuple[list[Row], list[Row]]:
+    """What the seeds of both gave: a mean over a lucky seed may be above one over five."""
+    shared = first.keys() & second.keys() or first.keys() | second.keys()
+    one, other = ([row for seed, row in rows.items() if seed in shared] for rows in (first, second))
+    return one, other
+
+
+def _way(row: Row, numbers: _Numbers) -> object:
+    """How a number came about: only those for which it is the same can be compared."""
+    if is_of_sub_tokens(row):
+        return vocabulary_identity(row), _beside(row, MASKED, numbers)
+    if row.stage == LM_STAGE and metric_facts(row.metric).unit != "count":
+        return tuple(_beside(row, name, numbers) for name in SCORED_WORDS)
+    return without_seed(row.signature)
+
+
+def _beside(row: Row, metric: str, numbers: _Numbers) -> float | None:
+    """Another number of the same model on the same text; None where there is none."""
+    found = numbers.get(_what(row, metric), {}).get(row.seed)
+    return None if found is None else found.value
 
 
 def _leaves(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -68,7 +68,9 @@ def collect_results(
     recipe = resolved.loaded.recipe
     if recipe.study.select:
         results |= select_settings(
-            results["rows"], results["curves"], recipe.study.select, lambda varied: Cell(varied, recipe).label
+            *(results["rows"], results["curves"], results["failures"]),
+            recipe.study.select,
+            lambda varied: Cell(varied, recipe).label,
         )
     return results
 

@@ -19,7 +19,11 @@ _Arm = tuple[str, str]  # data set, and the values of what is compared
 
 
 def select_settings(
-    rows: Sequence[Record], curves: Sequence[Record], keys: Collection[str], label_of: Callable[[Record], str]
+    rows: Sequence[Record],
+    curves: Sequence[Record],
+    failures: Sequence[Record],
+    keys: Collection[str],
+    label_of: Callable[[Record], str],
 ) -> dict[str, list[dict[str, Any]]]:
     """Keep what was chosen.
 
@@ -30,24 +34,25 @@ def select_settings(
     Args:
         rows: of results.json; those of fine-tuning have a "cell".
         curves: likewise.
+        failures: likewise.
         keys: the varied keys to choose among.
         label_of: names a cell that these keys are taken out of.
 
     Returns:
-        "rows" and "curves" with their cells without these keys, each row of fine-tuning with its "settings", and
-        "candidates": every combination that was tried, with its score on dev and whether it was chosen; where it lacks
-        seeds that another has on the data set, also these and whether it was left out for that.
+        "rows", "curves" and "failures" with their cells without these keys, each row and failure of fine-tuning with
+        its "settings", and "candidates": every combination that was tried, with its score on dev and whether it was
+        chosen; where it lacks seeds that another has on the data set, also these and whether it was left out for that.
     """
     candidates = _candidates(rows, keys)
     chosen = {_arm(each): each["settings"] for each in candidates if each["chosen"]}
 
-    def kept(records: Iterable[Record], *, with_settings: bool) -> list[dict[str, Any]]:
+    def kept(records: Iterable[Record], *, with_settings: bool, only_chosen: bool = True) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for record in records:
             cell, settings = _part(record["cell"], keys)
             reduced = {**record, "cell": cell, "model": label_of(cell)}
             if record["stage"] == _FINETUNE:
-                if chosen.get(_arm(reduced)) != settings:
+                if only_chosen and chosen.get(_arm(reduced)) != settings:
                     continue
                 reduced |= {"settings": settings} if with_settings else {}
             identity = {key: value for key, value in reduced.items() if key not in {"value", "file"}}
@@ -57,6 +62,7 @@ def select_settings(
     return {
         "rows": kept(rows, with_settings=True),
         "curves": kept(curves, with_settings=False),
+        "failures": kept(failures, with_settings=True, only_chosen=False),
         "candidates": [{**each, "model": label_of(each["cell"])} for each in candidates],
     }
 

@@ -6,6 +6,7 @@ See `domainlm.tasks.units` for what is taken as one where ids name no documents.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class UnitCounts:
         metric: from sums to the score.
         name: what the score is.
         data: hash of the ids and of the gold standard: scores of other data are not comparable.
+        labels: types or labels that gold or predictions have, counted or not; empty where a number is averaged.
     """
 
     by_unit: Mapping[str, Numbers]
@@ -38,6 +40,7 @@ class UnitCounts:
     metric: Metric
     name: str
     data: str
+    labels: frozenset[str] = frozenset()
 
     def matrix(self, units: Sequence[str]) -> Numbers:
         """The sums of some units [num_units, num_sums]."""
@@ -63,10 +66,12 @@ def count_predictions(
     """
     counted: list[CountedRecord] = []
     gold: list[object] = []
+    met: set[str] = set()
     for line, content in enumerate(open_text(path), 1):
         try:
             record = json.loads(content)
             counted.append(_count(record, labels, score))
+            met.update(() if score else _labels(record))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 "not a record of predictions",
@@ -84,7 +89,7 @@ def count_predictions(
         gold.append([record["id"], record.get("gold")])
     by_unit, kinds = add_up(counted, files)
     metric, name = (mean_of_sums, f"mean {score}") if score else (f1_of_sums, "F1 by exact match")
-    return UnitCounts(by_unit, kinds, metric, name, data_hash(gold))
+    return UnitCounts(by_unit, kinds, metric, name, data_hash(gold), frozenset(met))
 
 
 def pool_files(paths: Sequence[Path], *, labels: Collection[str] = (), score: str = "") -> UnitCounts:
@@ -98,7 +103,21 @@ def pool_files(paths: Sequence[Path], *, labels: Collection[str] = (), score: st
     for path, other in zip(paths[1:], counted[1:], strict=True):
         check_same_units(first, other, path)
     pooled = {unit: np.sum([each.by_unit[unit] for each in counted], axis=0) for unit in first.by_unit}
-    return UnitCounts(pooled, first.kinds, first.metric, first.name, first.data)
+    labels = first.labels.union(*(each.labels for each in counted))
+    return UnitCounts(pooled, first.kinds, first.metric, first.name, first.data, labels)
+
+
+def check_labels(labels: Collection[str], counted: Sequence[UnitCounts]) -> None:
+    """Refuse labels that no model was to find, and none has found: a misspelled one would make all models equal.
+
+    Raises:
+        DataError: there is no such label in any of the files.
+    """
+    there = sorted({label for each in counted for label in each.labels})
+    for label in (each for each in labels if each not in there):
+        raise DataError(
+            "no prediction and no gold standard has this label", where="--label", given=label, allowed=there
+        )
 
 
 def check_same_units(first: UnitCounts, other: UnitCounts, where: Path) -> None:
@@ -155,8 +174,13 @@ def _items(listed: object, labels: Collection[str]) -> set[object]:
     return {(each["start"], each["end"], each["type"]) for each in listed if not labels or each["type"] in labels}
 
 
+def _labels(record: _Record) -> set[str]:
+    listed = [each for name in ("gold", "predicted") for each in _items(record[name], ())]
+    return {str(each[2] if isinstance(each, tuple) else each) for each in listed}
+
+
 def _mean_sums(record: _Record, score: str) -> Numbers:
     value = record[score]
-    if not isinstance(value, int | float):
+    if not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"not a number: {value!r}")
     return np.array([1.0, float(value)])

@@ -22,6 +22,8 @@ Numbers = npt.NDArray[np.float64]
 Metric = Callable[[Numbers], Numbers]
 """From sums over units [..., num_sums] to scores [...]."""
 
+MIN_UNITS = 6
+"""Of n units no p-value is below 2 / 2^n, so that it takes six to get below 0.05."""
 _ROUNDS_AT_ONCE = 256
 _MOST_KEPT = 2**24
 """Units times rounds that are kept in memory, of about three bytes each."""
@@ -49,7 +51,9 @@ class Comparison:
         p_value: two-sided; (rounds with at least this difference + 1) / (rounds + 1), so never 0.
         num_units: documents, or whatever was swapped, of all data sets.
         num_rounds: random swaps.
-        interval: 95 % bootstrap interval of first - second, over the same units (percentiles; Efron 1979).
+        interval: 95 % bootstrap interval of first - second, over the same units (percentiles; Efron 1979). None where a
+            data set has fewer than `MIN_UNITS`: the fewer there are to draw from, the surer it would seem, and of one
+            unit it would be a point.
     """
 
     first: float
@@ -57,7 +61,7 @@ class Comparison:
     p_value: float
     num_units: int
     num_rounds: int
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def compare_means(pairs: Sequence[UnitPair], *, num_rounds: int = 10_000, seed: 
         p_value=_p_value(scores, np.mean([each.shuffled for each in rounds], axis=0)),
         num_units=sum(len(pair.first) for pair in pairs),
         num_rounds=num_rounds,
-        interval=(float(low), float(high)),
+        interval=(float(low), float(high)) if min(len(pair.first) for pair in pairs) >= MIN_UNITS else None,
     )
 
 

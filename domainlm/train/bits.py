@@ -21,6 +21,7 @@ from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.progress import Bar
 from domainlm.text.word_windows import WordChoice, WordWindow, word_windows
+from domainlm.train.nonfinite import check_score
 from domainlm.vocab.vocabulary import Vocabulary
 
 MAX_WORD_CHARACTERS = 100
@@ -193,6 +194,7 @@ def bits_per_character(
 
     Raises:
         DataError: where the text has no word to score.
+        ModelError: the loss is not finite.
     """
     model.eval()
     choice = WordChoice(_RATE, _CHARACTERS_PER_TOKEN * max_tokens, MAX_WORD_CHARACTERS, _SEED)
@@ -211,6 +213,7 @@ def bits_per_character(
             where=text,
             remedy="raise corpus.held_out_share, or take more documents",
         )
+    check_score(nats)
     return layout.counts.scores(nats)
 
 

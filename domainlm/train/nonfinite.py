@@ -81,6 +81,16 @@ class BadSteps:
         self.num_skipped, self.num_in_row = int(state["num_skipped"]), int(state["num_skipped_in_row"])
 
 
+def check_score(loss: float) -> None:
+    """Raise `ModelError` where a loss on held-out text is not finite: no score can be told, nor written as JSON."""
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"the loss on held-out text is {loss}",
+            remedy='use runtime.precision = "fp32"; if that does not help, the weights are damaged: train with a lower '
+            "learning rate, or start from another model",
+        )
+
+
 def find_origin(model: nn.Module, rerun: Callable[[], object], world: World) -> str:
     """Where the first value that is not finite appears, when a step is computed again.
 

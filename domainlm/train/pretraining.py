@@ -17,6 +17,7 @@ from domainlm.model.encoder import EncoderInputs
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import Device
 from domainlm.text.batches import Batches, MaskedBatch, PretrainingBatches
+from domainlm.train.nonfinite import check_score
 
 MASKED_LM = "masked_lm"
 SENTENCE_ORDER = "sentence_order"
@@ -211,6 +212,9 @@ def score_sequences(
     Returns:
         "masked_lm_loss" in nats per masked sub-token, "masked_lm_accuracy", "num_masked" and, with pairs,
         "sentence_order_accuracy" or "next_sentence_accuracy".
+
+    Raises:
+        ModelError: the loss is not finite.
     """
     model.eval()
     loss, num_right, num_masked, num_in_order, num_pairs = 0.0, 0, 0, 0, 0
@@ -226,6 +230,7 @@ def score_sequences(
             if orders is not None and batch.is_swapped is not None:
                 num_in_order += int((orders.argmax(-1) == batch.is_swapped).sum())
                 num_pairs += len(rows)
+    check_score(loss)
     scores = {
         "masked_lm_loss": loss / max(1, num_masked),
         "masked_lm_accuracy": num_right / max(1, num_masked),

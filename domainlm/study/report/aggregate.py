@@ -18,6 +18,10 @@ from domainlm.tasks.signature import merge_seeds
 LM_STAGE = "lm-score"
 MEASURE_STAGE = "measure"
 """What is counted in data and vocabularies: there is no chance in it, and nothing is trained."""
+MASKED = "num_masked"
+SCORED_WORDS = ("num_scored_words", "num_scored_characters")
+_OF_WORDS = frozenset({"bits_per_character", "sub_token_number_bits_per_character", "unknown_character_share"})
+"""Scores of language models that vocabularies can be compared by, if they are of the same words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class Scores:
                 self._signatures.setdefault((group, row.dataset), {})[row.signature] = None
             if "gold" in row.counts:
                 self._gold.setdefault((group, row.dataset, row.type or ""), set()).add(row.counts["gold"])
-            self._vocabularies.setdefault(group, set()).add(_vocabulary_identity(row))
+            self._vocabularies.setdefault(group, set()).add(vocabulary_identity(row))
         self._dataset_order = {name: place for place, name in enumerate(question.datasets)}
 
     def task_groups(self) -> tuple[Group, ...]:
@@ -165,6 +169,23 @@ class Scores:
         """
         return len(self._vocabularies[group]) == 1
 
+    def is_one_text(self, group: Group, dataset: str) -> bool:
+        """Whether all language models were scored on the same words and, in one vocabulary, the same masked sub-tokens.
+
+        They are not where arms differ in held-out documents, in masking or in the length of rows, which rows do not say
+        themselves: the numbers of what was scored tell it.
+        """
+        telling = {*SCORED_WORDS, *([MASKED] if self.is_one_vocabulary(group) else [])}
+        found: dict[str, set[float]] = {}
+        for place, by_seed in self._by_seed.items():
+            if place.group == group and place.dataset == dataset and place.metric in telling:
+                found.setdefault(place.metric, set()).update(by_seed.values())
+        return all(len(values) == 1 for values in found.values())
+
+    def is_comparable(self, group: Group, dataset: str) -> bool:
+        """Whether the scores of a column came about in one way."""
+        return len(self.signatures(group, dataset)) < 2 and self.is_one_text(group, dataset)
+
     def summary(self, group: Group, arm: Arm, dataset: str, metric: str, type_: str = "") -> Summary | None:
         """Return mean and deviation over the seeds there are; None where there is none."""
         by_seed = self._by_seed.get(_Place(group, arm, dataset, type_, metric))
@@ -204,7 +225,14 @@ def best_means(summaries: Iterable[Summary | None], metric: str) -> frozenset[st
     return frozenset({facts.format(max(means) if facts.higher_is_better else min(means))})
 
 
-def _vocabulary_identity(row: Row) -> tuple[object, ...]:
+def is_of_sub_tokens(row: Row) -> bool:
+    """Whether a score is about the sub-tokens of a vocabulary, so that it means something else in another one."""
+    is_count = metric_facts(row.metric).unit == "count"
+    return row.stage == LM_STAGE and row.metric not in _OF_WORDS and not is_count
+
+
+def vocabulary_identity(row: Row) -> tuple[object, ...]:
+    """What tells the sub-tokens of a row's model from those of others, as far as rows say it."""
     if row.vocabulary_id:
         return (row.vocabulary_id,)
     varied = sorted((key, value) for key, value in row.cell.items() if key.startswith(("corpus.", "vocabulary.")))

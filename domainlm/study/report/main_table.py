@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from domainlm.api import ReferenceRow, ReferenceTable, TableLayout
-from domainlm.study.report.aggregate import MEASURE_STAGE, format_summary
+from domainlm.study.report.aggregate import MEASURE_STAGE, format_summary, is_of_sub_tokens, vocabulary_identity
 from domainlm.study.report.content import NOTHING, Cell, Table
 from domainlm.study.report.fields import field_text, field_value, heading, leading_rows, meets
 from domainlm.study.report.labels import clean
@@ -207,16 +207,18 @@ class MainTable:
         )
 
     def _caption(self, pools: Sequence[Pool], marked: Collection[Marked]) -> str:
-        metrics = [metric_facts(name) for name in self.layout.metrics]
-        shown = ", ".join(facts.heading for facts in metrics)
-        counts = {len(pool.rows) for pool in pools}
+        shown = ", ".join(metric_facts(name).heading for name in self.layout.metrics)
+        counts = {len(pool.rows) for pool in pools if pool.is_one_model}  # of several models a range is shown
         seeds = "" if not counts else f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
         sentences = [
             f"Our figures beside those of {self.reference.source} ({self.reference.title})." if self.reference else "",
             f"Shown: {shown}.",
             f"Ours: mean ± sample standard deviation over seeds, n = {seeds}." if counts and max(counts) > 1 else "",
             f"Ours: n = {seeds} (no deviation is known)."
-            if counts and max(counts) == 1 and pools[0].rows[0].stage != MEASURE_STAGE
+            if counts == {1} and any(row.stage != MEASURE_STAGE for pool in pools for row in pool.rows)
+            else "",
+            "Where several models share a cell, the range of all their scores."
+            if not all(pool.is_one_model for pool in pools)
             else "",
             part_sentence(_signatures(pools)),
             FLATTERED if self._is_flattered(pools) else "",
@@ -266,7 +268,12 @@ def _comparability(pools: Sequence[Pool]) -> list[str]:
         by_column.setdefault((row.dataset, row.protocol), []).extend(
             row.signature for row in pool.rows if row.signature
         )
-    sentences: list[str] = []
+    losses = [row for pool in pools for row in pool.rows if is_of_sub_tokens(row)]
+    sentences = [
+        f"NOT COMPARABLE: scores per sub-token on {dataset} are of different vocabularies."
+        for dataset in dict.fromkeys(row.dataset for row in losses)
+        if len({vocabulary_identity(row) for row in losses if row.dataset == dataset}) > 1
+    ]
     for (dataset, _), signatures in by_column.items():
         merged = merge_seeds(signatures)
         if len(merged) > 1:

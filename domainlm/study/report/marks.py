@@ -6,11 +6,12 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domainlm.study.report.aggregate import MEASURE_STAGE, best_means
+from domainlm.study.report.aggregate import MEASURE_STAGE, is_of_sub_tokens, vocabulary_identity
 from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.pools import Pool
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome, Sample, compare, holm, with_rounds_for
 from domainlm.study.report.words import tests_text
+from domainlm.study.same_seeds import with_most_seeds
 from domainlm.tasks.signature import without_seed
 
 MARK_BELOW = "*"
@@ -25,11 +26,12 @@ class Marked:
     """What is known of a mean in its column.
 
     Attributes:
-        is_best: whether it prints as the best does.
+        is_best: whether it prints as the best does, which is one of those over the most seeds.
         outcome: of the test against the best; None for the best itself.
         p_value: of this test, adjusted over the table; None where nothing could be tested.
         num_pairs: over how many pairs of means; 0 where nothing could be tested.
         is_worse: whether it is worse than the best on the seeds that were tested. The best may have others, too.
+        lacks_seeds: it is not over as many seeds as others of its column: of a single lucky seed it might be the best.
     """
 
     is_best: bool
@@ -37,6 +39,7 @@ class Marked:
     p_value: float | None = None
     num_pairs: int = 0
     is_worse: bool = False
+    lacks_seeds: bool = False
 
     @property
     def is_below(self) -> bool:
@@ -50,6 +53,7 @@ class _Test:
 
     is_best: bool
     is_worse: bool
+    lacks_seeds: bool
     outcome: Outcome
     first: Sample
     second: Sample
@@ -73,30 +77,35 @@ def mark_columns(columns: Mapping[_Column, Mapping[_Entry, Pool]]) -> dict[_Entr
         if facts.higher_is_better is None or len(column) < 2 or not is_comparable(list(column.values())):
             continue
         sign = 1.0 if facts.higher_is_better else -1.0
-        means = {entry: sign * pool.summary.mean for entry, pool in column.items()}
-        best = max(means, key=means.__getitem__)
-        printed = best_means([pool.summary for pool in column.values()], metric)
+        over_most = with_most_seeds({entry: pool.sample.by_seed for entry, pool in column.items()})
+        best = max(over_most, key=lambda entry: sign * column[entry].summary.mean)
+        printed = {entry: facts.format(pool.summary.mean) for entry, pool in column.items()}
+        is_told_apart = len(set(printed.values())) > 1
         num_tested = 0
         for entry, pool in column.items():
-            is_best = facts.format(pool.summary.mean) in printed
+            is_best = is_told_apart and entry in over_most and printed[entry] == printed[best]
             if entry == best or pool.rows[0].stage == MEASURE_STAGE:
                 marked[entry] = Marked(is_best)
             else:
                 sides = pool.sample, column[best].sample
                 outcome = compare(*sides, metric)
-                tests.append((entry, _Test(is_best, sign * outcome.difference < 0, outcome, *sides, metric)))
+                is_worse = sign * outcome.difference < 0
+                tests.append((entry, _Test(is_best, is_worse, entry not in over_most, outcome, *sides, metric)))
                 num_tested += outcome.p_value is not None
         num_pairs += num_tested * (num_tested + 1) // 2  # with the best one more mean than tests
     outcomes = [with_rounds_for(test.outcome, test.first, test.second, test.metric, num_pairs) for _, test in tests]
     adjusted = holm([outcome.p_value for outcome in outcomes], num_pairs)
     for (entry, test), outcome, p_value in zip(tests, outcomes, adjusted, strict=True):
-        marked[entry] = Marked(test.is_best, outcome, p_value, 0 if p_value is None else num_pairs, test.is_worse)
+        num_tested = 0 if p_value is None else num_pairs
+        marked[entry] = Marked(test.is_best, outcome, p_value, num_tested, test.is_worse, test.lacks_seeds)
     return marked
 
 
 def is_comparable(pools: Sequence[Pool]) -> bool:
-    """Whether scores were counted in one way, seeds aside."""
-    return len({without_seed(signature) for pool in pools for signature in pool.signatures}) <= 1
+    """Whether scores were counted in one way, seeds aside, and are of one vocabulary where that matters."""
+    vocabularies = {vocabulary_identity(row) for pool in pools for row in pool.rows if is_of_sub_tokens(row)}
+    signatures = {without_seed(signature) for pool in pools for signature in pool.signatures}
+    return len(signatures) <= 1 and len(vocabularies) <= 1
 
 
 def marks_sentence(marked: Collection[Marked]) -> str:
@@ -106,7 +115,8 @@ def marks_sentence(marked: Collection[Marked]) -> str:
     outcomes = [each.outcome for each in marked if each.outcome is not None]
     hows = {outcome.how for outcome in outcomes}
     used = tests_text(outcomes, "of the split")
-    sentences = ["Bold: the best mean of each column."]
+    among = ", of those over its most seeds" if any(each.lacks_seeds for each in marked) else ""
+    sentences = [f"Bold: the best mean of each column{among}."]
     if used:
         num_pairs = max(each.num_pairs for each in marked)
         pairs = (

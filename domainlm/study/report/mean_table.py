@@ -11,6 +11,7 @@ from domainlm.study.report.metrics import metric_facts
 from domainlm.study.report.parts import part_sentence
 from domainlm.study.report.significance import LEVEL, MIN_SEEDS, Outcome
 from domainlm.study.report.words import join_words, p_text, signed, tests_text
+from domainlm.tasks.significance import MIN_UNITS
 
 _UNTESTED = (
     f"Where no p stands, only scores by seed are known, and fewer than {MIN_SEEDS} seeds cannot give p < {LEVEL}"
@@ -109,7 +110,10 @@ def _caption(means: Means, *, marks_best: bool) -> str:
         f"{tests_text(outcomes, 'within each data set')}."
         if hows - {"untested"}
         else "",
-        "Interval: 95 % bootstrap over the same units." if "units" in hows else "",
+        "Interval: 95 % bootstrap over the same units." if any(outcome.interval for outcome in outcomes) else "",
+        f"No interval where a data set has fewer than {MIN_UNITS} units."
+        if any(outcome.how == "units" and outcome.interval is None for outcome in outcomes)
+        else "",
         "Where it stands around a difference of its own, that is the one of the scores that p is counted from."
         if any(_own_difference(outcome, means.columns[0].metric) for outcome in outcomes)
         else "",

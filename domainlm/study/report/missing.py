@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domainlm.study.report.aggregate import LM_STAGE, MEASURE_STAGE
-from domainlm.study.report.arms import Arm, Arms
+from domainlm.study.report.arms import Arm, Arms, short_label
 from domainlm.study.report.question import Question
 from domainlm.study.report.records import FailureRecord, Results
 from domainlm.study.report.words import join_words
@@ -28,7 +28,8 @@ def find_missing(results: Results, question: Question, arms: Arms) -> tuple[str,
 def _failure_line(failure: FailureRecord, arms: Arms) -> str:
     seed = "" if failure.seed is None else f", seed {failure.seed}"
     dataset = f" on {failure.dataset}" if failure.dataset else ""
-    return f"Failed: {failure.stage}{dataset} with {arms.of(failure).label}{seed}: {failure.error}"
+    tried = f", {short_label(failure.settings)}" if failure.settings else ""
+    return f"Failed: {failure.stage}{dataset} with {arms.of(failure).label}{tried}{seed}: {failure.error}"
 
 
 def _missing_scores(results: Results, question: Question, arms: Arms, expected: list[Arm]) -> Iterator[str]:

@@ -27,8 +27,9 @@ class Pool:
 
     @property
     def is_one_model(self) -> bool:
-        """Whether each seed is there once, so that a mean over them is one over seeds."""
-        return len({row.seed for row in self.rows}) == len(self.rows)
+        """Whether these are of one model on one data set, each seed once: a mean over them is one over seeds."""
+        models = {(row.model, row.dataset, frozenset(row.cell.items())) for row in self.rows}
+        return len(models) == 1 and len({row.seed for row in self.rows}) == len(self.rows)
 
     @property
     def mean(self) -> float:

@@ -100,7 +100,7 @@ class ProblemRecord(_Record):
 
 
 class FailureRecord(_Record):
-    """A stage of one cell that ended with an error."""
+    """A stage of one cell that ended with an error; `settings` are those that were tried, where dev chooses some."""
 
     stage: Label
     error: Annotated[Label, Field(validation_alias=AliasChoices("error", "message"))]
@@ -108,6 +108,7 @@ class FailureRecord(_Record):
     seed: int | None = None
     model: Label = ""
     arm: Fact = None
+    settings: Varied
     cell: Varied
 
     @model_validator(mode="before")

@@ -61,7 +61,7 @@ class Outcome:
             none.
         p_value: two-sided and not yet adjusted; None where nothing could be tested.
         how: what was paired.
-        interval: 95 % bootstrap interval of the difference over units; None for other tests.
+        interval: 95 % bootstrap interval of the difference over units; None for other tests, and of too few units.
         num_pairs: units or seeds.
         kinds: what the units are.
         protocols: how they were counted.

@@ -184,13 +184,15 @@ def _seeds_phrase(counts: set[int]) -> str:
 
 def _type_table(scores: Scores, group: Group, dataset: str) -> Table:
     metrics = scores.metrics(group, by_type=True)
-    rows = tuple(_type_rows(scores, group, dataset, metrics))
+    signatures = scores.signatures(group, dataset)
+    is_comparable = len(signatures) < 2
+    rows = tuple(_type_rows(scores, group, dataset, metrics, marks_best=is_comparable))
     shown = ", ".join(metric_facts(name).heading for name in metrics)
     sentences = [
         f"{dataset} by entity type: {shown}; {group.protocol or 'protocol not stated'}, {group.split} split.",
-        "Mean ± sample standard deviation over seeds. Bold: the best mean for each type.",
-        part_sentence({dataset: scores.signatures(group, dataset)}),
-        _signature_sentence(dataset, scores.signatures(group, dataset)),
+        f"Mean ± sample standard deviation over seeds.{' Bold: the best mean for each type.' * is_comparable}",
+        part_sentence({dataset: signatures}),
+        _signature_sentence(dataset, signatures),
     ]
     return Table(
         caption=" ".join(filter(None, sentences)),
@@ -200,7 +202,9 @@ def _type_table(scores: Scores, group: Group, dataset: str) -> Table:
     )
 
 
-def _type_rows(scores: Scores, group: Group, dataset: str, metrics: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
+def _type_rows(
+    scores: Scores, group: Group, dataset: str, metrics: Sequence[str], *, marks_best: bool
+) -> Iterator[tuple[Cell, ...]]:
     for type_ in scores.types(group, dataset):
         gold = scores.num_gold(group, dataset, type_)
         type_cell = Cell(type_, () if gold is None else (f"{gold:,} gold",))
@@ -208,7 +212,8 @@ def _type_rows(scores: Scores, group: Group, dataset: str, metrics: Sequence[str
             (arm, [scores.summary(group, arm, dataset, name, type_) for name in metrics]) for arm in scores.arms(group)
         ]
         there = [(arm, summaries) for arm, summaries in found if any(summaries)]
-        best = [best_means((summaries[place] for _, summaries in there), name) for place, name in enumerate(metrics)]
+        columns = [[summaries[place] for _, summaries in there] if marks_best else [] for place in range(len(metrics))]
+        best = [best_means(*entry) for entry in zip(columns, metrics, strict=True)]
         for place, (arm, summaries) in enumerate(there):
             cells = [_cell(*entry) for entry in zip(summaries, metrics, best, strict=True)]
             count = max(_seed_counts([summaries]))
@@ -223,7 +228,8 @@ def _cell(summary: Summary | None, metric: str, best: frozenset[str]) -> Cell:
 
 def _lm_table(scores: Scores, group: Group, dataset: str) -> Table:
     metrics = scores.metrics(group)
-    is_one = scores.is_one_vocabulary(group)
+    is_one_text, is_one_vocabulary = scores.is_one_text(group, dataset), scores.is_one_vocabulary(group)
+    is_one = is_one_text and is_one_vocabulary
     found = [(arm, [scores.summary(group, arm, dataset, name) for name in metrics]) for arm in scores.arms(group)]
     there = [(arm, summaries) for arm, summaries in found if any(summaries)]
     columns = [[summaries[place] for _, summaries in there] for place in range(len(metrics))]
@@ -232,6 +238,9 @@ def _lm_table(scores: Scores, group: Group, dataset: str) -> Table:
     comparable = (
         "Bold: the best of each column."
         if is_one
+        else "NOT COMPARABLE: the models were scored on different words or masks, as where held-out documents, masking "
+        "or pretraining.max_tokens differ."
+        if not is_one_text
         else "The models read different vocabularies or corpora: scores per sub-token cannot be compared between them; "
         "bits per character can, on one corpus, between vocabularies that are all cased or all uncased."
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from domainlm.study.report.aggregate import Group, Scores, Summary, format_summary
+from domainlm.study.report.aggregate import Group, Scores, Summary, format_summary, summarise
 from domainlm.study.report.arms import Arm
 from domainlm.study.report.mean_table import mean_sentence
 from domainlm.study.report.means import Means
@@ -18,11 +18,13 @@ _MAX_ARMS_LISTED = 3
 
 @dataclass(frozen=True, slots=True)
 class _Contest:
-    """The scores of the arms on one data set, best first."""
+    """The scores of the arms on one data set, best first; that says nothing unless they were counted in one way."""
 
     place: str
     metric: str
     ranked: tuple[tuple[Arm, Summary], ...]
+    is_comparable: bool = True
+    seeds: str = ""
 
 
 def answer(scores: Scores, means: Means | None = None) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ def _contests(scores: Scores, group: Group) -> list[_Contest]:
         there = [(arm, summary) for arm, summary in found if summary is not None]
         if there:
             ranked = sorted(there, key=lambda pair: (-sign * pair[1].mean, pair[0]))
-            contests.append(_Contest(dataset, metric, tuple(ranked)))
+            contests.append(_Contest(dataset, metric, tuple(ranked), scores.is_comparable(group, dataset)))
     return contests
 
 
@@ -65,7 +67,9 @@ def _level_sentence(contest: _Contest, split: str, *, name_arm: bool) -> str:
     what = f"{split} {facts.label}".strip()
     where = f"On {contest.place}, " if contest.place else ""
     ranked = contest.ranked
-    if not name_arm:
+    if not contest.is_comparable:
+        sentence = f"{what} cannot be compared between the models: see their table"
+    elif not name_arm:
         sentence = f"{what} is {_number(ranked[0][1], contest.metric)}{_seeds(ranked[0][1])}"
     elif len(ranked) > 1 and _is_tie(ranked[0][1], ranked[-1][1]):
         sentence = f"{what} is {_number(ranked[0][1], contest.metric)} with every model{_seeds(ranked[0][1])}"
@@ -97,7 +101,8 @@ def _seeds(summary: Summary) -> str:
 
 def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
     """Say by how much one of two arms is ahead, and whether the seeds of the two overlap."""
-    pairs = [contest for contest in contests if len(contest.ranked) == 2]
+    pairs = [_of_shared_seeds(contest) for contest in contests if len(contest.ranked) == 2 and contest.is_comparable]
+    pairs = [pair for pair in pairs if pair.ranked]
     pairs = [pair for pair in pairs if not _is_tie(pair.ranked[0][1], pair.ranked[1][1])]
     if not pairs or any(len(contest.ranked) > 2 for contest in contests):
         return []
@@ -110,6 +115,18 @@ def _difference_sentence(contests: Sequence[_Contest]) -> list[str]:
     return [_capitalised("; ".join(clauses) + ".")]
 
 
+def _of_shared_seeds(contest: _Contest) -> _Contest:
+    """The two arms on the seeds that both have: a mean over a lucky seed may be above one over five."""
+    seeds = [summary.by_seed.keys() for _, summary in contest.ranked]
+    shared = sorted(seeds[0] & seeds[1])
+    if seeds[0] == seeds[1]:
+        return contest
+    found = [(arm, summarise({seed: each.by_seed[seed] for seed in shared})) for arm, each in contest.ranked if shared]
+    sign = -1.0 if metric_facts(contest.metric).higher_is_better is False else 1.0
+    ranked = sorted(found, key=lambda pair: -sign * pair[1].mean)
+    return replace(contest, ranked=tuple(ranked), seeds=" over the seeds of both")
+
+
 def _is_tie(one: Summary, other: Summary) -> bool:
     """Whether both have the same scores, not only the same mean."""
     return sorted(one.values) == sorted(other.values)
@@ -118,7 +135,7 @@ def _is_tie(one: Summary, other: Summary) -> bool:
 def _gap(contest: _Contest, facts: Metric) -> str:
     (_, better), (_, worse) = contest.ranked
     unit = {"percent": " points", "nats": " nats", "bits": " bits"}.get(facts.unit, "")
-    place = f" on {contest.place}" if contest.place else ""
+    place = f"{f' on {contest.place}' if contest.place else ''}{contest.seeds}"
     return f"by {facts.format(abs(better.mean - worse.mean))}{unit}{place}{_overlap(better, worse, facts)}"
 
 

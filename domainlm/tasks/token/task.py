@@ -221,6 +221,8 @@ def _split_chunks(spec: TaskSpec, split: Split, data: SplitExamples) -> list[lis
 
 def _scores(split: Split, counted: ProtocolCounts) -> list[TaskScore]:
     counts = counted.counts
+    # Those of the gold standard alone: what a model finds wrongly must not make its scores seem another measure.
+    in_gold = tuple(name for name, each in counts.by_type.items() if each.gold)
     return [
         TaskScore(
             split=split,
@@ -230,7 +232,7 @@ def _scores(split: Split, counted: ProtocolCounts) -> list[TaskScore]:
             type=entity_type,
             counts=each.as_dict(),
             scorer=counted.scorer,
-            labels=(entity_type,) if entity_type else tuple(counts.by_type),
+            labels=(entity_type,) if entity_type else in_gold,
         )
         for entity_type, each in [("", counts.pooled), *counts.by_type.items()]
         for metric in ("precision", "recall", "f1")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from domainlm.errors import DataError
 from domainlm.testing import CheckError
 
 RECORDS = [
@@ -138,6 +139,27 @@ def test_compare(invoke: Invoke, tmp_path: Path) -> None:
     assert found["p_value"] < 0.005  # 2 / 2^12 in the limit
     assert "(12 documents, 10,000 rounds)" in invoke("compare", "--first", first, "--second", second).stdout
     assert "as many files" in invoke("compare", "--first", first, "--first", first, "--second", second).output
+
+
+def test_compare_knows_a_misspelled_label(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    entity = {"start": 0, "end": 4, "type": "ship"}
+    path.write_text(json.dumps({"id": "log:0", "gold": [entity], "predicted": [entity | {"type": "port"}], "f1": 0.5}))
+    both = ("compare", "--first", path, "--second", path)
+    error = invoke(*both, "--label", "ships").exception
+    assert isinstance(error, DataError)
+    assert (error.given, error.allowed, error.nearest) == ("ships", ["port", "ship"], "ship")
+    assert invoke(*both, "--label", "port").exit_code == 0  # found, though nowhere right
+    assert "either --label or --score" in invoke(*both, "--label", "ship", "--score", "f1").output
+
+
+def test_compare_does_not_average_what_is_no_number(invoke: Invoke, tmp_path: Path) -> None:
+    """Nothing is at least as large as the difference from NaN, so that p would be the least there is."""
+    path = tmp_path / "predictions.jsonl"
+    path.write_text('{"id": "q1", "mrr": 0.5}\n{"id": "q2", "mrr": NaN}\n')
+    error = invoke("compare", "--first", path, "--second", path, "--score", "mrr").exception
+    assert isinstance(error, DataError)
+    assert error.where == f"{path}:2"
 
 
 def test_compare_takes_sentences_without_documents_in_blocks(invoke: Invoke, tmp_path: Path) -> None:

@@ -146,7 +146,19 @@ def test_a_grid_that_is_too_large_anyhow_is_not_laid_to_another_step(work: Work)
     assert fullest(step, Degrees(data=2)).total > 0.9 * 4 * _GIB
     found = choose(step, 2, 4 * _GIB, Wish(pipeline=1), [tuning])
     assert found.degrees == Degrees(tensor=2)
-    assert "finetuning" not in found.reason
+    assert "cannot run on it" not in found.reason
+
+
+def test_a_later_step_that_does_not_fit_is_named(work: Work) -> None:
+    """The run would end there, after all of its pretraining."""
+    tuning = replace(work, masked_share=0.0, num_sequences_per_micro_batch=512, label="finetuning of soups")
+    found = choose(work, 1, 80 * _GIB, also=[tuning])
+    needed = fullest(tuning, Degrees()).total / _GIB
+    assert needed > 80
+    assert found.degrees == Degrees()
+    assert f"finetuning of soups needs {needed:.1f} GiB on a rank, and 72.0 are planned for" in found.reason
+    assert "lower finetuning.num_sequences_per_micro_batch" in found.reason
+    assert "soups" not in choose(work, 1, None, also=[tuning]).reason
 
 
 def test_idle_devices_are_laid_to_the_batch_that_leaves_them_so(work: Work) -> None:

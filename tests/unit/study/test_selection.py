@@ -46,7 +46,7 @@ def test_dev_chooses_for_each_data_set_and_model() -> None:
         {"stage": "finetune", "dataset": dataset, "seed": 0, "cell": {STEPS: steps, RATE: rate}, "file": f"{rate}"}
         for dataset, steps, rate in DEV
     ]
-    found = select_settings(_rows(), curves, [RATE], _label)
+    found = select_settings(_rows(), curves, [], [RATE], _label)
     chosen = {(row["dataset"], row["cell"][STEPS]): row["settings"][RATE] for row in found["rows"] if "settings" in row}
     # Of equal ones (cargoes, 0 steps) the first.
     assert chosen == {("harbours", 0): 0.1, ("harbours", 9): 0.2, ("cargoes", 0): 0.1, ("cargoes", 9): 0.2}
@@ -60,13 +60,28 @@ def test_dev_chooses_for_each_data_set_and_model() -> None:
 
 
 def test_every_candidate_is_told_with_its_score_on_dev_alone() -> None:
-    candidates = select_settings(_rows(), [], [RATE], _label)["candidates"]
+    candidates = select_settings(_rows(), [], [], [RATE], _label)["candidates"]
     assert len(candidates) == 8
     assert sum(each["chosen"] for each in candidates) == 4
     first = candidates[0]
     assert (first["metric"], first["protocol"], first["num_seeds"]) == ("f1", "conlleval", 2)
     assert first["dev_mean"] == 0.6
     assert first["model"] == "steps=0"
+
+
+def test_failures_are_of_the_cells_that_rows_are_of() -> None:
+    """Else a report takes what was tried for a model of its own, without scores. What cells share failed once."""
+    failures = [
+        {"stage": stage, "error": "e", "dataset": dataset, "seed": seed, "cell": {STEPS: 9, RATE: rate}, "model": "?"}
+        for stage, dataset, seed in (("pretrain", "", None), ("finetune", "harbours", 1))
+        for rate in (0.1, 0.2)
+    ]
+    found = select_settings(_rows(), [], failures, [RATE], _label)["failures"]
+    assert [(each["stage"], each["model"], each["cell"], each.get("settings")) for each in found] == [
+        ("pretrain", "steps=9", {STEPS: 9}, None),
+        ("finetune", "steps=9", {STEPS: 9}, {RATE: 0.1}),
+        ("finetune", "steps=9", {STEPS: 9}, {RATE: 0.2}),
+    ]
 
 
 def test_a_candidate_whose_seeds_failed_is_not_chosen_over_whole_ones() -> None:
@@ -78,7 +93,7 @@ def test_a_candidate_whose_seeds_failed_is_not_chosen_over_whole_ones() -> None:
         if row["stage"] != "finetune"
         or (row["dataset"], row["cell"][STEPS], row["cell"][RATE], row["seed"]) not in failed
     ]
-    found = select_settings(rows, [], [RATE], _label)
+    found = select_settings(rows, [], [], [RATE], _label)
     told = {(each["dataset"], each["cell"][STEPS], each["settings"][RATE]): each for each in found["candidates"]}
     left_out = told["harbours", 9, 0.2]
     assert left_out["dev_mean"] == 0.8

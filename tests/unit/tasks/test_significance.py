@@ -40,7 +40,13 @@ def test_three_units_by_hand() -> None:
     found = compare_units(first, second, mean_of_sums)
     assert (found.first, found.second, found.num_units) == (1.0, 0.0, 3)
     assert found.p_value == pytest.approx(0.25, abs=0.02)
-    assert found.interval == (1.0, 1.0)
+    assert found.interval is None  # of three equal units it would be a point
+
+
+def test_six_units_have_an_interval() -> None:
+    first, second = np.array([[1.0, 1.0]] * 6), np.array([[1.0, 0.0]] * 6)
+    assert compare_units(first[1:], second[1:], mean_of_sums).interval is None
+    assert compare_units(first, second, mean_of_sums).interval == (1.0, 1.0)
 
 
 def test_f1_against_all_swaps() -> None:
@@ -49,6 +55,7 @@ def test_f1_against_all_swaps() -> None:
     found = compare_units(first, second, f1_of_sums, num_rounds=20_000)
     assert found.first == pytest.approx(2 * 15 / (20 + 20))
     assert found.p_value == pytest.approx(_exact(first, second, f1_of_sums), abs=0.015)
+    assert found.interval is not None
     low, high = found.interval
     assert low < found.first - found.second < high
     assert compare_units(first, second, f1_of_sums) == compare_units(first, second, f1_of_sums)
@@ -80,6 +87,10 @@ def test_means_over_data_sets_against_all_swaps() -> None:
     assert found.first == pytest.approx((2 * 11 / (13 + 13) + 3 / 4) / 2)
     assert found.num_units == 9
     assert found.p_value == pytest.approx(_exact_of_means(pairs), abs=0.015)
+    assert found.interval is None  # four questions are too few, whatever the other data set has
+    twice = [UnitPair(np.tile(pair.first, (2, 1)), np.tile(pair.second, (2, 1)), pair.metric) for pair in pairs]
+    found = compare_means(twice)
+    assert found.interval is not None
     low, high = found.interval
     assert low < found.first - found.second < high
 

@@ -100,6 +100,31 @@ def test_a_layout_that_leaves_models_together_does_not_average_them(results: Jso
     table = main_table(results, write_run, reference(layout=layout))
     harbours = next(row for row in table.rows if row[0].text == "harbours")
     assert (harbours[1].text, harbours[1].fine_print) == ("64.6 to 71.6", ("2 models",))
+    # The four scores are of two seeds of two models: there is neither a mean nor an n of 4.
+    assert "Where several models share a cell, the range of all their scores." in table.caption
+    assert "mean ±" not in table.caption
+    assert "n = " not in table.caption
+
+
+def test_losses_of_different_vocabularies_have_no_best(results: Json, write_run: WriteRun) -> None:
+    layout = TableLayout(rows=("arm",), metrics=("masked_lm_loss", "bits_per_character"))
+    bits = [row | {"metric": "bits_per_character"} for row in results["rows"] if row["metric"] == "masked_lm_loss"]
+    results["rows"] += bits
+    for num_vocabularies, num_best in ((1, 2), (2, 1)):
+        for row in results["rows"]:
+            row["vocabulary_id"] = "one" if num_vocabularies == 1 else str(row["steps"])
+        table = main_table(results, write_run, reference(layout=layout))
+        assert sum(cell.is_best for row in table.rows for cell in row) == num_best
+        assert ("NOT COMPARABLE: scores per sub-token on core/text" in table.caption) == (num_vocabularies == 2)
+
+
+def test_two_models_with_a_seed_each_are_not_taken_for_seeds_of_one(results: Json, write_run: WriteRun) -> None:
+    results["rows"] = [
+        row for row in results["rows"] if row["stage"] == "lm-score" or bool(row["steps"]) == row["seed"]
+    ]
+    table = main_table(results, write_run, reference(layout=TableLayout(rows=("dataset",), metrics=("f1",))))
+    harbours = next(row for row in table.rows if row[0].text == "harbours")
+    assert (harbours[1].text, harbours[1].fine_print) == ("64.6 to 71.6", ("2 models",))
 
 
 def test_different_signatures_are_said_and_not_compared(results: Json, write_run: WriteRun) -> None:

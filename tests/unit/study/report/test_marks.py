@@ -45,6 +45,19 @@ def test_the_pairs_of_all_columns_count() -> None:
     assert marked(3, 8, num_columns=2)[1, 2].p_value == pytest.approx(6 * 2 / 2**8)
 
 
+def test_a_mean_over_fewer_seeds_is_not_called_the_best() -> None:
+    """Of the second model only the luckiest seed is there: its mean is above the first one's, its score is not."""
+    first, second = column(2, 4).values()
+    lucky = Pool(second.rows[-1:], {})
+    assert lucky.rows[0].value < first.rows[-1].value
+    rows = tuple(row.model_copy(update={"value": row.value - 0.01 * (3 - row.seed)}) for row in first.rows)
+    found = mark_columns({"f1": {"first": Pool(rows, {}), "second": lucky}})
+    assert lucky.mean > Pool(rows, {}).mean
+    assert (found["first"].is_best, found["second"].is_best) == (True, False)
+    assert "Bold: the best mean of each column, of those over its most seeds." in marks_sentence(found.values())
+    assert "most seeds" not in marks_sentence(marked(2, 4).values())
+
+
 def test_one_pair_is_not_adjusted() -> None:
     found = marked(2, 6)
     assert found[0, 1].p_value == pytest.approx(2 / 2**6)

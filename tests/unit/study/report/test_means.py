@@ -27,17 +27,18 @@ def _cells(out: Path) -> list[list[str]]:
     return [[cell.text for cell in row] for row in table.rows]
 
 
-def _add_units(results: Json, out: Path) -> None:
-    """Say of every test score what it was counted from: 60 documents with ten things to find, half or more found."""
+def _add_units(results: Json, out: Path, num_units: int = 60) -> None:
+    """Say of every test score what it was counted from: documents with ten things to find, half or more found."""
     for row in results["rows"]:
         if row["stage"] == "finetune" and row["split"] == "test" and not row["type"]:
             row["units"] = f"logs/units-{row['dataset']}-{row['steps']}-{row['seed']}.json"
-            names = [f"document {number}" for number in range(60)]
+            names = [f"document {number}" for number in range(num_units)]
             kinds = ["document" if row["dataset"] == "harbours" else "block"]
             units = {"format": 2, "protocol": "exact character span", "kinds": kinds}
             units |= {"data": row["dataset"], "units": names}
             correct = 5 if row["steps"] == 0 else 6
-            (out / row["units"]).write_text(json.dumps(units | {"counts": [[10, 10, correct]] * 60}), encoding="utf-8")
+            units |= {"counts": [[10, 10, correct]] * num_units}
+            (out / row["units"]).write_text(json.dumps(units), encoding="utf-8")
     (out / "results.json").write_text(json.dumps(results), encoding="utf-8")
 
 
@@ -80,6 +81,19 @@ def test_an_interval_of_the_printed_difference_stands_alone(results: Json, write
     table = _table(out)
     assert table is not None
     assert "around" not in table.caption
+
+
+def test_too_few_units_have_no_interval(results: Json, write_run: WriteRun) -> None:
+    """Of a single block of sentences every draw is the same, which would look as if there were no doubt."""
+    out = write_run(results)
+    _add_units(results, out, num_units=1)
+    _, (*_, interval, p_value, _) = _cells(out)
+    assert interval == "–"
+    assert float(p_value) > 0.4
+    table = _table(out)
+    assert table is not None
+    assert "No interval where a data set has fewer than 6 units." in table.caption
+    assert "95 % bootstrap" not in table.caption
 
 
 @pytest.mark.parametrize(("steps", "said"), [((500, 1500), "; one pretraining each)"), ((0, 0), "p < 0.001)")])

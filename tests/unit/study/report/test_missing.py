@@ -43,6 +43,18 @@ def test_a_run_in_the_middle(results: Json, write_run: WriteRun) -> None:
     )
 
 
+def test_a_setting_that_failed_is_no_model_of_its_own(results: Json, write_run: WriteRun) -> None:
+    rate = "finetuning.optimizer.learning_rate"
+    results["recipe"]["study"] = {"axes": {rate: [1e-5, 3e-5]}, "select": [rate]}
+    results["rows"] = [row | {"cell": {}, "model": "ships"} for row in results["rows"] if row["steps"]]
+    results["curves"] = []
+    failure = {"stage": "finetune", "error": "full", "dataset": "harbours", "seed": 1, "model": "ships", "cell": {}}
+    results["failures"] = [failure | {"settings": {rate: 1e-5}}]
+    assert missing_from(results, write_run) == (
+        "Failed: finetune on harbours with ships, learning_rate=1e-05, seed 1: full",
+    )
+
+
 def test_a_data_set_without_a_split_to_score_is_no_gap(results: Json, write_run: WriteRun) -> None:
     results["rows"] = [row for row in results["rows"] if row["dataset"] != "cargoes"]
     assert len(missing_from(results, write_run)) == 2

@@ -96,6 +96,16 @@ def test_language_model_scores(results: Json, write_run: WriteRun) -> None:
     assert [cell.is_best for cell in table.rows[1]] == [False, True, True, False]
 
 
+def test_losses_on_different_text_have_no_best(results: Json, write_run: WriteRun) -> None:
+    """Of one vocabulary, but of another share of masks, say: only how many were scored tells it."""
+    (row,) = (row for row in results["rows"] if row["metric"] == "num_masked" and row["steps"] == 0)
+    row["value"] = 33333
+    (table,) = sections_of(results, write_run)["Language-model scores"].tables
+    assert not any(cell.is_best for row in table.rows for cell in row)
+    assert "NOT COMPARABLE: the models were scored on different words or masks" in table.caption
+    assert "Bold" not in table.caption
+
+
 def test_losses_of_different_vocabularies_have_no_best(results: Json, write_run: WriteRun) -> None:
     results["rows"][0]["vocabulary_size"] = 9000
     (table,) = sections_of(results, write_run)["Language-model scores"].tables
@@ -166,6 +176,18 @@ def test_signatures_stand_below_the_table_and_different_ones_are_called_out(resu
     caption = sections_of(results, write_run)["Task scores"].tables[0].caption
     assert "Signature on harbours: conlleval:1|protocol:conlleval entity|split:test|seeds:0,1." in caption
     assert "NOT COMPARABLE: the scores on cargoes have different signatures: conlleval:2|" in caption
+
+
+def test_types_counted_in_different_ways_have_no_best(results: Json, write_run: WriteRun) -> None:
+    _, _, types = sections_of(results, write_run)["Task scores"].tables
+    assert any(cell.is_best for row in types.rows for cell in row)
+    for row in results["rows"]:
+        if row["stage"] == "finetune":
+            row["signature"] = f"conlleval:{1 if row['steps'] else 2}|protocol:conlleval entity|seeds:{row['seed']}"
+    _, _, types = sections_of(results, write_run)["Task scores"].tables
+    assert not any(cell.is_best for row in types.rows for cell in row)
+    assert "NOT COMPARABLE" in types.caption
+    assert "Bold" not in types.caption
 
 
 def test_scores_on_a_part_of_a_split_are_said_to_be_so(results: Json, write_run: WriteRun) -> None:

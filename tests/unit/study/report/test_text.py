@@ -36,6 +36,17 @@ def test_two_arms(results: Json, write_run: WriteRun) -> None:
     )
 
 
+def test_scores_counted_in_different_ways_are_not_compared(results: Json, write_run: WriteRun) -> None:
+    for row in of(results, stage="finetune"):
+        other = row["dataset"] == "harbours" and row["steps"] == 0
+        row["signature"] = f"conlleval:{2 if other else 1}|protocol:conlleval entity|seeds:{row['seed']}"
+    assert answer_to(results, write_run) == (
+        "On harbours, test F1 cannot be compared between the models: see their table.",
+        "On cargoes, test F1 is 54.0 ± 1.4 (n = 2) with num_steps=1500 and 52.0 ± 2.8 with num_steps=0.",
+        "With num_steps=1500, F1 is higher than with num_steps=0 by 2.0 points on cargoes (the seeds overlap).",
+    )
+
+
 def test_different_winners(results: Json, write_run: WriteRun) -> None:
     for row in of(results, dataset="cargoes", steps=0, metric="f1", split="test"):
         row["value"] += 0.04
@@ -57,8 +68,23 @@ def test_seeds_are_counted_for_each_arm_where_they_differ(results: Json, write_r
     results["rows"] = [
         row for row in of(results, dataset="harbours", split="test") if (row["steps"], row["seed"]) != (0, 1)
     ]
-    assert answer_to(results, write_run)[0] == (
-        "On harbours, test F1 is 71.2 ± 0.6 (n = 2) with num_steps=1500 and 64.6 (n = 1) with num_steps=0."
+    # The seed of both is 0: 70.8 against 64.6, not 71.2 against 64.6.
+    assert answer_to(results, write_run) == (
+        "On harbours, test F1 is 71.2 ± 0.6 (n = 2) with num_steps=1500 and 64.6 (n = 1) with num_steps=0.",
+        "With num_steps=1500, F1 is higher than with num_steps=0 by 6.2 points on harbours over the seeds of both.",
+    )
+
+
+def test_a_lucky_seed_does_not_decide_who_is_ahead(results: Json, write_run: WriteRun) -> None:
+    """Seed 1 of the second arm failed; with seed 0 it is behind, though its mean is ahead."""
+    results["rows"] = [
+        row for row in of(results, dataset="harbours", split="test") if (row["steps"], row["seed"]) != (1500, 1)
+    ]
+    for row in of(results, steps=0, metric="f1"):
+        row["value"] = 0.72 if row["seed"] == 0 else 0.60
+    assert answer_to(results, write_run) == (
+        "On harbours, test F1 is 70.8 (n = 1) with num_steps=1500 and 66.0 ± 8.5 (n = 2) with num_steps=0.",
+        "With num_steps=0, F1 is higher than with num_steps=1500 by 1.2 points on harbours over the seeds of both.",
     )
 
 

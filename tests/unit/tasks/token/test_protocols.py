@@ -11,6 +11,7 @@ from seqeval.scheme import IOB2, Entities  # type: ignore[import-untyped]
 from domainlm.api import Entity
 from domainlm.tasks.token.conlleval import Chunk
 from domainlm.tasks.token.protocols import count_spans, count_sub_tokens, count_words, spread_tags, strict_chunks
+from domainlm.tasks.token.task import _scores
 
 TAGS = st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"])
 PAIRS = st.lists(st.lists(st.tuples(TAGS, TAGS), min_size=1, max_size=12), min_size=1, max_size=4)
@@ -59,3 +60,15 @@ def test_character_spans_keep_nested_mentions_in_the_gold_standard() -> None:
     pooled = counted.counts.pooled
     assert (pooled.gold, pooled.found, pooled.correct) == (3, 2, 1)
     assert counted.counts.by_type["y"].correct == 0
+
+
+def test_what_a_model_finds_wrongly_does_not_change_the_signature() -> None:
+    """Else its scores would not be comparable with those of a model, or a seed, that does not find that type."""
+    gold = [["B-ship", "O"]]
+    signatures = {
+        score.signed("data", seed=0).signature
+        for found in ([["B-ship", "O"]], [["B-ship", "B-port"]], [["O", "O"]])
+        for score in _scores("test", next(count_words(gold, found)))
+        if not score.type
+    }
+    assert signatures == {"conlleval:1|protocol:conlleval entity|labels:ship|split:test|data:data|seeds:0"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,7 @@ import torch
 from pretraining_world import CONFIG, World, batches_of
 from torch.nn import functional
 
+from domainlm.errors import ModelError
 from domainlm.model.initialise import initialise
 from domainlm.model.pretraining import PretrainingModel
 from domainlm.parallel.device import choose_device
@@ -111,6 +113,16 @@ def _apart(batch: MaskedBatch) -> MaskedBatch:
     sample_of = np.searchsorted(batch.firsts, batch.masked_positions, side="right") - 1
     masked = sample_of * width + batch.masked_positions - batch.firsts[sample_of]
     return MaskedBatch(tokens, token_types, lengths, masked, batch.masked_labels, batch.is_swapped)
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_a_remedy(world: World) -> None:
+    model = PretrainingModel(CONFIG, sentence_order=True)
+    initialise(model, 0)
+    with torch.no_grad():
+        next(model.parameters()).fill_(math.inf)
+    with pytest.raises(ModelError, match="the loss on held-out text is nan") as raised:
+        score_sequences(model, batches_of(world), choose_device("cpu", "fp32"), 7)
+    assert 'runtime.precision = "fp32"' in str(raised.value.remedy)
 
 
 @pytest.mark.parametrize("num_rows", [1, 7, 500])

@@ -184,6 +184,15 @@ def test_learning_needs_a_size_and_a_spec_that_learns(call: Fixture, tmp_path: P
     assert isinstance(error, VocabularyError)
 
 
+def test_a_sample_that_no_line_fits_into_is_refused(call: Fixture, files: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Boil the leeks.\n", encoding="utf-8")
+    options = ("--file", str(tmp_path / "notes.txt"), "--max-characters", "14")
+    learned = call("vocab", "learn", *options, "--size", "20", "--out", str(tmp_path / "out")).exception
+    compared = call("vocab", "compare", files[0], *options).exception
+    assert "fits into the sample" in str(learned)
+    assert "fits into the sample" in str(compared)
+
+
 def test_vocabularies_are_compared(call: Fixture, files: tuple[str, str], second: str, tmp_path: Path) -> None:
     vocabulary, _ = files
     text = tmp_path / "text.txt"

@@ -155,9 +155,11 @@ def build_corpus(
         What came out; None for a shard.
 
     Raises:
-        DataError: input that cannot be read and is not to be skipped, or a corpus that is empty in the end.
+        DataError: input that cannot be read and is not to be skipped, a corpus that is empty in the end, or one without
+            token ids where these are to be divided.
         StorageError: `out` holds another corpus, other files or an input.
     """
+    _check_division(tokens_per_file, is_encoded=order.vocabulary is not None)
     claim_folder(out, order.inputs())
     hashes = FileHashes(out / "input-hashes.json")
     files = InputFile.all_of(order.files, hashes)
@@ -186,13 +188,14 @@ def merge_corpus(shards: Sequence[Path], out: Path, tokens_per_file: int | None 
         tokens_per_file: divide the token ids into files of about so many; one file where None.
 
     Raises:
-        DataError: parts are missing.
+        DataError: parts are missing, or have no token ids where these are to be divided.
         StorageError: the shards are not of one corpus, or `out` holds something else.
     """
     works = [shard / WORK_FOLDER for shard in shards]
     plan = read_plan(works[0])
     for work in works[1:]:
         check_same_plan(plan, work)
+    _check_division(tokens_per_file, is_encoded=bool(Finishing.of_plan(plan).dtype))
     claim_folder(out)
     return _finish(out, works, tokens_per_file)
 
@@ -215,6 +218,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         allowed="a folder that `domainlm corpus build` or `merge` has filled, or a corpus in a store of artifacts",
         remedy="a shard becomes a corpus by `domainlm corpus merge`" if (folder / WORK_FOLDER).is_dir() else None,
     )
+
+
+def _check_division(tokens_per_file: int | None, *, is_encoded: bool) -> None:
+    """Refuse to divide token ids that there are none of."""
+    if tokens_per_file is not None and not is_encoded:
+        raise DataError(
+            "there are no token ids to divide into files",
+            where="--tokens-per-file",
+            given=tokens_per_file,
+            remedy="give `domainlm corpus build` a --vocabulary, or leave the option out",
+        )
 
 
 def _finish(out: Path, works: Sequence[Path], tokens_per_file: int | None) -> Prepared:

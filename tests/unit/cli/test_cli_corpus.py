@@ -204,6 +204,19 @@ def test_what_does_not_go_together_is_refused(call: Call, given: tuple[str, ...]
     assert message in result.output
 
 
+def test_token_ids_are_divided_only_where_there_are_any(call: Call, text: Path, tmp_path: Path) -> None:
+    base = ("corpus", "build", "--spec", "core/text", "--file", str(text), "--set", "corpus.held_out_share=0.2")
+    refused = call(*base, "--out", str(tmp_path / "out"), "--tokens-per-file", "100").exception
+    assert isinstance(refused, DataError)
+    assert not (tmp_path / "out").exists()
+    for shard in ("1", "2"):
+        _done(call(*base, "--out", str(tmp_path / shard), "--shard", f"{shard}/2"))
+    shards = [str(tmp_path / shard) for shard in ("1", "2")]
+    refused = call("corpus", "merge", *shards, "--out", str(tmp_path / "out"), "--tokens-per-file", "100").exception
+    assert isinstance(refused, DataError)
+    assert not (tmp_path / "out").exists()
+
+
 def test_only_the_corpus_can_be_set_without_a_recipe(call: Call, text: Path, tmp_path: Path) -> None:
     base = ("corpus", "build", "--spec", "core/text", "--file", str(text), "--out", str(tmp_path / "out"), "--set")
     assert isinstance(call(*base, "model.size=core/tiny").exception, RecipeError)

@@ -79,8 +79,17 @@ def test_an_unknown_task_and_type_and_file_are_refused(call: Fixture, files: tup
     assert isinstance(unknown_task, SpecError)
     assert "nearest: core/conll" in str(unknown_task)
     assert isinstance(unknown_type, DataError)
+    assert unknown_type.nearest == "food"
     assert isinstance(missing_file, DataError)
     assert "food.txt" in str(missing_file)
+
+
+def test_an_unknown_type_is_refused_beside_a_known_one(call: Fixture, files: tuple[str, str], second: str) -> None:
+    vocabulary, data = files
+    options = ("--data", "a", "core/conll", data, "--data", "b", "core/conll", data, "--type", "food", "--type", "tol")
+    error = call("vocab", "rate", vocabulary, second, *options).exception
+    assert isinstance(error, DataError)
+    assert error.given == "tol"
 
 
 def test_what_the_reader_left_out_is_said(

@@ -22,7 +22,8 @@ def expand_files(patterns: Sequence[str], base: Path, file_patterns: tuple[str, 
         patterns: names of files or folders, or patterns with `*`, `?`, `[...]` or `**`; relative ones start at `base`.
             What matches nothing stands for the same files gzipped (`NAME.gz`), or plain where it ends in `.gz`.
         base: folder that relative patterns start from.
-        file_patterns: file-name patterns to take from a folder (searched with its sub-folders; hidden ones are not).
+        file_patterns: file-name patterns to take from a folder, in capitals or small letters (it is searched with its
+            sub-folders; hidden ones are not).
 
     Raises:
         DataError: where a pattern matches no file; names what is nearest.
@@ -96,7 +97,7 @@ def _files_below(folder: Path, file_patterns: tuple[str, ...]) -> set[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and any(fnmatchcase(path.name, pattern) for pattern in file_patterns)
+        and any(fnmatchcase(path.name.lower(), pattern.lower()) for pattern in file_patterns)
     }
 
 

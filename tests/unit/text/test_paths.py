@@ -96,6 +96,12 @@ def test_what_matches_nothing_is_answered_with_the_nearest_name(library: Path, p
     assert str(caught.value.nearest).endswith(nearest)
 
 
+def test_the_ending_of_a_file_in_a_folder_may_be_in_capitals(tmp_path: Path) -> None:
+    for name in ("A.TXT", "b.txt", "C.Txt.GZ", "d.md"):
+        (tmp_path / name).write_text("x")
+    assert _names(expand_files(["."], tmp_path, ("*.txt", "*.txt.gz")), tmp_path) == ["A.TXT", "C.Txt.GZ", "b.txt"]
+
+
 def test_a_folder_without_files_of_the_format_is_refused(library: Path) -> None:
     with pytest.raises(DataError, match=r"\*\.nxml"):
         expand_files(["more"], library, ("*.nxml",))

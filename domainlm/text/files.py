@@ -48,10 +48,7 @@ def open_text(path: Path, problems: ProblemLog | None = None) -> Iterator[str]:
             is an archive or another file that is not text, is a truncated or damaged `.gz`, holds bytes that are not
             UTF-8 (with line and byte) or a line longer than `MAX_LINE_BYTES`.
     """
-    if path.is_dir():
-        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
-    if not path.is_file():
-        raise missing_file(path, path)
+    _check_is_file(path)
     return _lines(path, problems)
 
 
@@ -61,10 +58,7 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: as `open_text` raises it, and where the file holds more than `MAX_FILE_BYTES`.
     """
-    if path.is_dir():
-        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
-    if not path.is_file():
-        raise missing_file(path, path)
+    _check_is_file(path)
     with _open_bytes(path) as stream, _gzip_errors(path):
         content = _unpacked(path, stream).read(MAX_FILE_BYTES + 1)
     if not content:
@@ -79,6 +73,15 @@ def read_text(path: Path) -> str:
             _decode(path, line, number, first)  # raises for the line that is to blame
             first += len(line)
         raise
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
+    if path.exists() and not path.is_file():
+        raise DataError("is a pipe or a device, not a file", where=path, remedy="write its content to a file first")
+    if not path.is_file():
+        raise missing_file(path, path)
 
 
 def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:

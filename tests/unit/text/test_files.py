@@ -60,6 +60,11 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert "is a folder" in _error(tmp_path).problem
 
 
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "is a pipe" in _error(tmp_path / "pipe").problem
+
+
 @pytest.mark.parametrize("name", ["empty.txt", "empty.txt.gz"])
 def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

@@ -254,6 +254,14 @@ def test_entries_are_listed(call: Fixture, files: tuple[str, str]) -> None:
     assert call("vocab", "show", vocabulary).exit_code == 2
 
 
+def test_a_list_that_is_cut_short_says_so(call: Fixture, files: tuple[str, str]) -> None:
+    options = ("--uncased", "--json", "--prefix", "##")
+    result = call("vocab", "show", f"first={files[0]}", *options, "--limit", "1")
+    assert len(json.loads(result.stdout)) == 1
+    assert "first: 1 of 2 entries" in result.stderr
+    assert "entries" not in call("vocab", "show", f"first={files[0]}", *options, "--limit", "2").stderr
+
+
 def test_formats_are_converted(call: Fixture, files: tuple[str, str], tmp_path: Path) -> None:
     vocabulary, _ = files
     whole, back = tmp_path / "whole.json", tmp_path / "back.txt"

@@ -223,6 +223,17 @@ def test_only_the_corpus_can_be_set_without_a_recipe(call: Call, text: Path, tmp
     unknown = call(*base, "corpus.deduplicate=true").exception
     assert isinstance(unknown, RecipeError)
     assert unknown.nearest == "deduplication"
+    other = call(*base, 'corpus.files=["other.txt"]').exception
+    assert isinstance(other, RecipeError)
+    assert "--file" in str(other.remedy)
+
+
+def test_what_the_guard_lacks_is_said(call: Call, text: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "test.conll").write_text("the\tO\n\nmast\n")
+    guard = ("--guard", "core/conll", str(tmp_path / "test.conll"))
+    base = ("corpus", "build", "--spec", "core/text", "--file", str(text), "--set", "corpus.held_out_share=0.2")
+    _done(call(*base, *guard, "--out", str(tmp_path / "out")))
+    assert "in the guarded files: 1 x line without a tag" in caplog.text
 
 
 def test_bad_input_is_counted_in_the_manifest_and_costs_nothing_else(

@@ -48,7 +48,7 @@ def learn_bpe(sentences: Iterable[str], settings: VocabularySettings) -> str:
     tokenizer.pre_tokenizer = PreTokenizers([WhitespaceSplit(), _bytes_behind_blanks()])
     trainer = BpeTrainer(
         vocab_size=size_to_ask_for(settings, len(SPECIAL_TOKENS) + len(alphabet), map(_num_bytes, words)),
-        min_frequency=settings.min_frequency,
+        min_frequency=min(settings.min_frequency, MAX_CHARACTERS_FED),
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=alphabet,
         show_progress=False,

@@ -114,7 +114,7 @@ def _train(words: dict[str, int], base: Sequence[str], settings: VocabularySetti
     tokenizer.pre_tokenizer = WhitespaceSplit()
     trainer = WordPieceTrainer(
         vocab_size=size_to_ask_for(settings, len(base), map(len, usable)),
-        min_frequency=settings.min_frequency,
+        min_frequency=min(settings.min_frequency, MAX_CHARACTERS_FED),
         special_tokens=list(base),
         show_progress=False,
         continuing_subword_prefix=CONTINUATION_PREFIX,

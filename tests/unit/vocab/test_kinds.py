@@ -152,6 +152,12 @@ def test_no_text_gives_no_vocabulary(kind: str) -> None:
 
 
 @every_kind
+def test_pieces_more_frequent_than_any_are_refused(kind: str, log_lines: list[str]) -> None:
+    with pytest.raises(VocabularyError, match="gives only"):
+        _LEARNERS[kind](log_lines, VocabularySettings(size=1000, cased=True, min_frequency=10**20))
+
+
+@every_kind
 def test_the_order_of_the_sentences_does_not_matter(kind: str, log_lines: list[str]) -> None:
     wanted = VocabularySettings(size=330, cased=True)
     assert _LEARNERS[kind](log_lines[::-1], wanted) == _LEARNERS[kind](log_lines, wanted)

@@ -93,7 +93,7 @@ def rate(
         raise click.UsageError("say what to measure on: --data NAME TASK FILE, or --task SPEC with --file FILE")
     named = data or tuple((task_name or "", task_name or "", file) for file in files)
     data_sets = _read(named, cli_state(context).plugins.registry)
-    _check_types(types, data_sets)
+    _check_entities(types, data_sets)
     loaded = load_vocabularies(vocabularies, cased=cased)
     by_type = len(loaded) == len(data_sets) == 1
     rows = [
@@ -130,17 +130,27 @@ def _read(named: Sequence[tuple[str, str, Path]], registry: Registry) -> dict[st
     return data_sets
 
 
-def _check_types(types: Sequence[str], data_sets: Mapping[str, Sequence[TokenExample]]) -> None:
-    """Refuse a type that none of the data sets has: among others it would be left out without a word."""
-    there = sorted({entity.type for examples in data_sets.values() for each in examples for entity in each.entities})
+def _check_entities(types: Sequence[str], data_sets: Mapping[str, Sequence[TokenExample]]) -> None:
+    """Refuse a data set without entities, and a type that none has: beside others it would be left out silently."""
+    types_of = {
+        name: {entity.type for example in examples for entity in example.entities}
+        for name, examples in data_sets.items()
+    }
+    empty = next((name for name, there in types_of.items() if not there), None)
+    if empty is not None:
+        raise DataError("no entity to measure a vocabulary on", where=f"data set {empty}")
+    there = sorted(set().union(*types_of.values()))
     unknown = next((name for name in types if name not in there), None)
-    if unknown is not None and there:
+    if unknown is not None:
+        nearest = nearest_name(unknown, there)
+        raise DataError("no entity is of this type", where="--type", given=unknown, allowed=there, nearest=nearest)
+    without = next((name for name, there in types_of.items() if types and there.isdisjoint(types)), None)
+    if without is not None:
         raise DataError(
-            "no entity is of this type",
-            where="--type",
-            given=unknown,
-            allowed=there,
-            nearest=nearest_name(unknown, there),
+            "no entity to measure a vocabulary on",
+            where=f"data set {without}",
+            given=f"types {', '.join(types)}",
+            allowed=sorted(types_of[without]),
         )
 
 

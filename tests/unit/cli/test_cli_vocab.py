@@ -92,6 +92,17 @@ def test_an_unknown_type_is_refused_beside_a_known_one(call: Fixture, files: tup
     assert error.given == "tol"
 
 
+def test_a_data_set_without_entities_is_named(call: Fixture, files: tuple[str, str], tmp_path: Path) -> None:
+    vocabulary, data = files
+    for name, content in (("none", "boil\tO\n"), ("tools", "boil\tO\npot\tB-tool\n")):
+        path = tmp_path / f"{name}.tsv"
+        path.write_text(content, encoding="utf-8")
+        options = ("--data", "food", "core/conll", data, "--data", name, "core/conll", str(path), "--type", "food")
+        error = call("vocab", "rate", vocabulary, *options).exception
+        assert isinstance(error, DataError)
+        assert error.where == f"data set {name}"
+
+
 def test_what_the_reader_left_out_is_said(
     call: Fixture, files: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -148,6 +148,15 @@ def test_a_finished_corpus_is_not_written_over(call: Call, arguments: list[str],
     assert isinstance(again.exception, StorageError)
 
 
+def test_a_corpus_is_not_written_where_it_would_be_read(call: Call, text: Path, tmp_path: Path) -> None:
+    base = ("corpus", "build", "--spec", "core/text", "--set", "corpus.held_out_share=0.2")
+    out = tmp_path / "more" / "out"
+    error = call(*base, "--file", str(tmp_path), "--out", str(out)).exception
+    assert isinstance(error, StorageError)
+    assert not out.exists()
+    _done(call(*base, "--file", str(text), "--out", str(out)))
+
+
 def test_a_folder_with_other_files_is_left_as_it_is(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,7 @@ def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:
                 break
             number += 1
             if number == 1 and (found := kind_of_file(line)) is not None:
-                _skip(DataError(f"is {found[0]}, not text", where=path, remedy=found[1]), problems, path, number)
+                _skip(DataError("is not text", where=path, given=found[0], remedy=found[1]), problems, path, number)
                 return
             if not number % _LINES_BETWEEN_LOOKS:
                 check_cancelled()

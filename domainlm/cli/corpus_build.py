@@ -59,16 +59,18 @@ def build(
 
     The corpus is that of RECIPE, or of --spec and --file. Duplicates and documents that overlap dev or test data are
     left out and listed in removed.jsonl; settings of a recipe's [corpus] can be given as
-    --set corpus.deduplication.near=0.8. DIR must be new or empty, and must not contain any input. After an
-    interruption, the same command resumes with the first missing part.
+    --set corpus.deduplication.near=0.8. DIR must be new or empty, must not contain any input, and must not
+    lie in a folder given by --file. After an interruption, the same command resumes with the first missing part.
     """
     from domainlm.study.corpora import build_corpus
+    from domainlm.study.corpus_folder import check_outside
     from domainlm.text.preparation.blocks import Shard
 
     registry = cli_state(context).plugins.registry
     if (recipe is None) == (spec is None):
         raise click.UsageError("give either a RECIPE or --spec and --file")
     if spec is not None:
+        check_outside(out, files)
         order = _order_of_spec(spec, files, guards, vocabulary, overrides, registry)
     else:
         assert recipe is not None

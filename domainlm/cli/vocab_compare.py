@@ -91,9 +91,9 @@ def _measure(
     used: dict[str, Counter[int]],
 ) -> None:
     from domainlm.vocab.measure import count_runs, measure_text
-    from domainlm.vocab.sample import EvenSample
+    from domainlm.vocab.sample import EvenSample, some_taken
 
-    runs = count_runs(EvenSample(text_reader(registry, corpus, files), max_characters))
+    runs = count_runs(some_taken(EvenSample(text_reader(registry, corpus, files), max_characters)))
     for name, vocabulary in loaded.items():
         fits[name], used[name] = measure_text(vocabulary, runs)
 

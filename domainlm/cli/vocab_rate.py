@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from domainlm.cli.logs import verbosity_options, warn_of_problems
 from domainlm.cli.state import cli_state
 from domainlm.cli.table import echo_json, echo_markdown, echo_table
 from domainlm.cli.vocab_inputs import cased_option, load_vocabularies, markdown_option, vocabularies_argument
-from domainlm.errors import SpecError
+from domainlm.errors import DataError, SpecError, nearest_name
 
 if TYPE_CHECKING:
     from domainlm.api import TokenExample
@@ -93,6 +93,7 @@ def rate(
         raise click.UsageError("say what to measure on: --data NAME TASK FILE, or --task SPEC with --file FILE")
     named = data or tuple((task_name or "", task_name or "", file) for file in files)
     data_sets = _read(named, cli_state(context).plugins.registry)
+    _check_entities(types, data_sets)
     loaded = load_vocabularies(vocabularies, cased=cased)
     by_type = len(loaded) == len(data_sets) == 1
     rows = [
@@ -127,6 +128,30 @@ def _read(named: Sequence[tuple[str, str, Path]], registry: Registry) -> dict[st
         data_sets.setdefault(name, []).extend(task.read_all(file, problems))
     warn_of_problems(problems)
     return data_sets
+
+
+def _check_entities(types: Sequence[str], data_sets: Mapping[str, Sequence[TokenExample]]) -> None:
+    """Refuse a data set without entities, and a type that none has: beside others it would be left out silently."""
+    types_of = {
+        name: {entity.type for example in examples for entity in example.entities}
+        for name, examples in data_sets.items()
+    }
+    empty = next((name for name, there in types_of.items() if not there), None)
+    if empty is not None:
+        raise DataError("no entity to measure a vocabulary on", where=f"data set {empty}")
+    there = sorted(set().union(*types_of.values()))
+    unknown = next((name for name in types if name not in there), None)
+    if unknown is not None:
+        nearest = nearest_name(unknown, there)
+        raise DataError("no entity is of this type", where="--type", given=unknown, allowed=there, nearest=nearest)
+    without = next((name for name, there in types_of.items() if types and there.isdisjoint(types)), None)
+    if without is not None:
+        raise DataError(
+            "no entity to measure a vocabulary on",
+            where=f"data set {without}",
+            given=f"types {', '.join(types)}",
+            allowed=sorted(types_of[without]),
+        )
 
 
 def _rates(

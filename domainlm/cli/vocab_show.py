@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -54,12 +55,14 @@ def show(
         terms = tuple(map(without_surrogates, terms))  # half a pair is how Python takes a wrong byte of a shell
         rows = [[term, *(_cut(vocabulary, term) for vocabulary in loaded.values())] for term in terms]
         content: object = [dict(zip(header, row, strict=True)) for row in rows]
+        chosen: dict[str, list[int]] = {}
     else:
         header = ["vocabulary", "id", "entry"]
+        chosen = {name: _chosen(name, vocabulary, prefix, ids) for name, vocabulary in loaded.items()}
         found = [
-            (name, number, str(vocabulary.pieces[number]))
-            for name, vocabulary in loaded.items()
-            for number in _chosen(name, vocabulary, prefix, ids)[:limit]
+            (name, number, str(loaded[name].pieces[number]))
+            for name, numbers in chosen.items()
+            for number in numbers[:limit]
         ]
         rows = [[name, str(number), entry] for name, number, entry in found]
         content = [{"vocabulary": name, "id": number, "entry": entry} for name, number, entry in found]
@@ -68,6 +71,14 @@ def show(
     else:
         echo = echo_markdown if markdown else echo_table
         echo(header, rows, numbers=() if terms else (1,))
+    _tell_of_more(chosen, limit)
+
+
+def _tell_of_more(chosen: Mapping[str, Sequence[int]], limit: int) -> None:
+    """Say on stderr which vocabularies have more entries than are listed."""
+    for name, numbers in chosen.items():
+        if len(numbers) > limit:
+            click.echo(f"{name}: {limit:,} of {len(numbers):,} entries; --limit lists more", err=True)
 
 
 def _cut(vocabulary: Vocabulary, term: str) -> str:

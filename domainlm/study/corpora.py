@@ -11,6 +11,7 @@ OUT/work/             parts, while it is being made, and of a shard
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from domainlm import __version__
-from domainlm.api import CorpusSpec, TaskSpec
+from domainlm.api import CorpusSpec, ProblemLog, TaskSpec
 from domainlm.errors import DataError, RecipeError
 from domainlm.files import read_json, write_json
 from domainlm.plugin.samples import write_sample_of
@@ -41,6 +42,11 @@ from domainlm.text.preparation.prepare import (
     prepare_parts,
     read_plan,
 )
+
+_OPTIONS = {"spec": "--spec SPEC", "files": "--file PATH", "sample": "a recipe, which can ask for a sample"}
+"""What to give instead of keys of [corpus] where there is no recipe."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +99,13 @@ def corpus_settings(spec: str, files: Sequence[str], overrides: Sequence[str]) -
                 where="--set",
                 given=text,
                 allowed="corpus.KEY=VALUE; `domainlm recipe keys corpus` lists the keys",
+            )
+        if keys[1] in _OPTIONS:
+            raise RecipeError(
+                "another option says this where there is no recipe",
+                where="--set",
+                given=text,
+                remedy=f"give {_OPTIONS[keys[1]]}",
             )
         tables = with_values(tables, {keys: value}, "--set")
     return validate_settings(CorpusSettings, tables["corpus"], lambda _: "--set")
@@ -155,21 +168,27 @@ def build_corpus(
         What came out; None for a shard.
 
     Raises:
-        DataError: input that cannot be read and is not to be skipped, or a corpus that is empty in the end.
+        DataError: input that cannot be read and is not to be skipped, a corpus that is empty in the end, or one without
+            token ids where these are to be divided.
         StorageError: `out` holds another corpus, other files or an input.
     """
+    _check_division(tokens_per_file, is_encoded=order.vocabulary is not None)
     claim_folder(out, order.inputs())
     hashes = FileHashes(out / "input-hashes.json")
     files = InputFile.all_of(order.files, hashes)
     hashes.save()
+    guard_problems = ProblemLog()
     preparation = corpus_preparation(
         order.spec,
         order.settings,
         order.files,
         identity={"spec": order.spec.reference, "files": [[file.path.name, file.sha256] for file in files]},
         guarded=order.guarded,
+        guard_problems=guard_problems,
         encoding=None if order.vocabulary is None else encoding_of(order.vocabulary),
     )
+    if guard_problems.counts:
+        _log.warning("in the guarded files: %s", guard_problems.summary())
     workers = num_workers(order.runtime, sum(path.stat().st_size for path in order.files))
     prepare_parts(preparation, out / WORK_FOLDER, num_workers=workers, shard=shard, title=f"corpus {order.spec.name}")
     if shard is not None and shard.count > 1:
@@ -186,13 +205,14 @@ def merge_corpus(shards: Sequence[Path], out: Path, tokens_per_file: int | None 
         tokens_per_file: divide the token ids into files of about so many; one file where None.
 
     Raises:
-        DataError: parts are missing.
+        DataError: parts are missing, or have no token ids where these are to be divided.
         StorageError: the shards are not of one corpus, or `out` holds something else.
     """
     works = [shard / WORK_FOLDER for shard in shards]
     plan = read_plan(works[0])
     for work in works[1:]:
         check_same_plan(plan, work)
+    _check_division(tokens_per_file, is_encoded=bool(Finishing.of_plan(plan).dtype))
     claim_folder(out)
     return _finish(out, works, tokens_per_file)
 
@@ -215,6 +235,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         allowed="a folder that `domainlm corpus build` or `merge` has filled, or a corpus in a store of artifacts",
         remedy="a shard becomes a corpus by `domainlm corpus merge`" if (folder / WORK_FOLDER).is_dir() else None,
     )
+
+
+def _check_division(tokens_per_file: int | None, *, is_encoded: bool) -> None:
+    """Refuse to divide token ids that there are none of."""
+    if tokens_per_file is not None and not is_encoded:
+        raise DataError(
+            "there are no token ids to divide into files",
+            where="--tokens-per-file",
+            given=tokens_per_file,
+            remedy="give `domainlm corpus build` a --vocabulary, or leave the option out",
+        )
 
 
 def _finish(out: Path, works: Sequence[Path], tokens_per_file: int | None) -> Prepared:

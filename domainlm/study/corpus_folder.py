@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from domainlm.errors import StorageError
+from domainlm.text.home import with_home
 from domainlm.text.preparation.prepare import holds_parts
 
 MANIFEST_FILE = "manifest.json"
@@ -47,6 +48,28 @@ def claim_folder(out: Path, inputs: Iterable[Path] = ()) -> None:
         )
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARK).touch()
+
+
+def check_outside(out: Path, given: Iterable[str]) -> None:
+    """Refuse a folder within one that is read: the next time, what is written there now would be read as well.
+
+    Args:
+        out: where the corpus is to be written.
+        given: files, folders and patterns to read.
+
+    Raises:
+        StorageError: `out` lies in one of the folders.
+    """
+    place = out.resolve()
+    for name in given:
+        folder = with_home(name)
+        if folder.is_dir() and place.is_relative_to(folder.resolve()):
+            raise StorageError(
+                "lies in a folder that is read, and would be read itself the next time",
+                where=out,
+                given=name,
+                remedy="choose a folder elsewhere with --out, or name the files to read by a pattern",
+            )
 
 
 def release_folder(out: Path) -> None:

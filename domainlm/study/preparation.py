@@ -51,6 +51,7 @@ def corpus_preparation(
     *,
     identity: Mapping[str, Any],
     guarded: Sequence[GuardedFiles],
+    guard_problems: ProblemLog | None = None,
     encoding: Encoding | None = None,
 ) -> Preparation:
     """The preparation that a recipe's [corpus] asks for.
@@ -61,6 +62,8 @@ def corpus_preparation(
         files: the input files, in order.
         identity: what tells this input from any other.
         guarded: the tasks' files, for the leak guard.
+        guard_problems: told of what the tasks' readers leave out or mend, which the guard then lacks; where None, it is
+            left to the stages that train on these files.
         encoding: how the text is encoded, where that is wanted at once.
     """
     return Preparation(
@@ -76,7 +79,7 @@ def corpus_preparation(
         duplicates=DuplicateSettings(
             exact=settings.deduplication.exact, near=near_settings(settings), replaced=spec.replaces
         ),
-        guard=leak_guard(settings, guarded),
+        guard=leak_guard(settings, guarded, guard_problems or ProblemLog()),
         encoding=encoding,
     )
 
@@ -87,12 +90,12 @@ def near_settings(settings: CorpusSettings) -> NearSettings | None:
     return None if near is False else NearSettings(threshold=near, num_words=settings.deduplication.num_words)
 
 
-def leak_guard(settings: CorpusSettings, guarded: Sequence[GuardedFiles]) -> LeakGuard | None:
+def leak_guard(settings: CorpusSettings, guarded: Sequence[GuardedFiles], problems: ProblemLog) -> LeakGuard | None:
     """The guard of all dev and test texts; None where it is off or there are none."""
     if not settings.leak_guard.enabled or not guarded:
         return None
     guard = LeakGuard.of(
-        _texts(guarded),
+        _texts(guarded, problems),
         LeakSettings(
             num_words=settings.leak_guard.num_words,
             min_shared=settings.leak_guard.min_shared,
@@ -124,8 +127,7 @@ def encoding_of(vocabulary: Path) -> Encoding:
     return Encoding(partial(load_encoder, vocabulary, dtype, loaded.cased), dtype, loaded.digest)
 
 
-def _texts(guarded: Sequence[GuardedFiles]) -> Iterator[GuardedText]:
-    problems = ProblemLog()  # the stages that train on these files report them
+def _texts(guarded: Sequence[GuardedFiles], problems: ProblemLog) -> Iterator[GuardedText]:
     for task in guarded:
         for split in GUARDED_SPLITS:
             for file in task.files.get(split, ()):

@@ -15,6 +15,7 @@ from domainlm.api import Document
 from domainlm.errors import DataError
 from domainlm.text.files import open_text
 from domainlm.text.sentences import split_sentences
+from domainlm.text.words import IDEOGRAPHS_IN_CLASS
 
 HIGHEST_HELD_OUT_SHARE = 0.5
 """No more of the documents than this may be held out."""
@@ -22,6 +23,7 @@ HIGHEST_HELD_OUT_SHARE = 0.5
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]+")
 """Control characters, byte-order marks and lone surrogates: no text, and the last cannot be written as UTF-8."""
 
+_IDEOGRAPH = re.compile(f"[{IDEOGRAPHS_IN_CLASS}]")
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
@@ -44,14 +46,25 @@ def holds_normal_text(path: Path) -> bool:
     Characters that JSON or XML write as an escape are read as what they stand for. False where it is not plain or
     gzipped UTF-8.
     """
+    text = _text_of(path)
+    return text is not None and unicodedata.is_normalized("NFC", text) and not _UNWANTED.search(text)
+
+
+def may_hold_ideographs(path: Path) -> bool:
+    """Whether there is a CJK ideograph in a file's text, read as by `holds_normal_text`; True where that fails."""
+    text = _text_of(path)
+    return text is None or _IDEOGRAPH.search(text) is not None
+
+
+def _text_of(path: Path) -> str | None:
+    """The text of a file, its escapes read; None where it is not plain or gzipped UTF-8."""
     content = path.read_bytes()
     try:
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError):
-        return False
+        return None
     text = html.unescape(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
-    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # joins JSON's surrogate pairs
-    return unicodedata.is_normalized("NFC", text) and not _UNWANTED.search(text)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # joins JSON's surrogate pairs
 
 
 def document_sentences(document: Document) -> list[str]:

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 from domainlm.api import ProblemLog
 from domainlm.cancellation import check_cancelled
 from domainlm.errors import DataError
+from domainlm.text.not_text import is_utf16, kind_of_file
 from domainlm.text.paths import missing_file
 
 _LINES_BETWEEN_LOOKS = 1024
@@ -24,6 +25,8 @@ MAX_FILE_BYTES = 2**30
 NOT_UTF8 = "not UTF-8"
 """How the error begins that a line in another encoding raises."""
 
+_SHOWN_BYTES = 4
+_FROM_UTF16 = "convert it, for example with iconv -f UTF-16LE -t UTF-8 (or -f UTF-16BE)"
 _BUFFER_BYTES = 2**20
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP_MARK = b"\x1f\x8b"
@@ -38,17 +41,14 @@ def open_text(path: Path, problems: ProblemLog | None = None) -> Iterator[str]:
     Args:
         path: the file.
         problems: where this is given and says `skip_bad_input`, a line that cannot be read is left out and counted
-            here, and so is the rest of a `.gz` from where it is damaged or cut short.
+            here, and so is a file that is not text, and the rest of a `.gz` from where it is damaged or cut short.
 
     Raises:
         DataError: at once where `path` is missing or a folder; while reading where it may not be read, is empty,
-            is a truncated or damaged `.gz`, holds bytes that are not UTF-8 (with line and byte) or a line longer than
-            `MAX_LINE_BYTES`.
+            is an archive or another file that is not text, is a truncated or damaged `.gz`, holds bytes that are not
+            UTF-8 (with line and byte) or a line longer than `MAX_LINE_BYTES`.
     """
-    if path.is_dir():
-        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
-    if not path.is_file():
-        raise missing_file(path, path)
+    _check_is_file(path)
     return _lines(path, problems)
 
 
@@ -58,10 +58,7 @@ def read_text(path: Path) -> str:
     Raises:
         DataError: as `open_text` raises it, and where the file holds more than `MAX_FILE_BYTES`.
     """
-    if path.is_dir():
-        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
-    if not path.is_file():
-        raise missing_file(path, path)
+    _check_is_file(path)
     with _open_bytes(path) as stream, _gzip_errors(path):
         content = _unpacked(path, stream).read(MAX_FILE_BYTES + 1)
     if not content:
@@ -78,6 +75,15 @@ def read_text(path: Path) -> str:
         raise
 
 
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise DataError("is a folder, not a file", where=path, remedy="name a file in it")
+    if path.exists() and not path.is_file():
+        raise DataError("is a pipe or a device, not a file", where=path, remedy="write its content to a file first")
+    if not path.is_file():
+        raise missing_file(path, path)
+
+
 def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:
     offset = 0
     number = 0
@@ -92,6 +98,9 @@ def _lines(path: Path, problems: ProblemLog | None) -> Iterator[str]:
             if not line:
                 break
             number += 1
+            if number == 1 and (found := kind_of_file(line)) is not None:
+                _skip(DataError("is not text", where=path, given=found[0], remedy=found[1]), problems, path, number)
+                return
             if not number % _LINES_BETWEEN_LOOKS:
                 check_cancelled()
             length = len(line)
@@ -180,9 +189,16 @@ def _decode(path: Path, line: bytes, number: int, offset: int) -> str:
         raise DataError(
             f"{NOT_UTF8} at byte {offset + error.start:,} (counted from 0)",
             where=f"{path}:{number}",
-            given=" ".join(f"{byte:02x}" for byte in line[error.start : error.start + 4]),
+            given=line[error.start : error.start + _SHOWN_BYTES].hex(" "),
             remedy=_encoding_remedy(line, number),
         ) from error
+    if is_utf16(line):
+        raise DataError(
+            f"{NOT_UTF8}, but UTF-16 without a byte-order mark",
+            where=f"{path}:{number}",
+            given=line[:_SHOWN_BYTES].hex(" "),
+            remedy=_FROM_UTF16,
+        )
     return text.rstrip("\r\n")
 
 
@@ -191,4 +207,6 @@ def _encoding_remedy(line: bytes, number: int) -> str:
         return "this is a gzip file: give it a name that ends in .gz"
     if number == 1 and line.startswith(_UTF16_MARKS):
         return "this is UTF-16: convert it, for example with iconv -f UTF-16 -t UTF-8"
+    if is_utf16(line):
+        return _FROM_UTF16
     return "convert it to UTF-8, for example with iconv -f WINDOWS-1252 -t UTF-8"

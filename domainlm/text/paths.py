@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -22,7 +22,8 @@ def expand_files(patterns: Sequence[str], base: Path, file_patterns: tuple[str, 
         patterns: names of files or folders, or patterns with `*`, `?`, `[...]` or `**`; relative ones start at `base`.
             What matches nothing stands for the same files gzipped (`NAME.gz`), or plain where it ends in `.gz`.
         base: folder that relative patterns start from.
-        file_patterns: file-name patterns to take from a folder (searched with its sub-folders; hidden ones are not).
+        file_patterns: file-name patterns to take from a folder, in capitals or small letters (it is searched with its
+            sub-folders and those that are linked there; hidden ones are not).
 
     Raises:
         DataError: where a pattern matches no file; names what is nearest.
@@ -93,11 +94,27 @@ def _literal_part(path: Path) -> tuple[Path, str]:
 def _files_below(folder: Path, file_patterns: tuple[str, ...]) -> set[Path]:
     return {
         path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and any(fnmatchcase(path.name, pattern) for pattern in file_patterns)
+        for path in _walk(folder)
+        if any(fnmatchcase(path.name.lower(), pattern.lower()) for pattern in file_patterns)
     }
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """The files below a folder that are not hidden; links to folders are followed, and each folder is entered once."""
+    entered: set[Path] = set()
+    waiting = [folder]
+    while waiting:
+        current = waiting.pop()
+        if (place := current.resolve()) in entered:
+            continue
+        entered.add(place)
+        for path in current.iterdir():
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                waiting.append(path)
+            elif path.is_file():
+                yield path
 
 
 def _no_match(pattern: str, base: Path, file_patterns: tuple[str, ...]) -> DataError:

@@ -1,8 +1,8 @@
 """Splitting a paragraph into sentences by rules, at a few megabytes a second.
 
 A mark (`.` `!` `?` or an ellipsis) followed by white space may end a sentence. Whether it does depends on what follows
-and, after a single full stop, on the word before: see `_ends_sentence`. In doubt the text is not split. Marks of East
-Asian scripts always end a sentence.
+and, after a single full stop, on the word before: see `_ends_sentence`. In doubt the text is not split. The marks of
+other scripts that have white space behind a sentence are read like `!`; those of East Asian scripts always end one.
 """
 
 from __future__ import annotations
@@ -23,9 +23,16 @@ from domainlm.text.abbreviations import (
 _OPENING = "\"'\u201c\u2018\u201d\u2019\u00ab\u201e\u201a([{"  # German texts open with what English ones close with
 _CLOSING = "\"'\u201d\u2019\u00bb)]}"
 _DASH = "\u2013-"
+_MARKS = (
+    ".!?\u2026"
+    "\u061f\u06d4"  # Arabic question mark and full stop
+    "\u0964\u0965"  # danda and double danda, of Hindi and other languages of India
+    "\u0589\u1362\u1367"  # Armenian; Ethiopic
+    "\u104b\u17d4"  # Burmese; Khmer
+)
 _CANDIDATE = re.compile(
     rf"""
-    (?<![.!?\u2026]) (?P<mark>[.!?\u2026]++)  # the whole run of marks
+    (?<![{_MARKS}]) (?P<mark>[{_MARKS}]++)    # the whole run of marks
     [{re.escape(_CLOSING)}]*+                 # what the sentence closes
     (?:                                       # numbers of references that belong to the sentence:
       (?:\s?\[\d[\d,;\s{_DASH}]{{0,40}}\])++     # "... as shown. [3, 5-7] The next"

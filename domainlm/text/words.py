@@ -12,10 +12,21 @@ _LAST_PUNCTUATION = 0x1FFFF
 _WHITE_SPACE = frozenset("\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85")
 """Control characters that separate words."""
 
-_IDEOGRAPHS = (
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f\U0002b920-\U0002ceaf\U0002f800-\U0002fa1f"
+IDEOGRAPHS = (
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B920, 0x2CEAF),
+    (0x2F800, 0x2FA1F),
 )
+"""First and last code point of each block of CJK ideographs, as BERT lists them."""
+
+IDEOGRAPHS_IN_CLASS = "".join(f"{chr(first)}-{chr(last)}" for first, last in IDEOGRAPHS)
+"""The inside of a regular-expression class."""
+
 _ASCII_SYMBOLS = "$+<=>^`|~"
 """ASCII characters that BERT counts as punctuation and Unicode as symbols."""
 
@@ -32,7 +43,7 @@ def split_words(text: str) -> tuple[tuple[int, int], ...]:
 
 @lru_cache(maxsize=1)
 def _pattern() -> re.Pattern[str]:
-    alone = re.escape(_ASCII_SYMBOLS) + _class_of("P", _LAST_PUNCTUATION) + _IDEOGRAPHS
+    alone = re.escape(_ASCII_SYMBOLS) + _class_of("P", _LAST_PUNCTUATION) + IDEOGRAPHS_IN_CLASS
     dropped = _class_of("C", 0xFFFF, exclude=_WHITE_SPACE)
     # The look-behind keeps a long run of dropped characters from being scanned again from each of its places.
     return re.compile(rf"[{alone}]|(?<![{dropped}])[{dropped}]*+[^\s{alone}{dropped}][^\s{alone}]*+")

@@ -20,7 +20,7 @@ from domainlm.api import VocabularySettings
 from domainlm.vocab.background import run_answerably
 from domainlm.vocab.bert import MAX_WORD_CHARACTERS, SPECIAL_TOKENS, add_special_tokens, bert_normalizer, serialise
 from domainlm.vocab.counts import MAX_CHARACTERS_FED, count_words, repeated, within_limit
-from domainlm.vocab.sizes import check_alphabet, check_enough
+from domainlm.vocab.sizes import check_alphabet, check_enough, size_to_ask_for
 
 
 def learn_bpe(sentences: Iterable[str], settings: VocabularySettings) -> str:
@@ -43,12 +43,12 @@ def learn_bpe(sentences: Iterable[str], settings: VocabularySettings) -> str:
     alphabet = sorted(ByteLevel.alphabet())
     check_alphabet(settings, len(SPECIAL_TOKENS) + len(alphabet))
     words = count_words(sentences, cased=settings.cased, max_word_characters=MAX_WORD_CHARACTERS)
-    counts = within_limit(words, MAX_CHARACTERS_FED, size=lambda word: len(word.encode()) + 1)
+    counts = within_limit(words, MAX_CHARACTERS_FED, size=_num_bytes)
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = PreTokenizers([WhitespaceSplit(), _bytes_behind_blanks()])
     trainer = BpeTrainer(
-        vocab_size=settings.size,
-        min_frequency=settings.min_frequency,
+        vocab_size=size_to_ask_for(settings, len(SPECIAL_TOKENS) + len(alphabet), map(_num_bytes, words)),
+        min_frequency=min(settings.min_frequency, MAX_CHARACTERS_FED),
         special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=alphabet,
         show_progress=False,
@@ -56,6 +56,11 @@ def learn_bpe(sentences: Iterable[str], settings: VocabularySettings) -> str:
     run_answerably(lambda: tokenizer.train_from_iterator(repeated(counts), trainer), "merge bytes")
     check_enough(settings, tokenizer.get_vocab_size())
     return serialise(_as_read(tokenizer, cased=settings.cased))
+
+
+def _num_bytes(word: str) -> int:
+    """Of a word behind its blank."""
+    return len(word.encode()) + 1
 
 
 def _bytes_behind_blanks() -> ByteLevel:

@@ -32,7 +32,7 @@ from domainlm.vocab.counts import (
     repeated,
     within_limit,
 )
-from domainlm.vocab.sizes import check_alphabet, check_enough
+from domainlm.vocab.sizes import check_alphabet, check_enough, size_to_ask_for
 from domainlm.vocab.unigram import learn_unigram
 from domainlm.vocab.wordpiece import CONTINUATION_PREFIX, build_tokenizer
 
@@ -113,8 +113,8 @@ def _train(words: dict[str, int], base: Sequence[str], settings: VocabularySetti
     tokenizer = Tokenizer(WordPiece(unk_token=UNK))
     tokenizer.pre_tokenizer = WhitespaceSplit()
     trainer = WordPieceTrainer(
-        vocab_size=settings.size,
-        min_frequency=settings.min_frequency,
+        vocab_size=size_to_ask_for(settings, len(base), map(len, usable)),
+        min_frequency=min(settings.min_frequency, MAX_CHARACTERS_FED),
         special_tokens=list(base),
         show_progress=False,
         continuing_subword_prefix=CONTINUATION_PREFIX,

@@ -13,7 +13,7 @@ from domainlm.progress import Bar
 from domainlm.vocab.files import TOKENIZER_FILE, write_text
 from domainlm.vocab.learn import learner_of
 from domainlm.vocab.measure import describe
-from domainlm.vocab.sample import EvenSample
+from domainlm.vocab.sample import EvenSample, some_taken
 from domainlm.vocab.vocabulary import Vocabulary
 
 MAX_CHARACTERS_DESCRIBED = 20_000_000
@@ -45,12 +45,12 @@ def make_vocabulary(
 
     num_characters = EvenSample(reading("count text"), settings.max_characters).num_characters
     sample = EvenSample(reading("read text"), settings.max_characters, num_characters)
-    write_text(folder / TOKENIZER_FILE, learn(iter(sample), settings))
+    write_text(folder / TOKENIZER_FILE, learn(some_taken(sample), settings))
     vocabulary = load_learned(folder, spec, settings)
     vocabulary.save(folder)
     described = EvenSample(reading("describe"), MAX_CHARACTERS_DESCRIBED, num_characters)
     return {
-        **describe(vocabulary, described),
+        **describe(vocabulary, some_taken(described)),
         "digest": vocabulary.digest,
         "num_characters_in_corpus": num_characters,
         "num_characters_learned_from": sample.num_taken,

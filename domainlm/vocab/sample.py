@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from domainlm.errors import DataError
+
 EntryT = TypeVar("EntryT")
 
 _GOLDEN_SHARE = (math.sqrt(5.0) - 1.0) / 2.0
@@ -56,6 +58,17 @@ class EvenSample:
         """Whether twice (the share of what has gone by - what was taken) is the sentence's length at least."""
         owed = self.max_characters * gone_by - self.num_characters * self.num_taken  # times num_characters
         return 2 * owed >= self.num_characters * length and self.num_taken + length <= self.max_characters
+
+
+def some_taken(sample: EvenSample) -> Iterator[str]:
+    """The sentences taken; raises `DataError` where the text has some and none is short enough."""
+    yield from sample
+    if sample.num_characters and not sample.num_taken:
+        raise DataError(
+            "no sentence or paragraph fits into the sample of the text",
+            given=f"a sample of {sample.max_characters:,} of {sample.num_characters:,} characters",
+            remedy="raise max_characters, or give the text in shorter lines",
+        )
 
 
 def in_even_order(entries: Sequence[EntryT]) -> Iterator[EntryT]:

@@ -21,7 +21,7 @@ from domainlm.study.preparation import (
 )
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
-from domainlm.text.corpus import holds_normal_text
+from domainlm.text.corpus import holds_normal_text, may_hold_ideographs
 from domainlm.text.preparation.parts import SIDES
 from domainlm.text.preparation.prepare import REMOVED_FILE, counted_identity, finish, prepare_parts
 
@@ -45,15 +45,17 @@ class GuardedTask:
     companions: tuple[InputFile, ...] = ()
 
     def identity(self) -> Mapping[str, Any]:
-        """The reader and the bytes it reads; and that their text is normalised, where that changes anything."""
+        """The reader and the bytes it reads; and how their text is read, where that was once another way."""
         files = {split: [file.sha256 for file in files] for split, files in sorted(self.files.items())}
         named = {"spec": self.spec.reference, "name": self.name}
-        facts = {**named, "files": files, "sample": self.sample, **companion_identity(self.companions)}
-        return facts if self._holds_normal_text() else facts | {"normalised": True}
-
-    def _holds_normal_text(self) -> bool:
+        facts: dict[str, Any] = {**named, "files": files, "sample": self.sample, **companion_identity(self.companions)}
         guarded = [file for split in GUARDED_SPLITS for file in self.files.get(split, ())]
-        return all(_holds_normal_text(file.path, file.sha256) for file in [*guarded, *self.companions])
+        read = [(file.path, file.sha256) for file in [*guarded, *self.companions]]
+        if not all(_holds_normal_text(*file) for file in read):
+            facts["normalised"] = True
+        if any(_may_hold_ideographs(*file) for file in read):
+            facts["ideographs"] = "are words"
+        return facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +114,11 @@ class CorpusStage(Stage):
 @cache
 def _holds_normal_text(path: Path, _sha256: str) -> bool:
     return holds_normal_text(path)
+
+
+@cache
+def _may_hold_ideographs(path: Path, _sha256: str) -> bool:
+    return may_hold_ideographs(path)
 
 
 def _files(task: GuardedTask, context: StageContext) -> Mapping[Any, tuple[Path, ...]]:

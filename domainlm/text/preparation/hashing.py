@@ -1,7 +1,8 @@
 """Hashes of words and of runs of words, for many texts at once.
 
 A word is a run of letters, digits and underscores, read in small letters, so that spacing, punctuation and capitals do
-not count: "(IL-2)" and "il - 2" are the same two words.
+not count: "(IL-2)" and "il - 2" are the same two words. As for BERT, a CJK ideograph is a word by itself: a text in
+Chinese has no blanks, and would else be a few words as long as its sentences.
 
 The hash of a word is a polynomial of its characters modulo 2**64, got for all words at once from one running sum
 (Karp and Rabin 1987), and then mixed by the finaliser of MurmurHash3. Nothing depends on the process or the machine.
@@ -16,6 +17,8 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from domainlm.text.words import IDEOGRAPHS
+
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
@@ -26,6 +29,8 @@ _SEGMENT = 2**16
 """Characters hashed at a time; bounds the memory, not the result."""
 
 _NUM_CODES = 0x110000
+_OUTSIDE, _IN_WORD, _WORD = 0, 1, 2
+"""What a character is: in no word, in one with those beside it, or a word by itself."""
 
 
 def hash_words(texts: Sequence[str]) -> tuple[Hashes, Places]:
@@ -87,7 +92,7 @@ def _segments(codes: NDArray[np.uint32]) -> list[tuple[int, int]]:
     first = 0
     while first < len(codes):
         last = min(first + _SEGMENT, len(codes))
-        while last < len(codes) and _is_word_character()[codes[last]]:
+        while last < len(codes) and _kinds()[codes[last]] == _IN_WORD:
             last += 1
         segments.append((first, last))
         first = last
@@ -96,10 +101,11 @@ def _segments(codes: NDArray[np.uint32]) -> list[tuple[int, int]]:
 
 def _hash_segment(codes: NDArray[np.uint32]) -> tuple[Hashes, Places]:
     """Hash of each word and the place of its first character."""
-    inside = np.zeros(len(codes) + 2, np.int8)
-    inside[1:-1] = _is_word_character()[codes]
-    edges = np.flatnonzero(np.diff(inside))
-    starts, ends = edges[0::2], edges[1::2]
+    kinds = np.full(len(codes) + 2, _OUTSIDE, np.int8)
+    kinds[1:-1] = _kinds()[codes]
+    is_joined = (kinds[:-1] == _IN_WORD) & (kinds[1:] == _IN_WORD)  # each character and the one before it
+    starts = np.flatnonzero((kinds[1:] != _OUTSIDE) & ~is_joined)
+    ends = np.flatnonzero((kinds[:-1] != _OUTSIDE) & ~is_joined)
     powers, inverses = _powers(1 << max(len(codes).bit_length(), _SEGMENT.bit_length()))
     sums = np.zeros(len(codes) + 1, np.uint64)
     np.cumsum(codes * powers[: len(codes)], out=sums[1:])
@@ -119,9 +125,12 @@ def _powers(size: int) -> tuple[Hashes, Hashes]:
 
 
 @lru_cache(maxsize=1)
-def _is_word_character() -> NDArray[np.bool_]:
-    """By code point: whether a word may hold it."""
-    return np.fromiter(((char := chr(code)).isalnum() or char == "_" for code in range(_NUM_CODES)), np.bool_)
+def _kinds() -> NDArray[np.int8]:
+    """By code point: what a character is."""
+    kinds = np.fromiter(((char := chr(code)).isalnum() or char == "_" for code in range(_NUM_CODES)), np.int8)
+    for first, last in IDEOGRAPHS:
+        kinds[first : last + 1] *= _WORD  # what is not assigned stays outside
+    return kinds
 
 
 def _mixed(values: Hashes) -> Hashes:

@@ -12,6 +12,9 @@ from domainlm.errors import DataError
 from domainlm.text.files import open_text
 from domainlm.text.preparation.joining import DOCUMENTS_FILE, DOCUMENTS_HEADER, escaped
 
+_NUM_KEYS = 2**128
+"""Keys that the generator takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedDocument:
@@ -58,14 +61,16 @@ def find_document(folder: Path, wanted: str | int) -> ListedDocument:
         where=folder / DOCUMENTS_FILE,
         given=wanted,
         allowed=f"an id from that file, or a number from 1 to {num_documents:,}",
-        remedy="was it left out? See removed.jsonl",
+        remedy="for a position in the corpus add --number"
+        if isinstance(wanted, str) and wanted.isdecimal()
+        else "was it left out? See removed.jsonl",
     )
 
 
 def sample_documents(folder: Path, count: int, seed: int) -> list[ListedDocument]:
     """Some documents, chosen evenly at random, in the order of the corpus; all of them where there are no more."""
     num_documents = sum(1 for _ in list_documents(folder))
-    chosen = np.random.Generator(np.random.Philox(key=seed)).permutation(num_documents)[:count] + 1
+    chosen = np.random.Generator(np.random.Philox(key=seed % _NUM_KEYS)).permutation(num_documents)[:count] + 1
     numbers = frozenset(chosen.tolist())
     return _of_numbers(folder, numbers)
 

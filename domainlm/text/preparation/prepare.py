@@ -212,7 +212,12 @@ def read_plan(work: Path) -> dict[str, Any]:
     try:
         plan: dict[str, Any] = json.loads((work / _PLAN_FILE).read_bytes())
     except (OSError, ValueError) as error:
-        raise DataError("holds no prepared parts", where=work.parent, given=str(error)) from error
+        raise DataError(
+            "holds no prepared parts",
+            where=work.parent,
+            given=None if isinstance(error, FileNotFoundError) else str(error),
+            allowed="the --out of a `domainlm corpus build --shard I/N`; a finished corpus has none any more",
+        ) from error
     return plan
 
 

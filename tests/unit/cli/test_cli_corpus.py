@@ -148,6 +148,15 @@ def test_a_finished_corpus_is_not_written_over(call: Call, arguments: list[str],
     assert isinstance(again.exception, StorageError)
 
 
+def test_a_corpus_is_not_written_where_it_would_be_read(call: Call, text: Path, tmp_path: Path) -> None:
+    base = ("corpus", "build", "--spec", "core/text", "--set", "corpus.held_out_share=0.2")
+    out = tmp_path / "more" / "out"
+    error = call(*base, "--file", str(tmp_path), "--out", str(out)).exception
+    assert isinstance(error, StorageError)
+    assert not out.exists()
+    _done(call(*base, "--file", str(text), "--out", str(out)))
+
+
 def test_a_folder_with_other_files_is_left_as_it_is(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,12 +213,36 @@ def test_what_does_not_go_together_is_refused(call: Call, given: tuple[str, ...]
     assert message in result.output
 
 
+def test_token_ids_are_divided_only_where_there_are_any(call: Call, text: Path, tmp_path: Path) -> None:
+    base = ("corpus", "build", "--spec", "core/text", "--file", str(text), "--set", "corpus.held_out_share=0.2")
+    refused = call(*base, "--out", str(tmp_path / "out"), "--tokens-per-file", "100").exception
+    assert isinstance(refused, DataError)
+    assert not (tmp_path / "out").exists()
+    for shard in ("1", "2"):
+        _done(call(*base, "--out", str(tmp_path / shard), "--shard", f"{shard}/2"))
+    shards = [str(tmp_path / shard) for shard in ("1", "2")]
+    refused = call("corpus", "merge", *shards, "--out", str(tmp_path / "out"), "--tokens-per-file", "100").exception
+    assert isinstance(refused, DataError)
+    assert not (tmp_path / "out").exists()
+
+
 def test_only_the_corpus_can_be_set_without_a_recipe(call: Call, text: Path, tmp_path: Path) -> None:
     base = ("corpus", "build", "--spec", "core/text", "--file", str(text), "--out", str(tmp_path / "out"), "--set")
     assert isinstance(call(*base, "model.size=core/tiny").exception, RecipeError)
     unknown = call(*base, "corpus.deduplicate=true").exception
     assert isinstance(unknown, RecipeError)
     assert unknown.nearest == "deduplication"
+    other = call(*base, 'corpus.files=["other.txt"]').exception
+    assert isinstance(other, RecipeError)
+    assert "--file" in str(other.remedy)
+
+
+def test_what_the_guard_lacks_is_said(call: Call, text: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "test.conll").write_text("the\tO\n\nmast\n")
+    guard = ("--guard", "core/conll", str(tmp_path / "test.conll"))
+    base = ("corpus", "build", "--spec", "core/text", "--file", str(text), "--set", "corpus.held_out_share=0.2")
+    _done(call(*base, *guard, "--out", str(tmp_path / "out")))
+    assert "in the guarded files: 1 x line without a tag" in caplog.text
 
 
 def test_bad_input_is_counted_in_the_manifest_and_costs_nothing_else(

@@ -79,8 +79,28 @@ def test_an_unknown_task_and_type_and_file_are_refused(call: Fixture, files: tup
     assert isinstance(unknown_task, SpecError)
     assert "nearest: core/conll" in str(unknown_task)
     assert isinstance(unknown_type, DataError)
+    assert unknown_type.nearest == "food"
     assert isinstance(missing_file, DataError)
     assert "food.txt" in str(missing_file)
+
+
+def test_an_unknown_type_is_refused_beside_a_known_one(call: Fixture, files: tuple[str, str], second: str) -> None:
+    vocabulary, data = files
+    options = ("--data", "a", "core/conll", data, "--data", "b", "core/conll", data, "--type", "food", "--type", "tol")
+    error = call("vocab", "rate", vocabulary, second, *options).exception
+    assert isinstance(error, DataError)
+    assert error.given == "tol"
+
+
+def test_a_data_set_without_entities_is_named(call: Fixture, files: tuple[str, str], tmp_path: Path) -> None:
+    vocabulary, data = files
+    for name, content in (("none", "boil\tO\n"), ("tools", "boil\tO\npot\tB-tool\n")):
+        path = tmp_path / f"{name}.tsv"
+        path.write_text(content, encoding="utf-8")
+        options = ("--data", "food", "core/conll", data, "--data", name, "core/conll", str(path), "--type", "food")
+        error = call("vocab", "rate", vocabulary, *options).exception
+        assert isinstance(error, DataError)
+        assert error.where == f"data set {name}"
 
 
 def test_what_the_reader_left_out_is_said(
@@ -184,6 +204,15 @@ def test_learning_needs_a_size_and_a_spec_that_learns(call: Fixture, tmp_path: P
     assert isinstance(error, VocabularyError)
 
 
+def test_a_sample_that_no_line_fits_into_is_refused(call: Fixture, files: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Boil the leeks.\n", encoding="utf-8")
+    options = ("--file", str(tmp_path / "notes.txt"), "--max-characters", "14")
+    learned = call("vocab", "learn", *options, "--size", "20", "--out", str(tmp_path / "out")).exception
+    compared = call("vocab", "compare", files[0], *options).exception
+    assert "fits into the sample" in str(learned)
+    assert "fits into the sample" in str(compared)
+
+
 def test_vocabularies_are_compared(call: Fixture, files: tuple[str, str], second: str, tmp_path: Path) -> None:
     vocabulary, _ = files
     text = tmp_path / "text.txt"
@@ -234,6 +263,14 @@ def test_entries_are_listed(call: Fixture, files: tuple[str, str]) -> None:
     assert isinstance(error, VocabularyError)
     assert "0 to 11" in str(error)
     assert call("vocab", "show", vocabulary).exit_code == 2
+
+
+def test_a_list_that_is_cut_short_says_so(call: Fixture, files: tuple[str, str]) -> None:
+    options = ("--uncased", "--json", "--prefix", "##")
+    result = call("vocab", "show", f"first={files[0]}", *options, "--limit", "1")
+    assert len(json.loads(result.stdout)) == 1
+    assert "first: 1 of 2 entries" in result.stderr
+    assert "entries" not in call("vocab", "show", f"first={files[0]}", *options, "--limit", "2").stderr
 
 
 def test_formats_are_converted(call: Fixture, files: tuple[str, str], tmp_path: Path) -> None:

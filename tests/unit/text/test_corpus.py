@@ -15,6 +15,7 @@ from domainlm.text.corpus import (
     document_sentences,
     holds_normal_text,
     is_held_out,
+    may_hold_ideographs,
     normalise_sentence,
     read_sentences,
 )
@@ -112,3 +113,14 @@ def test_whether_a_file_holds_text_that_normalising_changes(tmp_path: Path, cont
     (tmp_path / "packed.txt.gz").write_bytes(gzip.compress(content))
     assert holds_normal_text(tmp_path / "plain.txt") is expected
     assert holds_normal_text(tmp_path / "packed.txt.gz") is expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("caf\u00e9".encode(), False), ("caf\u00e9 \u6c64".encode(), True), (b"&#x6c64;", True), (b"\\u6c64", True)],
+)
+def test_whether_a_file_may_hold_ideographs(tmp_path: Path, content: bytes, expected: bool) -> None:
+    (tmp_path / "plain.txt").write_bytes(content)
+    (tmp_path / "other.txt").write_bytes(b"caf\xe9")
+    assert may_hold_ideographs(tmp_path / "plain.txt") is expected
+    assert may_hold_ideographs(tmp_path / "other.txt")

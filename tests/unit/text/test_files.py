@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
+import tarfile
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domainlm.api import ProblemLog
 from domainlm.errors import DataError
 from domainlm.text import files
 from domainlm.text.files import open_text
@@ -51,6 +58,11 @@ def test_a_missing_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert "is a folder" in _error(tmp_path).problem
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "is a pipe" in _error(tmp_path / "pipe").problem
 
 
 @pytest.mark.parametrize("name", ["empty.txt", "empty.txt.gz"])
@@ -109,6 +121,8 @@ def test_the_byte_is_counted_from_the_start_of_the_file_with_its_mark(tmp_path: 
     [
         (gzip.compress(b"text", mtime=0), "name that ends in .gz"),
         ("text".encode("utf-16"), "UTF-16"),
+        ("some text".encode("utf-16-le"), "UTF-16LE"),
+        ("\u00e9t\u00e9\nsome text\n".encode("utf-16-be"), "UTF-16BE"),
         (b"\xe4", "WINDOWS-1252"),
     ],
 )
@@ -116,6 +130,48 @@ def test_the_remedy_of_a_wrong_encoding_fits(tmp_path: Path, content: bytes, hin
     path = tmp_path / "file.txt"
     path.write_bytes(content)
     assert hint in str(_error(path).remedy)
+
+
+def test_stray_nul_bytes_do_not_make_a_line_utf16(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"\0\nthe\0 mast\n" + b"\0" * 20 + b"\nx\0y\0")
+    assert list(open_text(path)) == ["\0", "the\0 mast", "\0" * 20, "x\0y\0"]
+
+
+def _archived(make: Callable[[BytesIO], None]) -> bytes:
+    content = BytesIO()
+    make(content)
+    return content.getvalue()
+
+
+def _zip(stream: BytesIO) -> None:
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.txt", "some text\n")
+
+
+def _tar(stream: BytesIO) -> None:
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        member = tarfile.TarInfo("a.txt")
+        member.size = 10
+        archive.addfile(member, BytesIO(b"some text\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.zip", _archived(_zip), "a zip archive"),
+        ("a.tar.gz", _archived(_tar), "a tar archive"),
+        ("a.txt.bz2", bz2.compress(b"some text\n"), "a bzip2 file"),
+        ("a.txt.xz", lzma.compress(b"some text\n"), "an xz file"),
+        ("a.pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "a PDF"),
+    ],
+)
+def test_what_is_not_text_is_called_by_its_name(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert str(_error(tmp_path / name).given).startswith(kind)
+    problems = ProblemLog(skip_bad_input=True)
+    assert list(open_text(tmp_path / name, problems)) == []
+    assert problems.counts == {"is not text (left out)": 1}
 
 
 def test_an_overlong_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,23 @@ def test_what_matches_nothing_is_answered_with_the_nearest_name(library: Path, p
     assert str(caught.value.nearest).endswith(nearest)
 
 
+def test_folders_that_are_linked_are_searched_once(tmp_path: Path) -> None:
+    for name in ("here/a.txt", "there/b.txt", "there/more/c.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "there")
+    (tmp_path / "there" / "more" / "back").symlink_to(tmp_path / "here")
+    (tmp_path / "here" / "again").symlink_to(tmp_path / "there" / "more")
+    expected = ["here/a.txt", "there/b.txt", "there/more/c.txt"]
+    assert _names(expand_files(["here"], tmp_path, ("*.txt",)), tmp_path) == expected
+
+
+def test_the_ending_of_a_file_in_a_folder_may_be_in_capitals(tmp_path: Path) -> None:
+    for name in ("A.TXT", "b.txt", "C.Txt.GZ", "d.md"):
+        (tmp_path / name).write_text("x")
+    assert _names(expand_files(["."], tmp_path, ("*.txt", "*.txt.gz")), tmp_path) == ["A.TXT", "C.Txt.GZ", "b.txt"]
+
+
 def test_a_folder_without_files_of_the_format_is_refused(library: Path) -> None:
     with pytest.raises(DataError, match=r"\*\.nxml"):
         expand_files(["more"], library, ("*.nxml",))

@@ -22,6 +22,10 @@ def _sentences(text: str) -> list[str]:
     [
         "The hull was painted.|The mast was not.",
         "Was it late?|Yes!|Nobody knew why.",
+        # other scripts
+        "\u0921\u0942\u092c \u0917\u092f\u093e\u0964|\u0915\u094d\u092f\u094b\u0902?|\u0928\u0939\u0940\u0902\u0964",
+        "\u0623\u064a\u0646 \u0627\u0644\u0633\u0641\u064a\u0646\u0629\u061f|\u063a\u0631\u0642\u062a.",
+        "\u062c\u06c1\u0627\u0632 \u0688\u0648\u0628 \u06af\u06cc\u0627\u06d4|\u06a9\u06cc\u0648\u06ba\u061f",
         # abbreviations
         "As Fig. 2 shows, it floats.|See Figs. 3 and 4.",
         "Some vessels, e.g. Brigs, i.e. Ships with two masts, sink.|Others, cf. Smith, do not.",

@@ -131,7 +131,7 @@ def test_a_corpus_that_is_too_small_says_how_many_entries_it_gives(
 ) -> None:
     lines = log_lines[:30]
     with pytest.raises(VocabularyError, match="gives only") as caught:
-        _LEARNERS[kind](lines, VocabularySettings(size=100_000, cased=True, min_frequency=min_frequency))
+        _LEARNERS[kind](lines, VocabularySettings(size=10**12, cased=True, min_frequency=min_frequency))
     num_given = int(str(caught.value.allowed).split()[2].replace(",", ""))
     largest = VocabularySettings(size=num_given, cased=True, min_frequency=min_frequency)
     path = tmp_path / "tokenizer.json"
@@ -149,6 +149,12 @@ def test_a_vocabulary_below_its_alphabet_says_what_it_needs(kind: str, log_lines
 def test_no_text_gives_no_vocabulary(kind: str) -> None:
     with pytest.raises(VocabularyError):
         _LEARNERS[kind]([], VocabularySettings(size=1000, cased=True))
+
+
+@every_kind
+def test_pieces_more_frequent_than_any_are_refused(kind: str, log_lines: list[str]) -> None:
+    with pytest.raises(VocabularyError, match="gives only"):
+        _LEARNERS[kind](log_lines, VocabularySettings(size=1000, cased=True, min_frequency=10**20))
 
 
 @every_kind

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import groupby
 
 import numpy as np
@@ -15,9 +16,16 @@ _TEXTS = st.lists(
 )
 
 
+_IDEOGRAPH = re.compile(
+    r"([\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b73f\U0002b740-\U0002b81f"
+    r"\U0002b920-\U0002ceaf\U0002f800-\U0002fa1f])"
+)
+
+
 def _words(text: str) -> list[str]:
-    """Runs of letters, digits and underscores, in small letters, one character at a time."""
-    groups = groupby(text.lower(), key=lambda character: character.isalnum() or character == "_")
+    """Runs of letters, digits and underscores, in small letters, one character at a time; ideographs by themselves."""
+    apart = _IDEOGRAPH.sub(r" \1 ", text.lower())
+    groups = groupby(apart, key=lambda character: character.isalnum() or character == "_")
     return ["".join(group) for is_word, group in groups if is_word]
 
 
@@ -40,7 +48,7 @@ def test_hashes_do_not_depend_on_the_texts_beside(texts: list[str]) -> None:
 
 
 def test_hashes_do_not_depend_on_the_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = ["the mast, the sail and the hull " * 20, "x" * 500, "", "a b"]
+    texts = ["the mast, the sail and the hull " * 20, "x" * 500, "", "a b", "\u8239a\u5e06\u6f6e\u6c34bc " * 20]
     whole, places = hash_words(texts)
     monkeypatch.setattr(hashing, "_SEGMENT", 7)
     parts, places_of_parts = hash_words(texts)

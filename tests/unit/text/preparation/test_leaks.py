@@ -46,6 +46,15 @@ def test_accents_may_be_written_in_two_ways_and_control_characters_do_not_count(
     assert list(_check(_guard(guarded), [sentence])) == [0]
 
 
+def test_a_text_without_blanks_between_its_words_leaks_as_others_do() -> None:
+    sentence = (
+        "\u8239\u957f\u628a\u5e06\u964d\u4e0b\u6765\uff0c\u7b49\u6f6e\u6c34\u9000\u53bb\u4ee5\u540e\u518d\u51fa\u6d77"
+    )
+    around = "\u98ce\u5f88\u5927\u3002" * 20
+    tokenised = " ".join(sentence[place : place + 2] for place in range(0, len(sentence), 2))
+    assert list(_check(_guard(tokenised), [around + sentence + around, around])) == [0]
+
+
 def test_a_run_that_comes_again_and_again_is_one_run() -> None:
     boilerplate = " ".join(_RECIPE[:10])
     text = " and once more ".join([boilerplate, *[boilerplate + " so"] * 9])

@@ -42,10 +42,17 @@ def test_what_is_not_there_is_refused(folder: Path, wanted: str | int) -> None:
     assert "a number from 1 to 6" in str(caught.value.allowed)
 
 
+def test_a_position_that_is_given_as_an_id_is_told_from_one(folder: Path) -> None:
+    with pytest.raises(DataError, match="no such document") as caught:
+        find_document(folder, "3")
+    assert "--number" in str(caught.value.remedy)
+
+
 def test_a_sample_is_the_seeds_and_in_order(folder: Path) -> None:
     first, second = sample_documents(folder, 5, 1), sample_documents(folder, 5, 1)
     assert first == second != sample_documents(folder, 5, 2)
     assert [document.number for document in first] == sorted({document.number for document in first})
+    assert sample_documents(folder, 5, 2**128 + 1) == first
     assert len(sample_documents(folder, 10_000, 1)) == len(list(list_documents(folder)))
 
 

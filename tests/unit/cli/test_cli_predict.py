@@ -269,6 +269,15 @@ def test_what_waits_at_a_pipe_gets_each_piece_at_once(tmp_path: Path) -> None:
     reader.join(timeout=10)
 
 
+def test_a_line_without_its_columns_is_told_the_fields_of_this_model(call: Fixture, model: _CapitalFinder) -> None:
+    model.columns = ("question", "context")
+
+    error = call("predict", "model", stdin="who?\n").exception
+
+    assert isinstance(error, DataError)
+    assert '{"question": ..., "context": ...}' in str(error)
+
+
 def test_an_interrupted_output_leaves_nothing_behind(tmp_path: Path) -> None:
     target = tmp_path / "out.jsonl"
     target.write_text("before\n", encoding="utf-8")

@@ -91,12 +91,13 @@ def _cells(line: str, columns: Sequence[str], num_needed: int, where: str) -> di
         return {columns[0]: line}
     cells = line.split("\t")
     if not num_needed <= len(cells) <= len(columns):
+        fields = ", ".join(f'"{name}": ...' for name in columns[: max(num_needed, 1)])
         raise DataError(
             "other number of columns",
             where=where,
             given=f"{len(cells)} columns",
             allowed="<TAB>".join(columns),
-            remedy='or pass --format jsonl and JSON lines such as {"text": ...}',
+            remedy=f"or pass --format jsonl and JSON lines such as {{{fields}}}",
         )
     return dict(zip(columns, cells, strict=False))
 

@@ -60,7 +60,7 @@ def open_output(target: str, *, flushes: bool = False) -> Iterator[Callable[[str
     path = Path(target)
     if _is_device(path):
         with path.open("w", encoding="utf-8") as stream:
-            yield stream.write
+            yield lambda text: print(text, end="", flush=flushes, file=stream)
         return
     unfinished = _unfinished(path)
     with synced_file(unfinished) as binary:

@@ -29,7 +29,7 @@ from domainlm.interop.task_heads import (
 from domainlm.model.config import ModelConfig
 from domainlm.model.huggingface import HuggingFaceConfig, read_huggingface_config, read_json_table
 from domainlm.model.huggingface_tokenizer import added_tokens, check_tokenizer_settings, tokenizer_case
-from domainlm.vocab.added import with_added_tokens
+from domainlm.vocab.added import with_added_tokens, with_readable_tokens
 from domainlm.vocab.files import TOKENIZER_FILE
 from domainlm.vocab.vocabulary import Vocabulary
 
@@ -126,6 +126,8 @@ def _own_config(folder: Path, found: HuggingFaceConfig) -> tuple[ModelConfig, di
 def read_huggingface_vocabulary(folder: Path) -> Vocabulary:
     """The vocabulary of a folder: tokenizer.json, or vocab.txt with what the files beside it say of it.
 
+    Its added tokens are found in texts, as transformers finds them, but for those that BERT has itself.
+
     Raises:
         VocabularyError: there is none, or one that cannot be read.
         ModelError: tokenizer_config.json contradicts a tokenizer.json, or is not that of a vocab.txt.
@@ -133,6 +135,7 @@ def read_huggingface_vocabulary(folder: Path) -> Vocabulary:
     if (folder / TOKENIZER_FILE).is_file():
         vocabulary = Vocabulary.load(folder)
         check_tokenizer_settings(folder)
-        return vocabulary
-    vocabulary = Vocabulary.load(folder, cased=tokenizer_case(folder))
-    return with_added_tokens(vocabulary, added_tokens(folder), where=folder)
+    else:
+        listed = Vocabulary.load(folder, cased=tokenizer_case(folder))
+        vocabulary = with_added_tokens(listed, added_tokens(folder), where=folder)
+    return with_readable_tokens(vocabulary, where=folder)

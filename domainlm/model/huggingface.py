@@ -22,6 +22,8 @@ MODEL_TYPES: Mapping[str, Architecture] = {"bert": "bert", "megatron-bert": "meg
 
 _TANH = ("gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu_python_tanh", "gelu_accurate")
 """Names of the approximation by tanh; they differ in how it is computed."""
+_ABOUT_DECODER, _WITH_DECODER = "tie_word_embeddings", ("ForMaskedLM", "ForPreTraining", "LMHeadModel")
+"""A key that says nothing of the classes without a decoder, and the ends of the names of those with one."""
 _MUST_BE: Mapping[str, tuple[tuple[object, ...], str]] = {
     # key: (values that this program computes; the first is the default), why others are refused
     "hidden_act": (("gelu", "gelu_python", *_TANH), "only GELU and its approximation by tanh are computed here"),
@@ -30,7 +32,7 @@ _MUST_BE: Mapping[str, tuple[tuple[object, ...], str]] = {
     "add_cross_attention": ((False,), "there is no second sequence to attend to"),
     "type_vocab_size": ((NUM_TOKEN_TYPES,), "an encoder here has two segments"),
     "pruned_heads": (({}, None), "all layers here have the same number of heads"),
-    "tie_word_embeddings": ((True,), "the word embedding is the decoder here"),
+    _ABOUT_DECODER: ((True,), "the word embedding is the decoder here"),
     "quantization_config": ((None,), "weights are read as they were trained, not quantised"),
 }
 _DEFAULTS: Mapping[str, Any] = {
@@ -70,7 +72,10 @@ def read_huggingface_config(folder: Path) -> HuggingFaceConfig:
     if architecture is None:
         kind = content.get("model_type")
         raise ModelError("not a kind of model that can be read", where=path, given=kind, allowed=(*MODEL_TYPES,))
+    architectures = tuple(content.get("architectures") or ())
     for key, (values, reason) in _MUST_BE.items():
+        if key == _ABOUT_DECODER and architectures and not any(name.endswith(_WITH_DECODER) for name in architectures):
+            continue
         if content.get(key, values[0]) not in values:
             raise ModelError(
                 f"this model cannot be computed: {reason}",
@@ -101,7 +106,7 @@ def read_huggingface_config(folder: Path) -> HuggingFaceConfig:
         )
     except ModelError as error:
         raise ModelError(error.problem, where=path, given=error.given, allowed=error.allowed) from None
-    return HuggingFaceConfig(model, tuple(content.get("architectures") or ()), tuple(notes), content)
+    return HuggingFaceConfig(model, architectures, tuple(notes), content)
 
 
 def huggingface_config(model: ModelConfig, architecture: str, *, num_rows: int, pad_id: int) -> dict[str, Any]:

@@ -10,18 +10,22 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-from domainlm.model.encoder import FeedForward, Layer, OutputLinear, SelfAttention
+from domainlm.model.encoder import Layer, OutputLinear
 
 _MACHINES = ("x86_64", "AMD64")
 """Elsewhere torch's operator may call other libraries, which were not tried."""
 _DTYPES = (torch.float32, torch.bfloat16)
 _NUM_ROWS = 2048
 """That the layout is chosen for; it serves any number."""
+_FEW_ROWS, _MULTIPLE_OF_FEW, _MULTIPLE_OF_MANY = 256, 16, 64
+"""For every new number of rows oneDNN makes kernels of some 0.5 MB that it never gives up (torch 2.13): texts of 1 to
+512 sub-tokens, one at a time, took 950 MB. So up to 256 rows are filled up to multiples of 16, more to those of 64."""
 
 
 class PackedLinear(nn.Module):
@@ -37,7 +41,7 @@ class PackedLinear(nn.Module):
         super().__init__()
         weight, bias = linear.weight.detach(), linear.bias.detach()
         self._dtype = dtype
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.to(dtype), _NUM_ROWS)  # noqa: SLF001
+        self._weight = _laid_out(weight.to(dtype))
         is_apart = isinstance(linear, OutputLinear) and bias.dtype != dtype  # as it has it under autocast
         self._bias = None if is_apart else bias.to(dtype)
         self._bias_apart = bias if is_apart else None
@@ -46,22 +50,45 @@ class PackedLinear(nn.Module):
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
         name, algorithm = self._activation
+        rows = states.to(self._dtype).flatten(0, -2)
+        num_more = -len(rows) % (_MULTIPLE_OF_FEW if len(rows) <= _FEW_ROWS else _MULTIPLE_OF_MANY)
+        filled = functional.pad(rows, (0, 0, 0, num_more)) if num_more else rows
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001
-            states.to(self._dtype), self._weight, self._bias, name, [], algorithm
+            filled, self._weight, self._bias, name, [], algorithm
         )
+        product = product[: len(rows)].view(*states.shape[:-1], product.shape[-1])
         return product if self._bias_apart is None else product + self._bias_apart
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and other processes: a layout has no bytes that could be written down."""
+        return {**self.__dict__, "_weight": self._weight.to_dense()}
 
-class Replaced(NamedTuple):
-    """A module that another one took the place of."""
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The inverse of `__getstate__`."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._weight = _laid_out(self._weight)
+
+
+def _laid_out(weight: torch.Tensor) -> torch.Tensor:
+    laid_out: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _NUM_ROWS)  # noqa: SLF001
+    return laid_out
+
+
+class Replacement(NamedTuple):
+    """A module, and another one to take its place."""
 
     owner: nn.Module
     name: str
-    module: nn.Module
+    before: nn.Module
+    after: nn.Module
+
+    def put(self) -> None:
+        """Do it."""
+        setattr(self.owner, self.name, self.after)
 
     def put_back(self) -> None:
-        """Undo it."""
-        setattr(self.owner, self.name, self.module)
+        """Undo it, whether it was done or not."""
+        setattr(self.owner, self.name, self.before)
 
 
 def packs(device: torch.device, dtype: torch.dtype) -> bool:
@@ -75,46 +102,52 @@ def packs(device: torch.device, dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
-def pack_layers(model: nn.Module, device: torch.device, dtype: torch.dtype) -> list[Replaced]:
-    """Pack the linear maps of all layers of a model that is on the device; those divided among ranks stay as they are.
+def pack_layers(model: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    """Pack the linear maps of all layers of a model for good; each gives up its own weights as soon as it is packed.
 
     Args:
-        model: any module; its layers are found wherever they are.
+        model: any module that is on the device; its layers are found wherever they are.
         device: where it computes; nothing is done where `packs` says no.
         dtype: of the products.
     """
-    if not packs(device, dtype):
-        return []
-    replaced: list[Replaced] = []
-
-    def replace(owner: nn.Module, name: str, module: nn.Module) -> None:
-        replaced.append(Replaced(owner, name, owner.get_submodule(name)))
-        setattr(owner, name, module)
-
-    def pack(owner: SelfAttention | FeedForward, name: str, gelu: str | None = None) -> bool:
-        linear = owner.get_submodule(name)
-        if type(linear) not in (nn.Linear, OutputLinear):
-            return False
-        assert isinstance(linear, nn.Linear)
-        replace(owner, name, PackedLinear(linear, dtype, gelu))
-        return True
-
-    for layer in [each for each in model.modules() if isinstance(each, Layer)]:
-        pack(layer.attention, "query_key_value")
-        pack(layer.attention, "output")
-        activation = layer.feed_forward.activation
-        if isinstance(activation, nn.GELU) and pack(layer.feed_forward, "inner", activation.approximate):
-            replace(layer.feed_forward, "activation", nn.Identity())
-        pack(layer.feed_forward, "output")
-    return replaced
+    for each in replacements(model, device, dtype):
+        each.put()
 
 
 @contextmanager
 def packed_layers(model: nn.Module, device: torch.device, dtype: torch.dtype) -> Iterator[None]:
     """A context in which the layers of a model are packed; it only predicts there, and its weights stay as they are."""
-    replaced = pack_layers(model, device, dtype)
+    # Packing takes a while. Whoever is interrupted meanwhile saves the model, which has to be whole then.
+    prepared = list(replacements(model, device, dtype))
     try:
+        for each in prepared:
+            each.put()
         yield
     finally:
-        for each in reversed(replaced):
+        for each in prepared:
             each.put_back()
+
+
+def replacements(model: nn.Module, device: torch.device, dtype: torch.dtype) -> Iterator[Replacement]:
+    """Make what takes the place of linear maps, as it is asked for; maps packed already or divided among ranks stay."""
+    if not packs(device, dtype):
+        return
+    for layer in [each for each in model.modules() if isinstance(each, Layer)]:
+        attention, feed_forward = layer.attention, layer.feed_forward
+        places: list[tuple[nn.Module, str, str | None]] = [
+            (attention, "query_key_value", None),
+            (attention, "output", None),
+            (feed_forward, "output", None),
+        ]
+        activation = feed_forward.activation
+        if isinstance(activation, nn.GELU) and _is_plain(feed_forward.inner):
+            yield Replacement(feed_forward, "activation", activation, nn.Identity())
+            places.append((feed_forward, "inner", activation.approximate))
+        for owner, name, gelu in places:
+            linear = owner.get_submodule(name)
+            if isinstance(linear, nn.Linear) and _is_plain(linear):
+                yield Replacement(owner, name, linear, PackedLinear(linear, dtype, gelu))
+
+
+def _is_plain(module: nn.Module) -> bool:
+    return type(module) in (nn.Linear, OutputLinear)

@@ -153,9 +153,13 @@ class Answerer(LoadedModel):
 
         Records that follow one another with the same "group" are contexts of one question: it is answered from all of
         them together, and the group is the id of what comes out.
+
+        Raises:
+            DataError: a record lacks either, its group is neither text nor a whole number, or a group holds several
+                questions.
         """
         for group, members in groupby(records, key=_group_of):
-            if group:
+            if group is not None:
                 yield self._predict_group(group, list(members))
                 continue
             for record, answered in self._beside(members, _question_of, self.answer_all):
@@ -167,9 +171,13 @@ class Answerer(LoadedModel):
                     "answers": answers,
                 }
 
-    def _predict_group(self, group: str, members: Sequence[Record]) -> dict[str, Json]:
+    def _predict_group(self, group: str | int, members: Sequence[Record]) -> dict[str, Json]:
         pairs = [_question_of(each) for each in members]
         question = pairs[0][0]
+        for record, (another, _) in zip(members, pairs, strict=True):
+            if another != question:
+                problem = f'another question than the first one of "group" {group!r}'
+                raise record.error(problem, given=another[:80], allowed=question[:80])
         found = self._find([(question, context) for _, context in pairs])
         answers: list[Json] = [_as_json(each) for each in merge_contexts(found)]
         is_answered = any(map(self._is_answered, found))
@@ -199,9 +207,14 @@ class Answerer(LoadedModel):
         return bool(found.candidates) and (self._threshold is None or found.margin <= self._threshold)
 
 
-def _group_of(record: Record) -> str:
+def _group_of(record: Record) -> str | int | None:
+    """None where a record is answered by itself."""
     group = record.fields.get("group")
-    return group if isinstance(group, str) else ""
+    if group is None or group == "":
+        return None
+    if isinstance(group, bool) or not isinstance(group, str | int):
+        raise record.error("a group must be text or a whole number", given=repr(group)[:80])
+    return group
 
 
 def _question_of(record: Record) -> tuple[str, str]:

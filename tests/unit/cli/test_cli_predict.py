@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -249,6 +250,32 @@ def test_a_pipe_is_written_into_and_not_replaced(tmp_path: Path) -> None:
     reader.join(timeout=10)
     assert (read, pipe.is_fifo()) == (["one\n"], True)
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_what_waits_at_a_pipe_gets_each_piece_at_once(tmp_path: Path) -> None:
+    pipe, lines = tmp_path / "pipe", Queue[str]()
+    os.mkfifo(pipe)
+
+    def read() -> None:
+        with pipe.open(encoding="utf-8") as stream:
+            for line in stream:
+                lines.put(line)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    with open_output(str(pipe), flushes=True) as write:
+        write("one\n")
+        assert lines.get(timeout=10) == "one\n"
+    reader.join(timeout=10)
+
+
+def test_a_line_without_its_columns_is_told_the_fields_of_this_model(call: Fixture, model: _CapitalFinder) -> None:
+    model.columns = ("question", "context")
+
+    error = call("predict", "model", stdin="who?\n").exception
+
+    assert isinstance(error, DataError)
+    assert '{"question": ..., "context": ...}' in str(error)
 
 
 def test_an_interrupted_output_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -211,6 +211,19 @@ def test_what_this_program_exported_gives_its_encoder_too(task: str, make_source
     assert torch.equal(words, theirs.bert.embeddings.word_embeddings.weight)
 
 
+@pytest.mark.parametrize("task", ["ForTokenClassification", "ForMaskedLM"])
+def test_an_untied_decoder_matters_where_there_is_one(task: str, make_source: MakeSource, tmp_path: Path) -> None:
+    source, _ = make_source("bert", task, **named("O", "B-Ship", "I-Ship"))
+    settings = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(settings | {"tie_word_embeddings": False}))
+    if task == "ForTokenClassification":
+        import_model(source, tmp_path / "ours")
+        assert read_config(tmp_path / "ours").kind == "token"
+    else:
+        with pytest.raises(ModelError, match="tie_word_embeddings: this model cannot be computed"):
+            import_model(source, tmp_path / "ours")
+
+
 def one_layer(folder: Path, vocabulary_file: Path, source: Path) -> None:
     """Write a classifier of this program, with a head of one layer."""
     found = read_config(source)

@@ -257,6 +257,23 @@ def test_records_are_answered_alone_or_as_groups(v1: tuple[Path, list[TaskScore]
         model.tag(["text"])
 
 
+def test_groups_are_text_or_numbers_and_hold_one_question(v1: tuple[Path, list[TaskScore]]) -> None:
+    answerer = Answerer.load(v1[0] / "model", choose_device("cpu", "fp32"))
+    first = {"question": "which ship ?", "context": "the Vega left Oslo ."}
+    second = first | {"context": "the Argo left Porto ."}
+
+    def answered(*fields: dict[str, object]) -> list[dict[str, Any]]:
+        records = [Record(number, each, f"asked.jsonl:{number}") for number, each in enumerate(fields, 1)]
+        return list(answerer.predict(records))
+
+    found = answered(first | {"group": 0}, second | {"group": 0}, first | {"group": None}, second | {"group": ""})
+    assert [(each["id"], "start" in each["answers"][0]) for each in found] == [(0, False), (3, True), (4, True)]
+    with pytest.raises(DataError, match=r"(?s)asked.jsonl:2: a group must be text or a whole number.*\['g'\]"):
+        answered(first, second | {"group": ["g"]})
+    with pytest.raises(DataError, match=r"(?s)asked.jsonl:2: another question .*which port \?.*which ship \?"):
+        answered(first | {"group": "g"}, second | {"group": "g", "question": "which port ?"})
+
+
 def test_an_answering_model_is_told_to_do_what_it_can_by_the_command(
     v1: tuple[Path, list[TaskScore]], tmp_path: Path
 ) -> None:

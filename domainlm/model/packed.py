@@ -51,7 +51,7 @@ class PackedLinear(nn.Module):
         """[..., in_features] to [..., out_features]."""
         name, algorithm = self._activation
         rows = states.to(self._dtype).flatten(0, -2)
-        num_more = -len(rows) % (_MULTIPLE_OF_FEW if len(rows) <= _FEW_ROWS else _MULTIPLE_OF_MANY)
+        num_more = filled_up(len(rows)) - len(rows)
         filled = functional.pad(rows, (0, 0, 0, num_more)) if num_more else rows
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(  # noqa: SLF001
             filled, self._weight, self._bias, name, [], algorithm
@@ -72,6 +72,12 @@ class PackedLinear(nn.Module):
 def _laid_out(weight: torch.Tensor) -> torch.Tensor:
     laid_out: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _NUM_ROWS)  # noqa: SLF001
     return laid_out
+
+
+def filled_up(num_rows: int) -> int:
+    """To how many rows a packed product adds some."""
+    multiple = _MULTIPLE_OF_FEW if num_rows <= _FEW_ROWS else _MULTIPLE_OF_MANY
+    return -(-num_rows // multiple) * multiple
 
 
 class Replacement(NamedTuple):

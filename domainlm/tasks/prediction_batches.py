@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from domainlm.model.packed import filled_up
 from domainlm.tasks.batches import Ints, LabelledBatch, row_groups
 
 _NUM_SLOTS = 2048
 """What of a layer stays in a CPU's caches."""
-_MULTIPLE, _NUM_SLOTS_EXACT = 64, 1024
-"""Every new number of slots has oneDNN make kernels for the products, which takes time and memory."""
 
 
 def prediction_batches(
@@ -45,9 +44,7 @@ def prediction_batches(
 
 def end_to_end(batch: LabelledBatch) -> LabelledBatch:
     """The same rows as a single one, without the padding of each; what is added at its end belongs to no row."""
-    num_slots = batch.num_tokens
-    if num_slots > _NUM_SLOTS_EXACT:
-        num_slots = -(-num_slots // _MULTIPLE) * _MULTIPLE
+    num_slots = filled_up(batch.num_tokens)
     columns = torch.arange(batch.tokens.shape[1]).expand_as(batch.tokens)
     is_real = columns < batch.lengths[:, None]
     places = is_real.flatten().cumsum(0) - 1

@@ -47,7 +47,7 @@ def test_every_row_comes_once_longest_first_and_without_padding(lengths: list[in
         assert batch.tokens.shape == batch.token_types.shape
         assert batch.lengths.tolist() == [num_tokens]
         assert num_tokens <= batch.tokens.shape[1] < num_tokens + 64
-        assert batch.tokens.shape[1] == num_tokens or batch.tokens.shape[1] % 64 == 0
+        assert batch.tokens.shape[1] % (16 if num_tokens <= 256 else 64) == 0
         assert num_tokens <= 2_048
         assert torch.equal(batch.tokens.flatten()[batch.slots], padded.tokens.flatten()[padded.slots])
         assert torch.equal(batch.token_types.flatten()[batch.slots], padded.token_types.flatten()[padded.slots])

@@ -13,7 +13,7 @@ from torch.nn import functional
 from domainlm.model.dropout import draw_keep_bits, keep
 from domainlm.model.flash import flash_attention
 from domainlm.model.precision import lowered
-from domainlm.model.visible import Block, Run, Visible, mask_of_bounds
+from domainlm.model.visible import Block, Run, Visible, block_width, mask_of_bounds
 
 _SCORES_BYTES_AT_ONCE = 2**21
 """Plain products go through the batch in steps whose scores stay in a core's cache."""
@@ -162,26 +162,45 @@ def _has_tiles() -> bool:
 
 
 class _Piece(NamedTuple):
-    """Slots that attend to one another, computed at once.
+    """Slots that are computed at once.
 
     Attributes:
         rows: of the batch.
         slots: of each of these rows.
         mask: added to their scores.
+        wanted: those of the slots, counted from the first, that attend to one another; the others are of no use.
     """
 
     rows: slice
     slots: slice
     mask: torch.Tensor | None
+    wanted: slice = slice(None)
 
     def of(self, states: torch.Tensor) -> torch.Tensor:
         """Its part of [batch, heads, tokens, width]."""
         return states[self.rows, :, self.slots]
 
+    def wanted_of(self, states: torch.Tensor) -> torch.Tensor:
+        """The same, with zeros for what is of no use."""
+        part = self.of(states)
+        if self.wanted == slice(None):
+            return part
+        zeros = torch.zeros_like(part)
+        zeros[:, :, self.wanted] = part[:, :, self.wanted]
+        return zeros
+
+    def put_product(self, left: torch.Tensor, right: torch.Tensor, states: torch.Tensor) -> None:
+        """Write the wanted part of a product into its part of the states."""
+        if self.wanted == slice(None):
+            torch.matmul(left, right, out=self.of(states))
+        else:
+            self.of(states)[:, :, self.wanted] = torch.matmul(left, right)[:, :, self.wanted]
+
 
 def _pieces(query: torch.Tensor, mask: torch.Tensor | None, blocks: Sequence[Block]) -> list[_Piece]:
     """The blocks, where there are any; else all slots of as many rows as leave their scores in a core's cache."""
     if blocks:
+        assert mask is not None
         return [_piece_of(block, mask) for block in blocks]
     batch, heads, tokens, _ = query.shape
     size = max(1, _SCORES_BYTES_AT_ONCE // (heads * tokens * tokens * query.element_size()))
@@ -189,10 +208,14 @@ def _pieces(query: torch.Tensor, mask: torch.Tensor | None, blocks: Sequence[Blo
     return [_Piece(each, slice(None), None if mask is None else mask[each]) for each in rows]
 
 
-def _piece_of(block: Block, mask: torch.Tensor | None) -> _Piece:
-    row, slots = slice(block.row, block.row + 1), slice(block.start, block.end)
-    hides = mask is not None and not block.is_one_sample
-    return _Piece(row, slots, mask[row, :, slots, slots] if mask is not None and hides else None)
+def _piece_of(block: Block, mask: torch.Tensor) -> _Piece:
+    """A block with some of its neighbours, which the mask hides: so that products have few shapes."""
+    num_slots = min(block_width(block.end - block.start), mask.shape[-1])
+    start = min(block.start, mask.shape[-1] - num_slots)
+    row, slots = slice(block.row, block.row + 1), slice(start, start + num_slots)
+    wanted = slice(block.start - start, block.end - start)
+    is_all = block.is_one_sample and num_slots == block.end - block.start
+    return _Piece(row, slots, None if is_all else mask[row, :, slots, slots], wanted)
 
 
 class _PlainAttention(torch.autograd.Function):
@@ -224,7 +247,7 @@ class _PlainAttention(torch.autograd.Function):
             weights.append(torch.softmax(scores, dim=-1))
             if dropout > 0.0:
                 keep_bits.append(draw_keep_bits(scores.shape, dropout))
-            _product(_kept(weights[-1], keep_bits), piece.of(value), piece.of(attended))
+            piece.put_product(_kept(weights[-1], keep_bits), piece.of(value), attended)
         ctx.save_for_backward(query, key, value, *weights, *keep_bits)
         return attended
 
@@ -235,21 +258,13 @@ class _PlainAttention(torch.autograd.Function):
         d_query, d_key, d_value = ctx.make(query), ctx.make(key), ctx.make(value)
         for index, piece in enumerate(ctx.pieces):
             weights, keep_bits = saved[index], saved[len(ctx.pieces) + index :][:1]
-            d_piece = piece.of(d_attended)
-            _product(_kept(weights, keep_bits).transpose(-1, -2), d_piece, piece.of(d_value))
+            d_piece = piece.wanted_of(d_attended)
+            piece.put_product(_kept(weights, keep_bits).transpose(-1, -2), d_piece, d_value)
             d_weights = _kept(torch.matmul(d_piece, piece.of(value).transpose(-1, -2)), keep_bits)
             d_scores = torch.ops.aten._softmax_backward_data(d_weights, weights, -1, weights.dtype)  # noqa: SLF001
-            _product(d_scores, piece.of(key), piece.of(d_query))
-            _product(d_scores.transpose(-1, -2), piece.of(query), piece.of(d_key))
+            piece.put_product(d_scores, piece.of(key), d_query)
+            piece.put_product(d_scores.transpose(-1, -2), piece.of(query), d_key)
         return d_query.mul_(ctx.query_factor), d_key, d_value.mul_(ctx.value_factor), None, None, None
-
-
-def _product(left: torch.Tensor, right: torch.Tensor, result: torch.Tensor) -> None:
-    """Write the product into a part of a tensor."""
-    if result.is_contiguous():
-        torch.matmul(left, right, out=result)
-    else:
-        result.copy_(torch.matmul(left, right))
 
 
 def _scaled(tensor: torch.Tensor, factor: float) -> torch.Tensor:

@@ -13,7 +13,16 @@ from torch.nn import functional
 
 from domainlm.model import attention
 from domainlm.model.attention import _has_tiles, attend, attend_jointly, predicts_by_plain_products
-from domainlm.model.visible import Block, Run, Visible, sample_blocks, sample_mask, sample_runs, what_is_visible
+from domainlm.model.visible import (
+    Block,
+    Run,
+    Visible,
+    block_width,
+    sample_blocks,
+    sample_mask,
+    sample_runs,
+    what_is_visible,
+)
 
 Qkv = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -104,9 +113,11 @@ def _packed_rows(draw: st.DrawFn) -> tuple[list[list[int]], int]:
     return rows, max(1, *map(sum, rows)) + draw(st.integers(0, 5))
 
 
-@given(_packed_rows(), st.integers(0, 100))
-@settings(deadline=None)
-def test_block_by_block_gives_what_the_mask_gives(packed: tuple[list[list[int]], int], pairs_joined: int) -> None:
+@given(_packed_rows(), st.integers(-20, 60), st.integers(1, 9))
+@settings(deadline=None, max_examples=200)
+def test_block_by_block_gives_what_the_mask_gives(
+    packed: tuple[list[list[int]], int], pairs_joined: int, multiple: int
+) -> None:
     rows, tokens = packed
     lengths = torch.tensor([sum(row) for row in rows])
     samples, firsts, is_real = torch.zeros(len(rows), tokens, dtype=torch.int64), [], []
@@ -118,12 +129,16 @@ def test_block_by_block_gives_what_the_mask_gives(packed: tuple[list[list[int]],
         is_real += [slot < sum(row) for slot in range(tokens)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("domainlm.model.visible._MAX_PAIRS_JOINED", pairs_joined)
+        patch.setattr("domainlm.model.visible._BLOCK_MULTIPLE", multiple)
         visible = what_is_visible(lengths, tokens, torch.float32, samples, torch.tensor(firsts, dtype=torch.int64))
     covered = sorted(slot for block in visible.blocks for slot in range(block.start, block.end))
     qkv = _qkv(len(rows), 2, tokens, 4)
     shown = torch.tensor(is_real).view(len(rows), 1, tokens, 1)
 
-    expected, found = _plain(qkv, visible.mask) * shown, _plain(qkv, visible.mask, 0.0, visible.blocks) * shown
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("domainlm.model.visible._BLOCK_MULTIPLE", multiple)
+        found = _plain(qkv, visible.mask, 0.0, visible.blocks) * shown
+    expected = _plain(qkv, visible.mask) * shown
 
     assert not visible.blocks or covered == sorted(slot for row in rows for slot in range(sum(row)))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
@@ -165,6 +180,29 @@ def test_neighbours_of_one_length_are_a_run() -> None:
         Run(24, 1, 3),
         Run(27, 1, 4),
     )
+
+
+def test_gradients_of_blocks_under_dropout_are_those_of_the_weights_that_were_kept() -> None:
+    qkv = _qkv(1, 2, 9, 4, torch.float64)
+    lengths, firsts = torch.tensor([8]), torch.tensor([0, 5])
+    samples = torch.tensor([[0] * 5 + [1] * 4])
+    mask = sample_mask(lengths, samples).double()
+    blocks = Block(0, 0, 5, is_one_sample=True), Block(0, 5, 8, is_one_sample=True)
+
+    def same_choices(*inputs: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(3)
+        return _plain((inputs[0], inputs[1], inputs[2]), mask, 0.3, blocks)
+
+    assert sample_runs(lengths, 9, firsts) == (Run(0, 1, 5), Run(5, 1, 3))
+    for multiple in (1, 4, 16):
+        with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
+            patch.setattr("domainlm.model.visible._BLOCK_MULTIPLE", multiple)
+            assert torch.autograd.gradcheck(same_choices, qkv)
+
+
+def test_blocks_have_few_widths() -> None:
+    """oneDNN makes kernels for each, and never gives them up."""
+    assert {block_width(num_slots) for num_slots in range(1, 513)} == set(range(16, 513, 16))
 
 
 def test_long_samples_are_blocks_and_short_neighbours_share_one() -> None:

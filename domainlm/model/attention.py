@@ -167,7 +167,7 @@ class _Piece(NamedTuple):
     Attributes:
         rows: of the batch.
         slots: of each of these rows.
-        mask: added to their scores.
+        mask: added to their scores; None where nothing is hidden, or all that is not wanted.
         wanted: those of the slots, counted from the first, that attend to one another; the others are of no use.
     """
 
@@ -179,6 +179,14 @@ class _Piece(NamedTuple):
     def of(self, states: torch.Tensor) -> torch.Tensor:
         """Its part of [batch, heads, tokens, width]."""
         return states[self.rows, :, self.slots]
+
+    def hide(self, scores: torch.Tensor) -> None:
+        """Set the scores of what is hidden to minus infinity."""
+        if self.mask is not None:
+            scores += self.mask
+        elif self.wanted != slice(None):
+            scores[..., : self.wanted.start].fill_(-math.inf)
+            scores[..., self.wanted.stop :].fill_(-math.inf)
 
     def wanted_of(self, states: torch.Tensor) -> torch.Tensor:
         """The same, with zeros for what is of no use."""
@@ -214,8 +222,7 @@ def _piece_of(block: Block, mask: torch.Tensor) -> _Piece:
     start = min(block.start, mask.shape[-1] - num_slots)
     row, slots = slice(block.row, block.row + 1), slice(start, start + num_slots)
     wanted = slice(block.start - start, block.end - start)
-    is_all = block.is_one_sample and num_slots == block.end - block.start
-    return _Piece(row, slots, None if is_all else mask[row, :, slots, slots], wanted)
+    return _Piece(row, slots, None if block.is_one_sample else mask[row, :, slots, slots], wanted)
 
 
 class _PlainAttention(torch.autograd.Function):
@@ -242,8 +249,7 @@ class _PlainAttention(torch.autograd.Function):
         weights, keep_bits = [], []
         for piece in ctx.pieces:
             scores = torch.matmul(piece.of(query), piece.of(key).transpose(-1, -2))
-            if piece.mask is not None:
-                scores += piece.mask
+            piece.hide(scores)
             weights.append(torch.softmax(scores, dim=-1))
             if dropout > 0.0:
                 keep_bits.append(draw_keep_bits(scores.shape, dropout))

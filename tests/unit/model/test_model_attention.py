@@ -208,9 +208,8 @@ def test_blocks_have_few_widths() -> None:
 def test_long_samples_are_blocks_and_short_neighbours_share_one() -> None:
     firsts = torch.tensor([0, 300, 320, 350, 512, 1024])
     assert sample_blocks(torch.tensor([500, 512, 40]), 512, firsts) == (
-        Block(0, 0, 300, is_one_sample=True),
-        Block(0, 300, 350, is_one_sample=False),
-        Block(0, 350, 500, is_one_sample=True),
+        Block(0, 0, 320, is_one_sample=False),
+        Block(0, 320, 500, is_one_sample=False),
         Block(1, 0, 512, is_one_sample=True),
         Block(2, 0, 40, is_one_sample=True),
     )

@@ -120,7 +120,7 @@ def test_samples_of_a_row_are_apart_in_every_stage(cpu: Device) -> None:
     tokens = PACKED.tokens.clone()
     tokens[0, 6:8] = torch.tensor([30, 31])
     assert losses(replace(first, tokens=tokens))["masked_lm"] == losses(first)["masked_lm"]
-    together = replace(first, samples=None, positions=None)
+    together = replace(first, samples=None, positions=None, firsts=None, is_swapped=torch.tensor([1]))
     assert losses(replace(together, tokens=tokens))["masked_lm"] != losses(together)["masked_lm"]
 
 

@@ -22,7 +22,12 @@ class SayLetter(nn.Module):
     """Label 1 for `a`, 2 for `b`, 0 for all else; the probability is 1/2 whatever the row."""
 
     def forward(
-        self, tokens: torch.Tensor, token_types: torch.Tensor, lengths: torch.Tensor, slots: torch.Tensor
+        self,
+        tokens: torch.Tensor,
+        token_types: torch.Tensor,
+        lengths: torch.Tensor,
+        slots: torch.Tensor,
+        *places: torch.Tensor | None,
     ) -> torch.Tensor:
         letters = tokens.flatten()[slots]
         labels = (letters == ord("a")) + 2 * (letters == ord("b"))

@@ -24,7 +24,8 @@ def default_facts() -> Iterator[Fact]:
         for name, dropout in (("with dropout", _SOME_DROPOUT), ("without dropout", 0.0)):
             value = attention_of(place, dtype, dropout)
             yield Fact(_SECTION, f"{precision} attention in training on {place}, {name}", value)
-        yield Fact(_SECTION, f"{precision} attention in prediction on {place}", attention_of(place, dtype, None))
+        rows = ", padded rows" if place == "cpu" else ""
+        yield Fact(_SECTION, f"{precision} attention in prediction on {place}{rows}", attention_of(place, dtype, None))
     yield precision_fact()
     yield Fact(_SECTION, "allocator", allocator(place))
     if place == "cpu":

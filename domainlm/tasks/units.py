@@ -72,15 +72,6 @@ def add_up(
     return sums, tuple(kind for kind in get_args(UnitKind) if kind in there)
 
 
-def count_documents(ids: Sequence[str]) -> int | None:
-    """How many documents the ids of examples name; None where some name a file and their number in it alone."""
-    found = {name: _NUMBERED.fullmatch(name) for name in ids}
-    from_zero = {match[1] for match in found.values() if match and not int(match[2])}
-    if any(match and match[1] not in from_zero for match in found.values()):
-        return None
-    return len({match[1] if match else name for name, match in found.items()})
-
-
 def _documents(records: Sequence[CountedRecord], files: Collection[str]) -> frozenset[str]:
     """What stands before the numbers of sentences and is a document, not a file."""
     found = [match for record in records if (match := _NUMBERED.fullmatch(record.id))]

@@ -12,7 +12,6 @@ from domainlm.tasks.statistics import Fact, summarise_lengths
 from domainlm.tasks.token.alignment import entity_chunks
 from domainlm.tasks.token.conlleval import Chunk
 from domainlm.tasks.token.protocols import count_spans
-from domainlm.tasks.units import count_documents
 
 if TYPE_CHECKING:
     from domainlm.vocab.vocabulary import Vocabulary
@@ -34,10 +33,9 @@ def describe(task: TaskSpec, data: SplitExamples, vocabulary: Vocabulary | None)
     chunks = [entity_chunks(example, wanted, data.problems) for example in examples]
     mentions = [[each for each in example.entities if not wanted or each.type in wanted] for example in examples]
     num_words = sum(len(example.words) for example in examples)
-    num_documents = count_documents([example.id for example in examples])
     entities = [chunk for each in chunks for chunk in each]
     facts = [
-        *([] if num_documents is None else [Fact("documents", num_documents, "from ids")]),
+        Fact("documents", len({example.id.rpartition(":")[0] or example.id for example in examples}), "from ids"),
         Fact("examples", len(examples), "sentences, or whole texts where the format has none"),
         Fact("words", num_words),
         *_mention_facts(mentions),

@@ -14,7 +14,6 @@ from domainlm.builtin.formats.brat import read_brat
 from domainlm.builtin.formats.conll import read_conll
 from domainlm.errors import DataError
 from domainlm.tasks.predictions import UnitCounts, count_predictions
-from domainlm.tasks.units import count_documents
 
 Json = dict[str, Any]
 SHIP: Json = {"start": 0, "end": 4, "type": "ship"}
@@ -133,17 +132,3 @@ def test_relations_are_counted_with_the_labels_that_are_named(tmp_path: Path) ->
     assert (units.kinds, units.matrix(["log0", "log1"]).tolist()) == (("document",), [[1, 0, 0], [0, 0, 0]])
     with pytest.raises(DataError, match="relations need the labels that count"):
         counted(tmp_path / "a.jsonl", pairs)
-
-
-@pytest.mark.parametrize(
-    ("ids", "number"),
-    [
-        (["12:0", "12:1", "13:0"], 2),
-        (["a", "b"], 2),
-        (["12:0", "12:1", "a"], 2),
-        (["test:1", "test:2"], None),  # sentences of a file that marks no documents
-        (["PMID:17", "PMID:18"], None),  # two documents, which nothing tells from sentences
-    ],
-)
-def test_documents_are_counted_where_ids_name_them(ids: list[str], number: int | None) -> None:
-    assert count_documents(ids) == number

@@ -72,7 +72,7 @@ def read_huggingface_config(folder: Path) -> HuggingFaceConfig:
     if architecture is None:
         kind = content.get("model_type")
         raise ModelError("not a kind of model that can be read", where=path, given=kind, allowed=(*MODEL_TYPES,))
-    architectures = tuple(content.get("architectures") or ())
+    architectures = _architectures(content, path)
     for key, (values, reason) in _MUST_BE.items():
         if key == _ABOUT_DECODER and architectures and not any(name.endswith(_WITH_DECODER) for name in architectures):
             continue
@@ -107,6 +107,19 @@ def read_huggingface_config(folder: Path) -> HuggingFaceConfig:
     except ModelError as error:
         raise ModelError(error.problem, where=path, given=error.given, allowed=error.allowed) from None
     return HuggingFaceConfig(model, architectures, tuple(notes), content)
+
+
+def _architectures(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """The names of the classes of transformers that the weights are for, where it says any."""
+    given = content.get("architectures") or []
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        raise ModelError(
+            "not a list of names of classes",
+            where=f"{path}: architectures",
+            given=repr(given)[:80],
+            allowed='such as ["BertForMaskedLM"]',
+        )
+    return tuple(given)
 
 
 def huggingface_config(model: ModelConfig, architecture: str, *, num_rows: int, pad_id: int) -> dict[str, Any]:

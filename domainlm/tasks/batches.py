@@ -17,7 +17,7 @@ Ints = npt.NDArray[np.int64]
 
 _WIDTH_MULTIPLE = 8
 _STEPS_PER_POOL = 50
-_NUM_SLOTS_PER_GROUP = {"cpu": 2048, "cuda": 16_384}
+NUM_SLOTS_PER_GROUP = {"cpu": 2048, "cuda": 16_384}
 """What of a layer stays in a CPU's caches; what keeps a GPU busy."""
 
 
@@ -250,7 +250,7 @@ class TaskBatches(Generic[BatchT]):
 def row_groups(row_lengths: Ints, device: torch.device) -> Iterator[Ints]:
     """All rows, longest first, in groups whose padded size suits the device; rows of one width are always as many."""
     order = np.argsort(-row_lengths, kind="stable")
-    num_slots = _NUM_SLOTS_PER_GROUP[device.type]
+    num_slots = NUM_SLOTS_PER_GROUP[device.type]
     start = 0
     while start < len(order):
         width = -(-max(1, int(row_lengths[order[start]])) // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import nn
 
 from domainlm.model.encoder import EncoderInputs
 from domainlm.tasks.batches import LabelledBatch, RowBatch, distinct_slots
+from domainlm.tasks.label_model import LabelModel
 from domainlm.tasks.losses import LabelLoss
 
 BatchT = TypeVar("BatchT", bound=RowBatch)
@@ -39,11 +40,6 @@ class RowObjective(ABC, Generic[BatchT]):
         return self.losses(model, states, batch)
 
 
-class _LabellingModel(Protocol):
-    def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
-        """Logits [num_labelled, num_labels]."""
-
-
 class LabelObjective(RowObjective[LabelledBatch]):
     """The loss of labels: of the slots that count in token tasks, of the rows in sequence tasks."""
 
@@ -60,5 +56,5 @@ class LabelObjective(RowObjective[LabelledBatch]):
 
     def losses(self, model: nn.Module, states: torch.Tensor, batch: LabelledBatch) -> Mapping[str, torch.Tensor]:
         """Sum of the loss over the labels."""
-        scores = cast(_LabellingModel, model).scores(states, batch.slots)
+        scores = cast(LabelModel, model).scores(states, batch.slots)
         return {_PART: self._loss(scores, batch.labels)}

@@ -9,10 +9,7 @@ import numpy as np
 import torch
 
 from domainlm.model.packed import filled_up
-from domainlm.tasks.batches import Ints, LabelledBatch, row_groups
-
-_NUM_SLOTS = 2048
-"""What of a layer stays in a CPU's caches."""
+from domainlm.tasks.batches import NUM_SLOTS_PER_GROUP, Ints, LabelledBatch, row_groups
 
 
 def prediction_batches(
@@ -36,7 +33,7 @@ def prediction_batches(
     ends = np.cumsum(row_lengths[order])
     start, done = 0, 0
     while start < len(order):
-        stop = max(start + 1, int(np.searchsorted(ends, done + _NUM_SLOTS, side="right")))
+        stop = max(start + 1, int(np.searchsorted(ends, done + NUM_SLOTS_PER_GROUP[device.type], side="right")))
         rows = order[start:stop]
         yield rows, end_to_end(collate(rows))
         start, done = stop, int(ends[stop - 1])

@@ -10,6 +10,7 @@ import unicodedata
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from domainlm.api import Document
 from domainlm.errors import DataError
@@ -40,20 +41,25 @@ def normalise_sentence(sentence: str) -> str:
     return " ".join(_UNWANTED.sub("", sentence).split())
 
 
-def holds_normal_text(path: Path) -> bool:
-    """Whether normalising changes no character of a file's text but its white space, as far as its bytes can tell.
+class TextFacts(NamedTuple):
+    """How a file's text is read, as far as its bytes can tell.
 
-    Characters that JSON or XML write as an escape are read as what they stand for. False where it is not plain or
-    gzipped UTF-8.
+    Attributes:
+        is_normal: normalising changes no character but white space.
+        may_hold_ideographs: there is a CJK ideograph, or it cannot be told.
     """
-    text = _text_of(path)
-    return text is not None and unicodedata.is_normalized("NFC", text) and not _UNWANTED.search(text)
+
+    is_normal: bool
+    may_hold_ideographs: bool
 
 
-def may_hold_ideographs(path: Path) -> bool:
-    """Whether there is a CJK ideograph in a file's text, read as by `holds_normal_text`; True where that fails."""
+def text_facts(path: Path) -> TextFacts:
+    """The facts of a file; characters that JSON or XML write as an escape are read as what they stand for."""
     text = _text_of(path)
-    return text is None or _IDEOGRAPH.search(text) is not None
+    if text is None:
+        return TextFacts(is_normal=False, may_hold_ideographs=True)
+    is_normal = unicodedata.is_normalized("NFC", text) and not _UNWANTED.search(text)
+    return TextFacts(is_normal, may_hold_ideographs=_IDEOGRAPH.search(text) is not None)
 
 
 def _text_of(path: Path) -> str | None:

@@ -21,7 +21,7 @@ from domainlm.study.preparation import (
 )
 from domainlm.study.stage import Stage, StageContext
 from domainlm.study.stages.sources import InputFile, companion_identity, sample_files
-from domainlm.text.corpus import holds_normal_text, may_hold_ideographs
+from domainlm.text.corpus import TextFacts, text_facts
 from domainlm.text.preparation.parts import SIDES
 from domainlm.text.preparation.prepare import REMOVED_FILE, counted_identity, finish, prepare_parts
 
@@ -50,10 +50,10 @@ class GuardedTask:
         named = {"spec": self.spec.reference, "name": self.name}
         facts: dict[str, Any] = {**named, "files": files, "sample": self.sample, **companion_identity(self.companions)}
         guarded = [file for split in GUARDED_SPLITS for file in self.files.get(split, ())]
-        read = [(file.path, file.sha256) for file in [*guarded, *self.companions]]
-        if not all(_holds_normal_text(*file) for file in read):
+        read = [_text_facts(file.path, file.sha256) for file in [*guarded, *self.companions]]
+        if not all(each.is_normal for each in read):
             facts["normalised"] = True
-        if any(_may_hold_ideographs(*file) for file in read):
+        if any(each.may_hold_ideographs for each in read):
             facts["ideographs"] = "are words"
         return facts
 
@@ -112,13 +112,8 @@ class CorpusStage(Stage):
 
 
 @cache
-def _holds_normal_text(path: Path, _sha256: str) -> bool:
-    return holds_normal_text(path)
-
-
-@cache
-def _may_hold_ideographs(path: Path, _sha256: str) -> bool:
-    return may_hold_ideographs(path)
+def _text_facts(path: Path, _sha256: str) -> TextFacts:
+    return text_facts(path)
 
 
 def _files(task: GuardedTask, context: StageContext) -> Mapping[Any, tuple[Path, ...]]:

@@ -11,18 +11,17 @@ import torch
 from torch import nn
 
 from domainlm.model.config import ModelConfig
-from domainlm.model.encoder import Encoder
 from domainlm.parallel.device import Device
 from domainlm.progress import Bar
 from domainlm.recipe.task_settings import HeadSettings
-from domainlm.tasks.batches import distinct_slots
 from domainlm.tasks.head import Head
+from domainlm.tasks.label_model import LabelModel
 from domainlm.tasks.prediction_batches import prediction_batches
 from domainlm.tasks.sequence.batches import collate
 from domainlm.tasks.sequence.features import SequenceFeatures
 
 
-class SequenceModel(nn.Module):
+class SequenceModel(LabelModel):
     """Encoder with a `Head` on the states of one or several places of each row, put side by side.
 
     Args:
@@ -36,25 +35,11 @@ class SequenceModel(nn.Module):
     def __init__(
         self, config: ModelConfig, num_labels: int, head: HeadSettings, num_slots: int, activation: str = "gelu"
     ) -> None:
-        super().__init__()
-        self.encoder = Encoder(config)
+        super().__init__(config)
         self.head = Head(num_slots * config.hidden, num_labels, head, activation)
 
-    def forward(
-        self,
-        tokens: torch.Tensor,
-        token_types: torch.Tensor,
-        lengths: torch.Tensor,
-        slots: torch.Tensor,
-        positions: torch.Tensor | None = None,
-        firsts: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Logits [batch, num_labels]; the arguments are those of `LabelledBatch`."""
-        states = self.encoder(tokens, token_types, lengths, positions, None, distinct_slots(slots), firsts)
-        return self.scores(states, slots)
-
     def scores(self, states: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
-        """The same from the encoder's hidden states [batch, tokens, hidden]."""
+        """Logits of the rows' labels [batch, num_labels], from hidden states [batch, tokens, hidden]."""
         read = states.flatten(0, 1).index_select(0, slots.flatten())
         scores: torch.Tensor = self.head(read.view(len(slots), -1))
         return scores

@@ -216,6 +216,9 @@ def test_epsilon_is_that_of_the_source(make_source: MakeSource, tmp_path: Path) 
         ({"num_attention_heads": 5}, "not divisible"),
         ({"num_hidden_layers": 4}, "are missing"),
         ({"intermediate_size": 41}, "another shape"),
+        ({"architectures": "BertModel"}, "not a list of names"),
+        ({"architectures": [1]}, "not a list of names"),
+        ({"architectures": 5}, "not a list of names"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(

@@ -13,11 +13,10 @@ from domainlm.errors import DataError
 from domainlm.text.corpus import (
     check_sides,
     document_sentences,
-    holds_normal_text,
     is_held_out,
-    may_hold_ideographs,
     normalise_sentence,
     read_sentences,
+    text_facts,
 )
 from domainlm.text.sentences import split_sentences
 
@@ -111,8 +110,8 @@ def test_sentences_are_normalised(given: str, expected: str) -> None:
 def test_whether_a_file_holds_text_that_normalising_changes(tmp_path: Path, content: bytes, expected: bool) -> None:
     (tmp_path / "plain.txt").write_bytes(content)
     (tmp_path / "packed.txt.gz").write_bytes(gzip.compress(content))
-    assert holds_normal_text(tmp_path / "plain.txt") is expected
-    assert holds_normal_text(tmp_path / "packed.txt.gz") is expected
+    assert text_facts(tmp_path / "plain.txt").is_normal is expected
+    assert text_facts(tmp_path / "packed.txt.gz").is_normal is expected
 
 
 @pytest.mark.parametrize(
@@ -122,5 +121,5 @@ def test_whether_a_file_holds_text_that_normalising_changes(tmp_path: Path, cont
 def test_whether_a_file_may_hold_ideographs(tmp_path: Path, content: bytes, expected: bool) -> None:
     (tmp_path / "plain.txt").write_bytes(content)
     (tmp_path / "other.txt").write_bytes(b"caf\xe9")
-    assert may_hold_ideographs(tmp_path / "plain.txt") is expected
-    assert may_hold_ideographs(tmp_path / "other.txt")
+    assert text_facts(tmp_path / "plain.txt").may_hold_ideographs is expected
+    assert text_facts(tmp_path / "other.txt").may_hold_ideographs
